@@ -1,0 +1,53 @@
+# `make help` lists the targets. Each does its own set-up in .venv.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/installed
+TEST_TOOLS := $(VENV)/installed-test
+REPRODUCE := output/reproduce
+SMOKE := output/smoke
+# Real nodules (lidc_nodules_3d.npz), never trained on: measured where the folder is there.
+REAL_NODULES ?= $(wildcard ../shared/data/lidc-nodules)
+
+.DEFAULT_GOAL := help
+.PHONY: help install reproduce smoke test lint clean-smoke
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+install: $(INSTALLED) ## make .venv with the tested versions
+
+$(INSTALLED): setup.py constraints.txt tools/install.sh
+	tools/install.sh cpu
+	@touch $@
+
+$(TEST_TOOLS): setup.py constraints.txt tools/install.sh
+	tools/install.sh cpu,test
+	@touch $@ $(INSTALLED)
+
+reproduce: $(INSTALLED) ## the embedded cohort, both trainings, both evaluations: output/reproduce (at most 45 minutes)
+	$(PYTHON) tools/prepare.py --config configs/cohort/phantom.yml
+	$(PYTHON) tools/train.py --config configs/segmentation/improved_unet.yml --output $(REPRODUCE)/segmentation --resume
+	$(PYTHON) tools/train.py --config configs/classification/table2.yml --output $(REPRODUCE)/classification --resume
+	$(PYTHON) tools/eval.py $(REPRODUCE)/segmentation $(if $(REAL_NODULES),--real-nodules $(REAL_NODULES))
+	$(PYTHON) tools/eval.py $(REPRODUCE)/classification --table2
+
+smoke: $(INSTALLED) clean-smoke ## the same on a tiny cohort with a few steps, and one diagnosis: output/smoke (5 minutes)
+	$(PYTHON) tools/prepare.py --config configs/cohort/phantom_smoke.yml
+	$(PYTHON) tools/train.py --config configs/segmentation/smoke.yml --output $(SMOKE)/segmentation
+	$(PYTHON) tools/train.py --config configs/classification/smoke.yml --output $(SMOKE)/classification
+	$(PYTHON) tools/eval.py $(SMOKE)/segmentation
+	$(PYTHON) tools/eval.py $(SMOKE)/classification --table2
+	$(PYTHON) tools/diagnose.py $(SMOKE)/cohort/scans/PHANTOM-00001 --segmentation $(SMOKE)/segmentation \
+		--classification $(SMOKE)/classification --out $(SMOKE)/diagnosis
+
+clean-smoke:
+	@rm -rf $(SMOKE)
+
+test: $(TEST_TOOLS) lint ## the whole test suite (at most 12 minutes)
+	$(PYTHON) -m pytest -n 2 --dist loadfile
+
+lint: $(TEST_TOOLS) ## style and types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy lung_ssp

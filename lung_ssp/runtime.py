@@ -1,0 +1,188 @@
+"""How the process computes: threads, matrix products, memory and the device, settled before Paddle is loaded."""
+
+import contextlib
+import ctypes
+import importlib
+import importlib.metadata
+import io
+import os
+import platform
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lung_ssp.errors import EnvironmentFault
+
+M_TRIM_THRESHOLD = -1  # malloc.h
+M_MMAP_THRESHOLD = -3
+
+VARIABLES = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "paddleseg", "visualdl", "numpy", "opencv-python", "SimpleITK", "scipy")
+MATRIX_SIZE = 1024
+
+_set_here: dict[str, str] = {}
+
+
+def prepare_process() -> None:
+    """Set what Paddle reads when it is loaded, unless the user has set it already.
+
+    - OMP_NUM_THREADS: Paddle takes one thread where it is unset; here, one for each core of the process.
+    - MKL_DEBUG_CPU_TYPE=5, on AMD processors: the MKL that Paddle ships takes its slow path there without it.
+    - malloc keeps large blocks: otherwise each temporary tensor goes back to the system and is faulted in again.
+    """
+    set_unless_given("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+    if processor_vendor() == "AuthenticAMD":
+        set_unless_given("MKL_DEBUG_CPU_TYPE", "5")
+    # Paddle tells with every batch normalisation that it does what it is asked to.
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+    if keep_large_blocks():
+        _set_here["mallopt"] = "large blocks are kept"
+
+
+def set_unless_given(name: str, value: str) -> None:
+    """Set an environment variable that the user has left open, and remember that it was set here."""
+    if name not in os.environ:
+        os.environ[name] = value
+        _set_here[name] = value
+
+
+def processor_vendor() -> str:
+    """The vendor_id of /proc/cpuinfo, e.g. "AuthenticAMD"; empty where it is not told."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.is_file():
+        return ""
+    for line in cpuinfo.read_text().splitlines():
+        if line.startswith("vendor_id"):
+            return line.split(":", 1)[1].strip()
+    return ""
+
+
+def keep_large_blocks() -> bool:
+    """Tell glibc's malloc to keep freed memory of any size; says whether it took it."""
+    if "MALLOC_MMAP_THRESHOLD_" in os.environ or "MALLOC_TRIM_THRESHOLD_" in os.environ:
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+REMEDIES = {
+    "cv2": "install the system's OpenGL library: apt-get install libgl1 libglib2.0-0",
+    "paddle": "install Paddle: pip install paddlepaddle==2.6.2 (paddlepaddle-gpu==2.6.2 with a GPU)",
+    "paddleseg": "install it with the tested versions: pip install -c constraints.txt -e .[cpu]",
+}
+
+
+def require_libraries(*modules: str) -> None:
+    """Load packages that need system libraries, so that a missing one is told in words.
+
+    Args:
+        modules: which of REMEDIES; all where none is named.
+
+    Raises:
+        EnvironmentFault: saying what to install.
+    """
+    for module in modules or REMEDIES:
+        try:
+            with without_thread_advice():
+                importlib.import_module(module)
+        except ImportError as error:
+            remedy = REMEDIES[module]
+            if "libgomp" in str(error):
+                remedy = "install the system's OpenMP library: apt-get install libgomp1"
+            raise EnvironmentFault(f"The package {module} cannot be loaded ({error}): {remedy}.") from error
+
+
+@contextlib.contextmanager
+def without_thread_advice() -> Iterator[None]:
+    """Hold back Paddle's advice on OMP_NUM_THREADS: it is for data-parallel processes, here one has all cores."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        yield
+    for line in said.getvalue().splitlines():
+        if "OMP_NUM_THREADS" not in line:
+            print(line, file=sys.stderr)
+
+
+def choose_device(name: str) -> str:
+    """Put Paddle on "cpu" or "gpu" and return the name.
+
+    Raises:
+        EnvironmentFault: a GPU was asked for and there is none that this Paddle can use. Paddle itself would
+            end the process.
+    """
+    import paddle
+
+    if name == "gpu" and (not paddle.device.is_compiled_with_cuda() or paddle.device.cuda.device_count() == 0):
+        reason = (
+            "Paddle sees no GPU"
+            if paddle.device.is_compiled_with_cuda()
+            else "this Paddle is a build for the CPU alone"
+        )
+        raise EnvironmentFault(f"--device gpu: {reason}. Use --device cpu, or a GPU with paddlepaddle-gpu==2.6.2.")
+    paddle.set_device(name)
+    return name
+
+
+def matrix_product_rate(size: int = MATRIX_SIZE, repeats: int = 5) -> float:
+    """GFLOP/s of Paddle's float32 matrix product of two (size, size) matrices, the best of some repeats."""
+    import paddle
+
+    a = paddle.ones([size, size])
+    best = float("inf")
+    for _ in range(repeats + 1):  # the first one loads the library
+        begin = time.perf_counter()
+        float((a @ a)[0, 0])
+        best = min(best, time.perf_counter() - begin)
+    return 2 * size**3 / best / 1e9
+
+
+def rate_without_settings() -> float:
+    """The same rate with Paddle as it is by itself: one thread, and MKL's own choice of path."""
+    code = "from lung_ssp import runtime; print(runtime.matrix_product_rate())"
+    plain = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_DEBUG_CPU_TYPE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def environment() -> dict[str, Any]:
+    """What a run was computed with: versions, processor, threads, memory, and the measured matrix-product rate."""
+    import paddle
+
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := package_version(name))},
+        "commit": commit(),
+        "processor": processor_vendor() or platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "device": paddle.device.get_device(),
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "set_by_package": dict(_set_here),
+        "matrix_product_gflops": round(matrix_product_rate(), 1),
+    }
+
+
+def package_version(name: str) -> str | None:
+    """The installed version of a package, None where it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def commit() -> str | None:
+    """The commit of the checkout this package runs from, with "+changes" where files differ; None outside one."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
+        changes = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+changes" if changes.stdout.strip() else "")

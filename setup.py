@@ -1,0 +1,43 @@
+"""Installation of lung_ssp: needs neither the package nor Paddle to run."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+TEST_TOOLS = ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-PyYAML"]
+
+setup(
+    name="lung-ssp",
+    version="0.1.0",
+    description="Early diagnosis of lung cancer by soft parameter sharing, on PaddlePaddle",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["lung_ssp", "lung_ssp.*"]),
+    package_data={"lung_ssp": ["**/*.csv", "**/*.yml"]},
+    python_requires=">=3.10,<3.13",
+    install_requires=[
+        "paddleseg==2.8.0",
+        "numpy>=1.26,<2",
+        "opencv-python<=4.6.0",
+        "SimpleITK>=2.3",
+        "pandas>=2.0,<3",
+        "visualdl>=2.5.3",
+        "pyyaml>=6.0",
+        "pydantic>=2.6,<3",
+        "pydicom>=3.0,<4",
+        "scipy>=1.11",
+        "scikit-learn>=1.3",
+        "matplotlib>=3.7",
+        "tqdm>=4.60",
+        "setuptools",  # Paddle 2.6 imports it, and Python 3.12 no longer brings it along
+    ],
+    extras_require={
+        "cpu": ["paddlepaddle==2.6.2"],
+        "gpu": ["paddlepaddle-gpu==2.6.2"],
+        "test": TEST_TOOLS,
+    },
+    entry_points={"console_scripts": ["lung-ssp = lung_ssp.cli:main"]},
+)

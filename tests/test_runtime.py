@@ -1,0 +1,85 @@
+"""Threads, memory and devices, in processes of their own."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lung_ssp import runtime
+from lung_ssp.errors import EnvironmentFault
+
+
+def in_a_new_process(code: str, **variables: str) -> str:
+    kept = {name: value for name, value in os.environ.items() if name not in runtime.VARIABLES}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**kept, **variables}, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+REPORT = (
+    "import lung_ssp, os, json; from lung_ssp import runtime; print(json.dumps([dict(os.environ), runtime._set_here]))"
+)
+
+
+def test_importing_the_package_sets_what_the_user_left_open() -> None:
+    variables, set_here = json.loads(in_a_new_process(REPORT))
+    assert variables["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
+    assert ("MKL_DEBUG_CPU_TYPE" in variables) == (runtime.processor_vendor() == "AuthenticAMD")
+    assert set_here["OMP_NUM_THREADS"] == variables["OMP_NUM_THREADS"]
+    assert "mallopt" in set_here
+
+
+def test_what_the_user_has_set_is_kept() -> None:
+    given = {"OMP_NUM_THREADS": "1", "MKL_DEBUG_CPU_TYPE": "4", "MALLOC_TRIM_THRESHOLD_": "1000"}
+    variables, set_here = json.loads(in_a_new_process(REPORT, **given))
+    assert {name: variables[name] for name in given} == given
+    assert set_here == {}
+
+
+def test_the_package_itself_does_not_load_paddle() -> None:
+    assert in_a_new_process("import lung_ssp, sys; print('paddle' in sys.modules)").strip() == "False"
+
+
+def test_the_rate_without_the_settings_is_measured_beside_them() -> None:
+    assert runtime.rate_without_settings() > 0
+
+
+def test_a_gpu_that_is_not_there_is_refused_in_words() -> None:
+    import paddle
+
+    if paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(EnvironmentFault, match="--device cpu"):
+        runtime.choose_device("gpu")
+
+
+def test_the_environment_records_versions_variables_and_rate() -> None:
+    facts = runtime.environment()
+    assert facts["packages"]["paddleseg"] == "2.8.0"
+    assert facts["variables"]["OMP_NUM_THREADS"] == os.environ["OMP_NUM_THREADS"]
+    assert facts["matrix_product_gflops"] > 0
+    json.dumps(facts)
+
+
+@pytest.mark.parametrize(
+    ("failing", "message", "remedy"),
+    [
+        ("cv2", "libGL.so.1: cannot open shared object file", "libgl1"),
+        ("paddle", "libgomp.so.1: cannot open shared object file", "libgomp1"),
+        ("paddle", "No module named 'paddle'", "paddlepaddle==2.6.2"),
+    ],
+)
+def test_a_missing_library_is_told_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, failing: str, message: str, remedy: str
+) -> None:
+    # A stand-in for the import: the libraries are installed wherever the tests run.
+    def import_module(name: str) -> None:
+        if name == failing:
+            raise ImportError(message)
+
+    monkeypatch.setattr(runtime.importlib, "import_module", import_module)
+    with pytest.raises(EnvironmentFault, match=remedy):
+        runtime.require_libraries()

@@ -1,0 +1,8 @@
+"""lung-ssp environment, from a checkout."""
+
+import sys
+
+from lung_ssp.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["environment", *sys.argv[1:]]))

@@ -1,0 +1,8 @@
+"""lung-ssp eval, from a checkout."""
+
+import sys
+
+from lung_ssp.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["eval", *sys.argv[1:]]))
