@@ -1,0 +1,69 @@
+"""The trachea and the main bronchi: dark and inside the body, but no lung."""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+AREA_MM2 = (50.0, 600.0)  # a trachea of 8 to 27 mm
+MIDLINE_SHARE = 0.15  # how far from the middle it may begin, in widths of both lungs
+MIN_FILLING = 0.5  # of its box: round, not a crescent of lung
+MIN_LENGTH_MM = 20.0
+STEP_MM = 3.0  # how far it moves sideways or widens from one slice to the next
+RIM_MM = 2.5  # of partial volume, which belongs to it as well
+
+
+def trachea(hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """Follow the trachea from the head downwards, and the main bronchi until they run into the lungs.
+
+    It begins as a round part near the midline of the highest slice that shows one. From slice to slice it is what lies
+    at most 3 mm beside the part above and is nearer to its HU than to the lungs'; it ends where that is larger than any
+    trachea, or nothing.
+
+    Args:
+        hu: int16 (z, y, x), z towards the head.
+        lungs: bool (z, y, x), lungs with airways, not empty.
+        spacing: (z, y, x) mm.
+
+    Returns:
+        bool (z, y, x), a part of `lungs`; empty where nothing can be followed for 20 mm.
+    """
+    airway = np.zeros(lungs.shape, np.uint8)
+    top = _beginning(lungs, spacing)
+    if top is None:
+        return airway.astype(bool)
+    index, seed = top
+    airway[index] = seed
+    limit_hu = (np.median(hu[index][seed]) + np.median(hu[lungs])) / 2
+    window, rim = _disk(STEP_MM, spacing), _disk(RIM_MM, spacing)
+    for below in reversed(range(index)):
+        dark = lungs[below] & (cv2.blur(hu[below].astype(np.float32), (3, 3)) < limit_hu)
+        labels, _ = ndimage.label(dark & (cv2.dilate(airway[below + 1], window) > 0))
+        touched = np.unique(labels[airway[below + 1] > 0])
+        part = np.isin(labels, touched[touched > 0])
+        if not 0 < np.count_nonzero(part) * spacing[1] * spacing[2] <= AREA_MM2[1]:
+            break
+        airway[below] = part
+    if np.count_nonzero(airway.any(axis=(1, 2))) * spacing[0] < MIN_LENGTH_MM:
+        airway[:] = 0
+    return np.stack([cv2.dilate(plane, rim) for plane in airway]).astype(bool) & lungs
+
+
+def _beginning(lungs: np.ndarray, spacing: tuple[float, float, float]) -> tuple[int, np.ndarray] | None:
+    """The highest slice with a part that looks like a trachea, and that part, bool (y, x)."""
+    columns = np.flatnonzero(lungs.any(axis=(0, 1)))
+    middle, width = (columns[0] + columns[-1]) / 2, columns[-1] - columns[0] + 1
+    for index in reversed(range(len(lungs))):
+        labels, _ = ndimage.label(lungs[index])
+        for label, box in enumerate(ndimage.find_objects(labels), start=1):
+            part = labels[box] == label
+            area = np.count_nonzero(part) * spacing[1] * spacing[2]
+            aside = abs((box[1].start + box[1].stop - 1) / 2 - middle)
+            if AREA_MM2[0] <= area <= AREA_MM2[1] and part.mean() >= MIN_FILLING and aside <= MIDLINE_SHARE * width:
+                return index, labels == label
+    return None
+
+
+def _disk(radius_mm: float, spacing: tuple[float, float, float]) -> np.ndarray:
+    """An ellipse in pixels that is a disk in millimetres, at least one pixel in radius."""
+    height, width = (2 * max(1, round(radius_mm / step)) + 1 for step in spacing[1:])
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, height))

@@ -1,0 +1,103 @@
+"""What is dark in a chest CT and no lung: air around the body, the table's inside, bowel gas."""
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from lung_ssp.ct.morphology import remove_thin
+from lung_ssp.ct.volume import AIR_HU
+
+GAS_HU = -950  # lung holds blood and tissue: its median is -706 to -883 HU, that of bowel gas near -1000
+BORDER_FACES = 3
+BODY_GRID_MM = 3.0  # on which the body is told from what lies around it
+THIN_MM = 8.0  # half the thickness of what is no body wall: the table's shell, clothing
+SMALLEST_PART = 0.1  # of the largest: the other lung, not a loop of bowel
+
+
+def without_background(dark: np.ndarray, hu: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """The parts of a dark mask that are lungs, with the airways joined to them.
+
+    Parts are connected through the voxels' faces. What only touches the border of the field of view may be a lung that
+    a narrow field cuts; what lies along the border, with more voxels than three faces of a cube of its size have, is
+    background. So is pure gas, and what lies beside the body, as a table's core does. Of the rest, the largest and
+    those of at least a tenth of its size are lungs.
+
+    Args:
+        dark: bool (z, y, x), below the threshold.
+        hu: int16 (z, y, x).
+        spacing: (z, y, x) mm.
+
+    Returns:
+        bool (z, y, x), empty where there is no lung.
+    """
+    beyond = beyond_field(hu)
+    labels, count = ndimage.label(dark & ~beyond)
+    sizes = np.sum([np.bincount(plane.ravel(), minlength=count + 1) for plane in labels], axis=0)
+    contact = np.bincount(labels[_border(beyond)], minlength=count + 1)
+    sizes[contact > BORDER_FACES * sizes ** (2 / 3)] = 0
+    sizes[0] = 0
+    boxes = ndimage.find_objects(labels)
+    body = body_box(dark, spacing)
+    kept: list[int] = []
+    for label in np.argsort(-sizes):
+        if sizes[label] == 0 or (kept and sizes[label] < SMALLEST_PART * sizes[kept[0]]):
+            break
+        box = boxes[label - 1]
+        own = labels[box] == label
+        if np.median(hu[box][own]) > GAS_HU and _lies_in(body, box, own):
+            kept.append(int(label))
+    chosen = np.zeros(count + 1, bool)
+    chosen[kept] = True
+    return chosen[labels]
+
+
+def count_lungs(lungs: np.ndarray) -> int:
+    """In how many parts lungs lie, those below a tenth of the largest not counted: 1 where both are joined.
+
+    It looks at every other pixel of a slice, so lungs that touch in single pixels count as two.
+    """
+    labels, _ = ndimage.label(lungs[:, ::2, ::2])
+    sizes = np.bincount(labels.ravel())[1:]
+    return int(np.count_nonzero(sizes >= SMALLEST_PART * sizes.max(initial=0)))
+
+
+def body_box(dark: np.ndarray, spacing: tuple[float, float, float]) -> tuple[slice, slice]:
+    """The rows and columns that the body spans: the largest part that is not dark, freed of thin things."""
+    strides = [max(1, round(BODY_GRID_MM / step)) for step in spacing]
+    solid = ~dark[:: strides[0], :: strides[1], :: strides[2]]
+    labels, count = ndimage.label(remove_thin(solid, round(THIN_MM / (strides[1] * spacing[1]))))
+    if count == 0:
+        return slice(0, 0), slice(0, 0)
+    _, rows, columns = ndimage.find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
+    return (
+        slice(rows.start * strides[1], rows.stop * strides[1]),
+        slice(columns.start * strides[2], columns.stop * strides[2]),
+    )
+
+
+def beyond_field(hu: np.ndarray) -> np.ndarray:
+    """The padding outside a circular field of view: exactly air, and joined to a corner of its slice."""
+    planes = (hu == AIR_HU).astype(np.uint8)
+    bottom, right = hu.shape[1] - 1, hu.shape[2] - 1
+    for plane in planes:
+        for corner in ((0, 0), (right, 0), (0, bottom), (right, bottom)):
+            if plane[corner[::-1]] == 1:
+                cv2.floodFill(plane, None, corner, 2)
+    return planes == 2
+
+
+def _lies_in(body: tuple[slice, slice], box: tuple[slice, ...], part: np.ndarray) -> bool:
+    """Whether the centroid of a part, given in its box, lies in the rows and columns of the body."""
+    centre = ndimage.center_of_mass(part)[1:]
+    return all(
+        span.start <= side.start + middle < span.stop for span, side, middle in zip(body, box[1:], centre, strict=True)
+    )
+
+
+def _border(beyond: np.ndarray) -> np.ndarray:
+    """The outermost pixels of each slice's field of view."""
+    square = np.ones((3, 3), np.uint8)
+    border = np.stack([cv2.dilate(plane, square) for plane in beyond.astype(np.uint8)]).astype(bool) & ~beyond
+    border[:, [0, -1], :] = True
+    border[:, :, [0, -1]] = True
+    return border

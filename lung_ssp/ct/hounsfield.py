@@ -1,0 +1,90 @@
+"""Pixels of a slice to Hounsfield units: padding becomes air, and what cannot be a chest is refused."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lung_ssp.ct.slice_header import SliceHeader
+from lung_ssp.ct.volume import AIR_HU
+from lung_ssp.errors import SeriesError
+
+LOWEST_HU = -1024  # the CT number scale begins here; lower values mark what lies outside the field of view
+FAT_AND_AIR_END_HU = -50
+AIR_AND_LUNG_END_HU = -500
+SOFT_TISSUE_HU = (-250, 250)
+MIN_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class TissueShares:
+    """Shares of a slice's pixels, padding left out: air and lung, soft tissue, and anything lighter than muscle."""
+
+    pixels: int
+    air: float
+    soft_tissue: float
+    light: float
+
+
+def to_hounsfield(values: np.ndarray, header: SliceHeader) -> tuple[np.ndarray, TissueShares]:
+    """Set the padding of a slice to air and look at what it shows.
+
+    Args:
+        values: (y, x), pixel values after slope and intercept.
+        header: the slice's header.
+
+    Returns:
+        int16 (y, x) HU, and the shares of its tissues.
+
+    Raises:
+        SeriesError: values beyond 16 bits.
+    """
+    padding = values < LOWEST_HU
+    if header.padding_hu is not None:
+        lowest, highest = header.padding_hu
+        padding |= (values > lowest - 0.5) & (values < highest + 0.5)
+    hu = np.where(padding, AIR_HU, values)
+    if hu.max() > np.iinfo(np.int16).max:
+        raise SeriesError(implausible(header, f"holds {hu.max():.0f} HU"))
+    shown = values[~padding]
+    return np.rint(hu).astype(np.int16), TissueShares(
+        pixels=shown.size,
+        air=_share(shown < AIR_AND_LUNG_END_HU),
+        soft_tissue=_share((shown >= SOFT_TISSUE_HU[0]) & (shown <= SOFT_TISSUE_HU[1])),
+        light=_share(shown < FAT_AND_AIR_END_HU),
+    )
+
+
+def check_chest(headers: list[SliceHeader], shares: list[TissueShares]) -> None:
+    """Refuse slices, sorted by position, whose HU cannot be those of a chest.
+
+    A wrong or missing slope or intercept shows itself thus: no fat and no air (everything too dense), no soft tissue
+    in a slice between others that have it (too light, or blank), or no air or no soft tissue in the whole series.
+
+    Raises:
+        SeriesError: names the series and, where one is to blame, the slice.
+    """
+    for header, share in zip(headers, shares, strict=True):
+        if share.pixels and share.light < MIN_SHARE:
+            raise SeriesError(implausible(header, f"has neither air nor fat (nothing below {FAT_AND_AIR_END_HU} HU)"))
+    tissue = [index for index, share in enumerate(shares) if share.soft_tissue >= MIN_SHARE]
+    if not tissue or max(share.air for share in shares) < MIN_SHARE:
+        kind = "air" if tissue else "soft tissue"
+        raise SeriesError(
+            f"Series {headers[0].series_uid} shows no {kind} in any slice: its HU are implausible for a chest, check "
+            "RescaleSlope and RescaleIntercept."
+        )
+    for index in range(tissue[0], tissue[-1]):
+        if shares[index].soft_tissue < MIN_SHARE:
+            raise SeriesError(implausible(headers[index], "is blank or has no soft tissue, unlike its neighbours"))
+
+
+def implausible(header: SliceHeader, what: str) -> str:
+    """The sentence about a slice whose HU cannot be right."""
+    return (
+        f"{header.path} (series {header.series_uid}) {what}: implausible HU for a chest, check its RescaleSlope and "
+        "RescaleIntercept or copy it again."
+    )
+
+
+def _share(chosen: np.ndarray) -> float:
+    return float(np.count_nonzero(chosen)) / max(1, chosen.size)

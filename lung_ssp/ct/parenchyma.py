@@ -1,0 +1,114 @@
+"""The lungs of a scan (paper section 2, Fig. 1)."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+from lung_ssp.ct.airways import trachea
+from lung_ssp.ct.background import count_lungs, without_background
+from lung_ssp.ct.morphology import between, close, erode, fill_holes
+from lung_ssp.ct.resampling import mean_weights, resample_axis
+from lung_ssp.ct.settings import ParenchymaSettings
+from lung_ssp.ct.volume import Volume
+from lung_ssp.errors import SeriesError
+
+
+@dataclass(frozen=True, eq=False)
+class LungMask:
+    """The lungs of a scan, and the steps that led to them.
+
+    binary: bool (z, y, x), below Otsu's threshold.
+    cleaned: bool (z, y, x), the same without background.
+    mask: bool (z, y, x), the lungs.
+    threshold_hu: Otsu's threshold.
+    volume_ml: volume of the mask.
+    parts: 2 where the lungs lie apart in `cleaned`, 1 where they are joined (or only one is in the scan).
+    """
+
+    binary: np.ndarray
+    cleaned: np.ndarray
+    mask: np.ndarray
+    threshold_hu: float
+    volume_ml: float
+    parts: int
+
+
+def segment_lungs(volume: Volume, settings: ParenchymaSettings) -> LungMask:
+    """Find the lungs.
+
+    HU are clipped (padding and metal would draw Otsu's threshold away), split in two classes by Otsu's threshold over
+    the whole volume, and freed of the background. Then the recipe:
+
+    - `paper`: erosion by a disk of radius 2, closing by a disk of radius 5, holes filled, slice by slice (section 2).
+    - `lesion_preserving`: what has lung above and below it is added, then holes are filled.
+
+    The trachea and the main bronchi are left out, as far as the lungs do not surround them.
+
+    Args:
+        volume: the scan.
+        settings: recipe and its parameters.
+
+    Raises:
+        SeriesError: no lungs, or of an impossible volume.
+    """
+    threshold, binary = otsu(volume.hu, settings.clip_hu)
+    cleaned = without_background(binary, volume.hu, volume.spacing)
+    if not cleaned.any():
+        raise SeriesError(
+            f"{_name(volume)} shows no lungs (nothing dark inside the body at {threshold:.0f} HU): check that it is a "
+            "chest CT in Hounsfield units."
+        )
+    cleaned &= ~trachea(volume.hu, cleaned, volume.spacing)
+    recipe = paper if settings.recipe == "paper" else lesion_preserving
+    mask = recipe(cleaned, volume.spacing, settings)
+    volume_ml = float(np.count_nonzero(mask)) * volume.voxel_mm3 / 1000
+    lowest, highest = settings.volume_ml
+    if not lowest <= volume_ml <= highest:
+        raise SeriesError(
+            f"{_name(volume)} has lungs of {volume_ml:.0f} ml, expected are {lowest:g} to {highest:g}: check that both "
+            "lungs are in it, or set parenchyma.volume_ml for a partial scan."
+        )
+    return LungMask(binary, cleaned, mask, threshold, volume_ml, count_lungs(cleaned))
+
+
+def otsu(hu: np.ndarray, clip_hu: list[float]) -> tuple[float, np.ndarray]:
+    """Otsu's threshold in HU over the whole clipped volume, and the bool (z, y, x) mask of what is not above it."""
+    lowest, highest = clip_hu
+    shifted = (np.clip(hu, lowest, highest) - lowest).astype(np.uint16)
+    threshold, _ = cv2.threshold(shifted.reshape(len(hu), -1), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    return threshold + lowest, shifted <= threshold
+
+
+def paper(cleaned: np.ndarray, spacing: tuple[float, float, float], settings: ParenchymaSettings) -> np.ndarray:
+    """The paper's recipe: erosion, closing, small holes filled. It loses lesions at the wall."""
+    mask = close(erode(cleaned, settings.erosion_radius), settings.closing_radius)
+    return fill_holes(mask, _pixels(settings.largest_hole_cm2, spacing))
+
+
+def lesion_preserving(
+    cleaned: np.ndarray, spacing: tuple[float, float, float], settings: ParenchymaSettings
+) -> np.ndarray:
+    """Add to the lungs what interrupts them between above and below; then fill small holes.
+
+    The lungs are long: what lies beside them in a slice, heart or chest wall, does so in the slices above and below as
+    well, whereas a lesion at the wall or the mediastinum, or a vessel, has lung above and below it. Where that is so is
+    reckoned on a coarser grid and smoothed.
+    """
+    strides = [max(1, round(settings.bridge_grid_mm / step)) for step in spacing]
+    coarse = cleaned[:: strides[0], :: strides[1], :: strides[2]]
+    bridge = between(coarse, tuple(np.multiply(strides, spacing)), settings.bridge_mm)
+    share = ndimage.uniform_filter(bridge.astype(np.float32), 3)
+    for axis in range(3):
+        weights = mean_weights(share.shape[axis], np.arange(cleaned.shape[axis]) / strides[axis], width=0)
+        share = resample_axis(share, weights / weights.sum(axis=1, keepdims=True), axis)
+    return fill_holes(cleaned | (share > 0.5), _pixels(settings.largest_hole_cm2, spacing))
+
+
+def _pixels(area_cm2: float, spacing: tuple[float, float, float]) -> float:
+    return area_cm2 * 100 / (spacing[1] * spacing[2])
+
+
+def _name(volume: Volume) -> str:
+    return f"Series {volume.series_uid}" if volume.series_uid else "The scan"

@@ -1,0 +1,78 @@
+"""Settings of the steps that work on one scan."""
+
+from typing import Literal, TypeVar
+
+from pydantic import Field, model_validator
+
+from lung_ssp.settings import Settings
+
+_SettingsT = TypeVar("_SettingsT", bound=Settings)
+
+
+class SectionSettings(Settings):
+    """The section of a lesion (the classifier's input)."""
+
+    size: int = Field(28, ge=8, le=512, description="pixels along each side")
+    field_mm: float = Field(56.0, gt=0, le=500, description="side of the field in mm; 56 on 28 pixels is 2 mm a pixel")
+    window_hu: list[float] = Field(
+        [-1000.0, 400.0], min_length=2, max_length=2, description="HU that become 0 and 1; beyond them it is clipped"
+    )
+
+    @model_validator(mode="after")
+    def _window_rises(self) -> "SectionSettings":
+        return _rising(self, "window_hu")
+
+
+class ParenchymaSettings(Settings):
+    """The lung mask (paper section 2, Fig. 1)."""
+
+    recipe: Literal["paper", "lesion_preserving"] = Field(
+        "lesion_preserving", description="the paper's recipe, or the one that keeps lesions at the wall"
+    )
+    clip_hu: list[float] = Field(
+        [-1024.0, 400.0], min_length=2, max_length=2, description="HU are clipped to this range before Otsu's threshold"
+    )
+    erosion_radius: int = Field(2, ge=0, le=50, description="paper: radius of the erosion in pixels")
+    closing_radius: int = Field(5, ge=0, le=50, description="paper: radius of the closing in pixels")
+    bridge_mm: float = Field(
+        28.0, gt=0, le=100, description="lesion_preserving: how far above and below a voxel lung is looked for, in mm"
+    )
+    bridge_grid_mm: float = Field(
+        3.0, gt=0, le=10, description="lesion_preserving: spacing of the grid on which this is reckoned, in mm"
+    )
+    largest_hole_cm2: float = Field(
+        20.0, ge=0, description="holes of a slice are filled up to this area, in square centimetres"
+    )
+    volume_ml: list[float] = Field(
+        [700.0, 7500.0], min_length=2, max_length=2, description="least and greatest believable volume in millilitres"
+    )
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "ParenchymaSettings":
+        return _rising(_rising(self, "clip_hu"), "volume_ml")
+
+
+class NoduleSettings(Settings):
+    """Nodules out of the probability volume (paper section 3, Fig. 4)."""
+
+    threshold: float = Field(0.5, gt=0, lt=1, description="probability from which on a voxel belongs to a nodule")
+    min_diameter_mm: float = Field(3.0, ge=0, description="smallest equivalent diameter in mm")
+    max_diameter_mm: float = Field(100.0, gt=0, description="largest equivalent diameter in mm")
+    score_size_mm: float = Field(6.0, gt=0, description="side of the cube whose mean probability is the score, in mm")
+    max_candidates: int = Field(50, ge=1, description="how many candidates are kept, the most suspicious ones")
+
+    @model_validator(mode="after")
+    def _diameters_rise(self) -> "NoduleSettings":
+        if self.min_diameter_mm >= self.max_diameter_mm:
+            raise ValueError(
+                f"min_diameter_mm must be below max_diameter_mm, but they are {self.min_diameter_mm:g} and "
+                f"{self.max_diameter_mm:g}"
+            )
+        return self
+
+
+def _rising(settings: _SettingsT, name: str) -> _SettingsT:
+    low, high = getattr(settings, name)
+    if low >= high:
+        raise ValueError(f"{name} must rise, but is {low:g} to {high:g}")
+    return settings

@@ -1,0 +1,107 @@
+"""A CT scan in memory: Hounsfield units with their place in the patient."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import SimpleITK as sitk
+
+from lung_ssp.ct.resampling import mean_weights, resample_axis
+
+AIR_HU = -1000
+AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """One CT scan.
+
+    hu: int16 (z, y, x), Hounsfield units.
+    spacing: (z, y, x), distance between voxel centres in mm.
+    origin: (x, y, z), the centre of voxel (0, 0, 0) in mm, patient coordinates as in DICOM (LPS: left, posterior,
+        superior).
+    direction: the nine numbers of a 3x3 matrix, row by row, whose columns are the directions of the x, y and z axis of
+        the array in patient coordinates (as SimpleITK's GetDirection).
+    series_uid: SeriesInstanceUID (0020,000E), empty where the scan came from elsewhere.
+    """
+
+    hu: np.ndarray
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = AXIAL
+    series_uid: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The number of voxels along (z, y, x)."""
+        depth, height, width = self.hu.shape
+        return depth, height, width
+
+    @property
+    def voxel_mm3(self) -> float:
+        """The volume of one voxel in cubic millimetres."""
+        return float(np.prod(self.spacing))
+
+    def to_world(self, index: np.ndarray) -> np.ndarray:
+        """Voxel indices (..., 3) in (z, y, x), fractions allowed, to LPS millimetres (..., 3) in (x, y, z)."""
+        along_axes = (np.asarray(index, dtype=float) * self.spacing)[..., ::-1]
+        return along_axes @ self._axes().T + self.origin
+
+    def to_index(self, point: np.ndarray) -> np.ndarray:
+        """LPS millimetres (..., 3) in (x, y, z) to fractional voxel indices (..., 3) in (z, y, x)."""
+        along_axes = (np.asarray(point, dtype=float) - self.origin) @ np.linalg.inv(self._axes()).T
+        return along_axes[..., ::-1] / self.spacing
+
+    def with_spacing(self, spacing: tuple[float, float, float]) -> "Volume":
+        """The same scan with voxels of `spacing` (z, y, x) mm, on a grid with the same centre.
+
+        Linear interpolation where the new voxels are smaller; where they are larger, the mean of the interpolated scan
+        over the surplus of their width, so that nothing aliases. Beyond the border the outermost voxels go on.
+        """
+        factors = np.divide(spacing, self.spacing)
+        shape = np.maximum(1, np.rint(self.shape / factors)).astype(int)
+        first = (np.array(self.shape) - 1) / 2 - (shape - 1) / 2 * factors
+        hu = self.hu.astype(np.float32)
+        for axis in np.flatnonzero(factors != 1):
+            centres = first[axis] + factors[axis] * np.arange(shape[axis])
+            weights = mean_weights(self.shape[axis], centres, width=max(0.0, factors[axis] - 1))
+            hu = resample_axis(hu, weights / weights.sum(axis=1, keepdims=True), axis)
+        return replace(
+            self,
+            hu=np.rint(hu).astype(np.int16),
+            spacing=(float(spacing[0]), float(spacing[1]), float(spacing[2])),
+            origin=_as_point(self.to_world(first)),
+        )
+
+    def crop(self, box: tuple[slice, slice, slice]) -> "Volume":
+        """The part inside `box`, slices along (z, y, x) with non-negative starts; its voxels keep their place."""
+        start = [part.start or 0 for part in box]
+        return replace(self, hu=self.hu[box], origin=_as_point(self.to_world(np.array(start))))
+
+    def to_image(self) -> sitk.Image:
+        """As a SimpleITK image, 16-bit signed."""
+        image = sitk.GetImageFromArray(self.hu)
+        image.SetSpacing(self.spacing[::-1])
+        image.SetOrigin(self.origin)
+        image.SetDirection(self.direction)
+        return image
+
+    @classmethod
+    def from_image(cls, image: sitk.Image, series_uid: str = "") -> "Volume":
+        """From a three-dimensional SimpleITK image in HU; fractions are rounded to whole HU."""
+        hu = sitk.GetArrayFromImage(image)
+        x, y, z = image.GetSpacing()
+        return cls(
+            hu=hu if hu.dtype == np.int16 else np.rint(hu).astype(np.int16),
+            spacing=(z, y, x),
+            origin=_as_point(image.GetOrigin()),
+            direction=tuple(image.GetDirection()),
+            series_uid=series_uid,
+        )
+
+    def _axes(self) -> np.ndarray:
+        return np.reshape(self.direction, (3, 3))
+
+
+def _as_point(values: np.ndarray | tuple[float, ...]) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in values)
+    return x, y, z

@@ -1,0 +1,93 @@
+import numpy as np
+import pydicom
+import pytest
+
+from lung_ssp.ct.hounsfield import to_hounsfield
+from lung_ssp.ct.series import read_series
+from lung_ssp.ct.slice_header import SliceHeader
+
+UID = "1.2.826.0.1.3680043.8.498.1"
+
+
+def header(padding_hu=None):
+    return SliceHeader(None, UID, (0, 0, 0), (1, 0, 0, 0, 1, 0), (1, 1), (1, 6), padding_hu)
+
+
+def test_padding_and_what_is_below_the_scale_become_air():
+    values = np.array([[-3024, -2000, -1024, -1010, 40, 3071]])
+    hu, shares = to_hounsfield(values, header((-1010, -1010)))
+    assert hu.tolist() == [[-1000, -1000, -1024, -1000, 40, 3071]]
+    assert hu.dtype == np.int16
+    assert shares.pixels == 3
+    assert (shares.air, shares.soft_tissue, shares.light) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+
+
+def test_fractions_are_rounded():
+    hu, _ = to_hounsfield(np.array([[-99.6, 0.4, 0.6, 10.0, 20.0, 30.0]]), header())
+    assert hu.tolist() == [[-100, 0, 1, 10, 20, 30]]
+
+
+def test_round_field_of_view_with_unsigned_padding_value(tmp_path, hu, write_series):
+    """As LIDC's GE scans: -2000 stored outside the circle, PixelPaddingValue 63536, intercept -1024."""
+    rows, columns = np.indices(hu[0].shape)
+    outside = ((rows - 9.5) / 10) ** 2 + ((columns - 11.5) / 12) ** 2 > 1
+    padded = np.where(outside, -3024, hu)
+    write_series(tmp_path, padded, edit=lambda dataset, index: dataset.add_new(0x00280120, "US", 63536))
+    volume = read_series(tmp_path)
+    assert np.all(volume.hu[:, outside] == -1000)
+    np.testing.assert_array_equal(volume.hu[:, ~outside], hu[:, ~outside])
+
+
+def test_missing_intercept(tmp_path, hu, write_series, refused):
+    """Stored values taken for HU: air at 24, soft tissue at 1064."""
+    paths = write_series(tmp_path, hu + 1024, intercepts=0)
+    message = refused(read_series, tmp_path)
+    assert f"{paths[0]} (series {UID}) has neither air nor fat" in message
+
+
+def test_one_slice_with_another_scale_is_named(tmp_path, hu, write_series, refused, change_tag):
+    paths = write_series(tmp_path, hu)
+    change_tag(paths[11], RescaleIntercept=0)
+    message = refused(read_series, tmp_path)
+    assert f"{paths[11]} (series {UID})" in message
+    assert "implausible" in message
+
+
+def test_intercept_applied_twice(tmp_path, hu, write_series, refused):
+    write_series(tmp_path, hu - 1024)
+    message = refused(read_series, tmp_path)
+    assert UID in message
+    assert "no soft tissue" in message
+
+
+def test_no_air_anywhere(tmp_path, hu, write_series, refused):
+    write_series(tmp_path, np.maximum(hu, -150))
+    message = refused(read_series, tmp_path)
+    assert UID in message
+    assert "no air" in message
+
+
+def test_blank_slice_between_others_is_named(tmp_path, hu, write_series, refused):
+    blank = hu.copy()
+    blank[6] = -1024
+    paths = write_series(tmp_path, blank)
+    message = refused(read_series, tmp_path)
+    assert f"{paths[6]} (series {UID}) is blank" in message
+
+
+def test_blank_slices_at_the_ends_are_possible(tmp_path, hu, write_series):
+    blank = hu.copy()
+    blank[[0, 17]] = -1024
+    write_series(tmp_path, blank)
+    np.testing.assert_array_equal(read_series(tmp_path).hu, blank)
+
+
+def test_more_than_sixteen_bits(tmp_path, hu, write_series, refused):
+    paths = write_series(tmp_path, hu, slopes=2.0)
+    dataset = pydicom.dcmread(paths[2])
+    pixels = dataset.pixel_array.copy()
+    pixels[0, 0] = 30000
+    dataset.PixelData = pixels.tobytes()
+    dataset.save_as(paths[2])
+    message = refused(read_series, tmp_path)
+    assert f"{paths[2]} (series {UID}) holds 58976 HU" in message

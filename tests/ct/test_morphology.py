@@ -1,0 +1,110 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy import ndimage
+
+from lung_ssp.ct.morphology import LINES, between, close, erode, fill_holes
+
+masks = arrays.arrays(bool, st.tuples(st.integers(1, 3), st.integers(3, 20), st.integers(3, 20)))
+
+
+def disk(radius, size=41):
+    y, x = np.indices((size, size)) - size // 2
+    return (y**2 + x**2 <= radius**2)[None]
+
+
+def test_erosion_by_hand():
+    square = np.zeros((2, 11, 11), bool)
+    square[1, 2:9, 2:9] = True
+    expected = np.zeros_like(square)
+    expected[1, 4:7, 4:7] = True
+    np.testing.assert_array_equal(erode(square, 2), expected)
+    np.testing.assert_array_equal(erode(square, 0), square)
+
+
+def test_closing_fills_what_a_disk_cannot_enter():
+    """A notch 8 pixels wide closes under a disk of radius 5, one of 16 does not; nothing else changes."""
+    wall = np.zeros((1, 60, 80), bool)
+    wall[0, :30] = True
+    narrow, wide = wall.copy(), wall.copy()
+    narrow[0, 20:30, 36:44] = False
+    wide[0, 20:30, 32:48] = False
+    np.testing.assert_array_equal(close(narrow, 5)[0, :26], wall[0, :26])
+    assert not close(wide, 5)[0, 22, 40]
+    np.testing.assert_array_equal(close(wall, 5), wall)
+
+
+@given(masks)
+def test_holes_are_those_of_scipy(mask):
+    expected = np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
+    np.testing.assert_array_equal(fill_holes(mask, np.inf), expected)
+
+
+def test_only_small_holes_are_filled():
+    ring = disk(15) & ~disk(6)
+    hole = int(disk(6).sum())
+    np.testing.assert_array_equal(fill_holes(ring, hole), disk(15))
+    np.testing.assert_array_equal(fill_holes(ring, hole - 1), ring)
+
+
+def test_lines_run_upwards():
+    assert len(set(LINES)) == 9
+    assert all(line[0] == 1 for line in LINES)
+
+
+def gap(z, shape=(21, 15, 15)):
+    """A mask everywhere but in the slices `z`."""
+    mask = np.ones(shape, bool)
+    mask[z] = False
+    return mask
+
+
+def test_a_gap_between_slices_is_bridged_up_to_the_reach():
+    """A gap of 5 slices of 2 mm: from its middle the mask is 6 mm away above and below, from its edge 2 and 10 mm."""
+    mask = gap(slice(8, 13))
+    assert between(mask, (2.0, 1.0, 1.0), 10.0).all(axis=(1, 2))[8:13].tolist() == [True] * 5
+    assert between(mask, (2.0, 1.0, 1.0), 9.9).all(axis=(1, 2))[8:13].tolist() == [False, True, True, True, False]
+    assert not between(mask, (2.0, 1.0, 1.0), 5.9)[8:13].any()
+
+
+def test_what_lies_beside_the_mask_is_not_between():
+    mask = np.zeros((21, 15, 30), bool)
+    mask[:, :, :10] = mask[:, :, 20:] = True
+    assert not between(mask, (2.0, 1.0, 1.0), 10.0)[:, 7, 15].any()
+
+
+def test_slanting_lines_reach_less_far():
+    """At 45 degrees a reach of 10 mm is one of 7.07 mm, 5 mm up and 5 mm aside."""
+    mask = np.zeros((21, 21, 21), bool)
+    mask[15, 10, 15] = mask[5, 10, 5] = True
+    assert between(mask, (1.0, 1.0, 1.0), 10.0)[10, 10, 10]
+    assert not between(mask, (1.0, 1.0, 1.0), 9.9)[10, 10, 10]
+
+
+def test_the_mask_goes_on_mirrored_beyond_its_ends():
+    mask = gap(slice(0, 3))
+    # mirrored, the gap is six slices wide: from slice 0 it is 3 slices up and 4 down, from slice 2 it is 1 and 6
+    for reach, bridged in ((7.9, [False, False, False]), (8.0, [True, False, False]), (12.0, [True, True, True])):
+        assert between(mask, (2.0, 1.0, 1.0), reach)[:3].any(axis=(1, 2)).tolist() == bridged
+    assert not between(gap(slice(0, 21)), (2.0, 1.0, 1.0), 100.0).any()
+
+
+@given(arrays.arrays(bool, (5, 6, 7)), st.floats(0.5, 9))
+def test_between_is_a_walk_along_each_line(mask, reach):
+    spacing = np.array((2.0, 1.0, 1.5))
+    mirrored = np.concatenate([mask[::-1], mask, mask[::-1]])
+    bridged = between(mask, tuple(spacing), reach)
+    for start in [(0, 0, 0), (2, 3, 3), (4, 5, 1)]:
+        expected = False
+        for line in LINES:
+            length = np.linalg.norm(line * spacing)
+            steps = int(reach * spacing[0] / length / length)
+            ends = []
+            for side in (1, -1):
+                first = np.array((start[0] + 5, *start[1:]))
+                walk = [first + np.multiply(line, side * step) for step in range(1, steps + 1)]
+                inside = [at for at in walk if np.all(at >= 0) and np.all(at < mirrored.shape)]
+                ends.append(any(mirrored[tuple(at)] for at in inside))
+            expected |= all(ends)
+        assert bridged[start] == expected

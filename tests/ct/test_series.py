@@ -1,0 +1,178 @@
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+
+from lung_ssp.ct.series import MIN_SLICES, read_series
+from lung_ssp.errors import SeriesError
+
+UID = "1.2.826.0.1.3680043.8.498.1"
+
+
+def test_hu_and_geometry_come_from_positions_and_slope(tmp_path, hu, write_series):
+    write_series(tmp_path, hu)
+    volume = read_series(tmp_path)
+    np.testing.assert_array_equal(volume.hu, hu)
+    assert volume.hu.dtype == np.int16
+    assert volume.spacing == pytest.approx((2.5, 0.8, 0.7))  # SliceThickness says 99
+    assert volume.origin == pytest.approx((-100, -120, 30))
+    assert volume.series_uid == UID
+    assert volume.to_world((17, 19, 23)) == pytest.approx((-100 + 23 * 0.7, -120 + 19 * 0.8, 30 + 17 * 2.5))
+
+
+def test_slope_and_intercept_are_those_of_each_slice(tmp_path, hu, write_series):
+    slopes = np.where(np.arange(len(hu)) % 2, 1.0, 0.5)
+    write_series(tmp_path, hu, slopes=slopes, intercepts=-1024.0 + 8 * np.arange(len(hu)))
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+def test_list_of_files_in_any_order(tmp_path, hu, write_series):
+    paths = write_series(tmp_path, hu)
+    np.testing.assert_array_equal(read_series(paths[::-1]).hu, hu)
+
+
+@pytest.mark.parametrize("turned", [(-1, 0, 0, 0, -1, 0), (1, 0, 0, 0, -1, 0), (-1, 0, 0, 0, 1, 0), (0, 1, 0, 1, 0, 0)])
+def test_axes_are_turned_to_the_patient(tmp_path, hu, write_series, turned):
+    """However the scanner stores its axes, z runs to the head, y to the back, x to the left."""
+    marked = hu.copy()
+    marked[3, 4, 5] = 2500
+    write_series(tmp_path, marked, orientation=turned)
+    volume = read_series(tmp_path)
+    row, column = np.array(turned[:3]), np.array(turned[3:])
+    place = np.array([-100, -120, 30]) + 5 * 0.7 * row + 4 * 0.8 * column + 3 * 2.5 * np.cross(row, column)
+    assert volume.direction == pytest.approx((1, 0, 0, 0, 1, 0, 0, 0, 1))
+    assert volume.hu[tuple(np.rint(volume.to_index(place)).astype(int))] == 2500
+
+
+def test_oblique_slices_keep_their_direction(tmp_path, hu, write_series):
+    turn = math.radians(10)
+    orientation = (1, 0, 0, 0, math.cos(turn), math.sin(turn))
+    write_series(tmp_path, hu, orientation=orientation)
+    volume = read_series(tmp_path)
+    column = np.array(orientation[3:])
+    normal = np.cross(orientation[:3], column)
+    expected = np.array([-100, -120, 30]) + 2 * 0.8 * column + 7 * 2.5 * normal
+    assert volume.to_world((7, 2, 0)) == pytest.approx(expected, abs=1e-5)
+    np.testing.assert_array_equal(volume.hu, hu)
+
+
+def test_other_files_may_lie_in_the_folder(tmp_path, hu, write_series):
+    paths = write_series(tmp_path / "study" / "series", hu)
+    (tmp_path / "README").write_text("about the scan")
+    (tmp_path / "study" / "069.xml").write_text("<readings/>")
+    (tmp_path / "study" / "series" / "._000001.dcm").write_bytes(b"resource fork")
+    directory = pydicom.dcmread(paths[0])
+    directory.SOPClassUID = directory.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+    del directory.PixelData
+    directory.save_as(tmp_path / "DICOMDIR")
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+def test_one_of_several_series_is_chosen_by_its_uid(tmp_path, hu, write_series, refused):
+    write_series(tmp_path / "a", hu)
+    write_series(tmp_path / "b", hu[:, ::-1], series_uid=UID + ".2")
+    message = refused(read_series, tmp_path)
+    assert f"{UID} (18 slices)" in message
+    assert f"{UID}.2 (18 slices)" in message
+    np.testing.assert_array_equal(read_series(tmp_path, UID + ".2").hu, hu[:, ::-1])
+    assert f"no series {UID}.3" in refused(read_series, tmp_path, UID + ".3")
+
+
+def test_sixteen_slices_are_needed(tmp_path, hu, write_series, refused):
+    paths = write_series(tmp_path, hu[:MIN_SLICES])
+    assert read_series(tmp_path).shape == (16, 20, 24)
+    paths[-1].unlink()
+    message = refused(read_series, tmp_path)
+    assert UID in message
+    assert "15 slices" in message
+
+
+def test_nothing_there(tmp_path, refused):
+    assert "does not exist" in refused(read_series, tmp_path / "nowhere")
+    assert "holds no CT slice" in refused(read_series, tmp_path)
+    assert "cannot be opened" in refused(read_series, [tmp_path / "nothing.dcm"])
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image at all", b"\0" * 400])
+def test_what_claims_to_be_dicom_and_is_not(tmp_path, hu, write_series, refused, content):
+    paths = write_series(tmp_path, hu)
+    broken = tmp_path / "broken.dcm"
+    broken.write_bytes(content)
+    message = refused(read_series, tmp_path)
+    assert str(broken) in message
+    assert "not a DICOM file" in message
+    unnamed = broken.rename(tmp_path / "broken")
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+    assert str(unnamed) in refused(read_series, [*paths, unnamed])
+
+
+def test_other_images_are_left_out_of_a_folder_but_not_of_a_list(tmp_path, hu, write_series, refused, change_tag):
+    paths = write_series(tmp_path, hu)
+    other = tmp_path / "other.dcm"
+    shutil.copy(paths[0], other)
+    change_tag(other, SOPClassUID="1.2.840.10008.5.1.4.1.1.4", SeriesInstanceUID=UID + ".9")
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+    message = refused(read_series, [*paths, other])
+    assert str(other) in message
+    assert "not a CT slice" in message
+
+
+def test_enhanced_ct_is_refused(tmp_path, hu, write_series, refused, change_tag):
+    paths = write_series(tmp_path, hu)
+    change_tag(paths[4], SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1")
+    message = refused(read_series, tmp_path)
+    assert str(paths[4]) in message
+    assert "multi-frame" in message
+
+
+def test_truncation_is_found_wherever_it_is(tmp_path, hu, write_series, refused):
+    paths = write_series(tmp_path, hu)
+    whole = paths[7].read_bytes()
+    pixels = 2 * hu[0].size
+    for length in (140, 300, len(whole) - pixels - 40, len(whole) - pixels, len(whole) - pixels // 2, len(whole) - 1):
+        paths[7].write_bytes(whole[:length])
+        message = refused(read_series, tmp_path)
+        assert str(paths[7]) in message, length
+        assert "truncated" in message, length
+        if length > 600:
+            assert UID in message, length
+
+
+def test_the_directory_of_a_disc_is_passed_over(tmp_path, hu, write_series):
+    write_series(tmp_path / "IMAGES", hu)
+    shutil.copy(get_testdata_file("DICOMDIR"), tmp_path / "DICOMDIR")  # one that pydicom brings along
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+def test_compressed_pixels_are_read(tmp_path, hu, write_series, refused):
+    paths = write_series(tmp_path, hu)
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+        dataset.save_as(path)
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+    paths[3].write_bytes(paths[3].read_bytes()[:-60])
+    assert str(paths[3]) in refused(read_series, tmp_path)
+
+
+def test_real_series(lidc_series: Path):
+    """LIDC-IDRI-0001: shuffled names, an XML file, -2048 HU outside the field, PixelPaddingValue 63536."""
+    volume = read_series(lidc_series)
+    assert volume.shape == (133, 512, 512)
+    assert volume.spacing == pytest.approx((2.5, 0.703125, 0.703125))
+    assert volume.origin == pytest.approx((-166, -171.7, -340), abs=1e-3)
+    assert volume.hu.min() >= -1024
+    assert volume.hu[60, 0, 0] == -1000
+    files = sorted(lidc_series.rglob("*.dcm"))
+    headers = sorted((pydicom.dcmread(file) for file in files), key=lambda header: header.ImagePositionPatient[2])
+    for index in (0, 50, 132):
+        pixels = headers[index].pixel_array.astype(int) - 1024
+        inside = pixels >= -1024
+        np.testing.assert_array_equal(volume.hu[index][inside], pixels[inside])
+    missing = [file for file in files if pydicom.dcmread(file).ImagePositionPatient[2] != -190]
+    with pytest.raises(SeriesError, match=r"lacks 1 slice\(s\) between"):
+        read_series(missing)

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from scipy.spatial.transform import Rotation
+
+from lung_ssp.ct.volume import Volume
+
+millimetres = st.floats(-500, 500)
+spacings = st.tuples(*[st.floats(0.3, 5)] * 3)
+
+
+@st.composite
+def volumes(draw):
+    turn = Rotation.from_euler("xyz", draw(st.tuples(*[st.floats(-3, 3)] * 3))).as_matrix()
+    return Volume(
+        np.zeros((4, 5, 6), np.int16),
+        draw(spacings),
+        draw(st.tuples(millimetres, millimetres, millimetres)),
+        tuple(turn.ravel()),
+    )
+
+
+@given(volumes(), arrays.arrays(float, (7, 3), elements=st.floats(-600, 600)))
+def test_world_and_index_are_inverse(volume, indices):
+    np.testing.assert_allclose(volume.to_index(volume.to_world(indices)), indices, atol=1e-6)
+
+
+@given(volumes(), st.tuples(*[st.integers(0, 3)] * 3))
+def test_world_is_that_of_simpleitk(volume, index):
+    z, y, x = index
+    expected = volume.to_image().TransformIndexToPhysicalPoint((x, y, z))
+    assert volume.to_world(index) == pytest.approx(expected, abs=1e-6)
+
+
+@given(volumes())
+def test_image_and_back(volume):
+    back = Volume.from_image(volume.to_image(), "1.2.3")
+    np.testing.assert_array_equal(back.hu, volume.hu)
+    assert back.spacing == pytest.approx(volume.spacing)
+    assert back.origin == pytest.approx(volume.origin)
+    assert back.direction == pytest.approx(volume.direction)
+    assert back.series_uid == "1.2.3"
+
+
+@given(volumes(), st.tuples(*[st.integers(0, 3)] * 3))
+def test_voxels_keep_their_place_when_cropped(volume, start):
+    box = tuple(slice(first, None) for first in start)
+    part = volume.crop(box)
+    np.testing.assert_array_equal(part.hu, volume.hu[box])
+    assert part.to_world((0, 0, 0)) == pytest.approx(volume.to_world(start))
+
+
+@given(volumes(), spacings)
+def test_resampling_keeps_centre_and_constants(volume, spacing):
+    constant = Volume(np.full(volume.shape, -850, np.int16), volume.spacing, volume.origin, volume.direction)
+    resampled = constant.with_spacing(spacing)
+    assert np.all(resampled.hu == -850)
+    assert resampled.spacing == spacing
+    middles = [(np.array(each.shape) - 1) / 2 for each in (constant, resampled)]
+    assert resampled.to_world(middles[1]) == pytest.approx(constant.to_world(middles[0]), abs=1e-6)
+
+
+def ramp(shape=(12, 14, 16), spacing=(2.0, 1.0, 1.5)):
+    z, y, x = np.indices(shape)
+    return Volume((10 * z + 20 * y - 30 * x).astype(np.int16), spacing, (5.0, 6.0, 7.0))
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (2.0, 1.0, 1.5), (4.0, 2.5, 3.0), (1.3, 2.0, 0.7)])
+def test_a_ramp_stays_a_ramp(spacing):
+    """Linear interpolation and means over symmetric intervals reproduce linear functions, the border apart."""
+    volume = ramp()
+    resampled = volume.with_spacing(spacing)
+    inner = np.array(list(np.ndindex(resampled.shape)))
+    index = volume.to_index(resampled.to_world(inner))
+    margin = np.maximum(np.array(spacing) / volume.spacing, 1)
+    inside = np.all((index >= margin) & (index <= np.array(volume.shape) - 1 - margin), axis=1)
+    assert inside.sum() > 20
+    expected = index[inside] @ [10, 20, -30]
+    np.testing.assert_allclose(resampled.hu[tuple(inner[inside].T)], expected, atol=0.51)
+
+
+def test_the_own_spacing_changes_nothing():
+    volume = ramp()
+    np.testing.assert_array_equal(volume.with_spacing(volume.spacing).hu, volume.hu)
+
+
+def test_fine_stripes_do_not_alias():
+    """Stripes of one voxel, seen at 2.3 times their width, are grey and not stripes of another width."""
+    hu = np.zeros((4, 64, 64), np.int16)
+    hu[:, :, ::2] = 1000
+    coarse = Volume(hu, (1.0, 1.0, 1.0)).with_spacing((1.0, 1.0, 2.3)).hu[:, :, 2:-2]
+    assert abs(coarse.mean() - 500) < 10
+    assert coarse.std() < 130
