@@ -1,0 +1,1 @@
+"""Many patients: their scans, lesions, labels and splits. Needs no Paddle."""

@@ -1,0 +1,178 @@
+"""One's own cohort: the lesions of a manifest (cohort/manifest_rows.py) made into sections like the embedded ones."""
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from tqdm import tqdm
+
+from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
+from lung_ssp.cohort.manifest_rows import Row, read_manifest
+from lung_ssp.cohort.settings import CohortSettings
+from lung_ssp.cohort.split import check_disjoint, split_patients
+from lung_ssp.cohort.store import (
+    SPLITS,
+    Sections,
+    claim_folder,
+    class_counts,
+    contents_digest,
+    read_cohort,
+    refuse_other_cohort,
+    write_sections,
+)
+from lung_ssp.ct.section import make_section
+from lung_ssp.ct.series import read_series
+from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.ct.volume import Volume
+from lung_ssp.errors import CohortError, SeriesError
+from lung_ssp.files import sha256_of, write_json, write_text
+
+GRID_TOLERANCE_MM = 0.1  # between a mask's grid and its series'
+
+
+def prepare_manifest(root: Path, settings: CohortSettings, section_settings: SectionSettings) -> dict[str, Any]:
+    """Make the sections of the manifest `settings.manifest` and write the prepared cohort into `root`.
+
+    Returns:
+        what cohort.json says.
+
+    Raises:
+        CohortError: the manifest or one of its files is at fault (it names the line), or `root` holds another cohort.
+    """
+    manifest = Path(str(settings.manifest))
+    rows = read_manifest(manifest)
+    key = _key(manifest, rows, settings, section_settings)
+    refuse_other_cohort(root, key)
+    if (root / "cohort.json").is_file():
+        return read_cohort(root)
+
+    split_of = _splits(rows, settings)
+    images = _make_sections(rows, section_settings)
+    claim_folder(root, key)
+    counts = {}
+    stored = []
+    for split in SPLITS:
+        chosen = [index for index, row in enumerate(rows) if split_of[row.patient] == split]
+        labels = np.array([rows[index].labels for index in chosen], dtype=np.int64).reshape(-1, len(TASK_NAMES))
+        size = section_settings.size
+        sections = Sections(
+            images=np.array([images[index] for index in chosen], dtype=np.float32).reshape(-1, size, size),
+            image_labels=labels[:, 0],
+            pathology_labels=labels[:, 1],
+            patients=np.array([rows[index].patient for index in chosen], dtype=str),
+        )
+        write_sections(root, split, sections)
+        stored.append(sections)
+        counts[split] = class_counts(sections)
+    _write_table(root, rows, split_of)
+    cohort = {
+        "name": settings.name,
+        "synthetic": False,
+        "fingerprint": contents_digest(stored),
+        "key": key,
+        "settings": {"section": section_settings.model_dump(), "split_shares": settings.split_shares},
+        "classes": list(CLASS_NAMES),
+        "counts": {"sections": {s: len(own) for s, own in zip(SPLITS, stored, strict=True)}, "classes": counts},
+    }
+    write_json(root / "cohort.json", cohort)
+    return cohort
+
+
+def _key(manifest: Path, rows: list[Row], settings: CohortSettings, section_settings: SectionSettings) -> str:
+    """What the cohort is made from: the manifest, the files it names as they are now, and the settings."""
+    files = {row.mask for row in rows if row.mask} | {path for row in rows for path in row.series.glob("*")}
+    state = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
+    made_from = [sha256_of(manifest), section_settings.model_dump_json(), settings.model_dump_json(), *state]
+    return hashlib.sha256("\n".join(made_from).encode()).hexdigest()
+
+
+def _splits(rows: list[Row], settings: CohortSettings) -> dict[str, str]:
+    """The split of each patient: as the manifest says, or by chance, stratified by the patient's highest class."""
+    given = [bool(row.split) for row in rows]
+    if any(given) and not all(given):
+        raise CohortError(f"The manifest's line {rows[given.index(False)].number} has no split, but others have one.")
+    if all(given):
+        check_disjoint({split: [row.patient for row in rows if row.split == split] for split in SPLITS})
+        return {row.patient: row.split for row in rows}
+    strata: dict[str, int] = {}
+    for row in rows:
+        strata[row.patient] = max(strata.get(row.patient, MISSING), *row.labels)
+    return split_patients(strata, settings.split_shares, np.random.default_rng(settings.split_seed))
+
+
+def _make_sections(rows: list[Row], settings: SectionSettings) -> list[np.ndarray]:
+    """The section of each row, (size, size); each series is read once."""
+    images: list[np.ndarray] = [np.empty(0)] * len(rows)
+    volume: Volume | None = None
+    series: Path | None = None
+    for index in tqdm(sorted(range(len(rows)), key=lambda i: rows[i].series), desc="sections", unit="section"):
+        row = rows[index]
+        if volume is None or row.series != series:
+            try:
+                volume, series = read_series(row.series), row.series
+            except SeriesError as error:
+                raise CohortError(f"The manifest's line {row.number}: {error}") from error
+        mask = _ball(row, volume) if row.mask is None else _mask_of(row, row.mask, volume)
+        images[index] = make_section(volume.hu, volume.spacing, mask, settings)
+    return images
+
+
+def _ball(row: Row, volume: Volume) -> np.ndarray:
+    """A ball at the row's position on the grid of the series, bool (z, y, x)."""
+    assert row.position is not None
+    *centre, diameter = row.position
+    place = volume.to_index(np.array(centre))
+    axes = [(np.arange(n) - p) * s for n, p, s in zip(volume.shape, place, volume.spacing, strict=True)]
+    distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
+    nearest = np.rint(place).astype(int)
+    if np.any(nearest < 0) or np.any(nearest >= volume.shape):
+        raise CohortError(f"The manifest's line {row.number}: the position lies outside the series {row.series}.")
+    mask = distance <= diameter / 2
+    mask[tuple(nearest)] = True  # however small the lesion is
+    return mask
+
+
+def _mask_of(row: Row, path: Path, volume: Volume) -> np.ndarray:
+    """The row's mask, bool (z, y, x), after checking that it lies on the grid of the series."""
+    where = f"The manifest's line {row.number}: the mask {path}"
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                values = arrays["mask"]
+        else:
+            image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
+            values = sitk.GetArrayFromImage(image)
+            corner = np.abs(np.subtract(image.GetOrigin(), volume.origin)).max()
+            pitch = np.abs(np.subtract(image.GetSpacing(), volume.spacing[::-1])).max()
+            if max(corner, pitch) > GRID_TOLERANCE_MM:
+                raise CohortError(f"{where} has another origin or spacing than the series {row.series}.")
+    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
+        raise CohortError(f"{where} cannot be read ({error}).") from error
+    if values.shape != volume.shape:
+        raise CohortError(f"{where} has the size {values.shape} (z, y, x), the series {volume.shape}.")
+    mask = values != 0 if row.mask_value is None else values == row.mask_value
+    if not mask.any():
+        raise CohortError(f"{where} holds no voxel of the lesion.")
+    return mask
+
+
+def _write_table(root: Path, rows: list[Row], split_of: dict[str, str]) -> None:
+    """Write sections.csv, in the order of the splits' files."""
+    table = pd.DataFrame(
+        [
+            {
+                "patient": row.patient,
+                "split": split,
+                "manifest_line": row.number,
+                **{f"{task}_label": label for task, label in zip(TASK_NAMES, row.labels, strict=True)},
+            }
+            for split in SPLITS
+            for row in rows
+            if split_of[row.patient] == split
+        ]
+    )
+    write_text(root / "sections.csv", table.to_csv(index=False))

@@ -1,0 +1,159 @@
+"""The attributes of a lesion: drawing them, and the exact probability of each class given them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from scipy import special, stats
+
+from lung_ssp.cohort.phantom.looks import CALCIFICATIONS, FINDINGS, LOCATIONS, TEXTURES, Look
+from lung_ssp.cohort.phantom.randomness import draw_index
+
+DIAMETER_RANGE_MM = (4.0, 66.0)  # from the smallest nodule NLST reports to one that fills a section
+BETA_MARGIN = 1e-6  # keeps the densities of Beta distributions finite
+
+
+@dataclass(frozen=True)
+class LesionAttributes:
+    """What one lesion looks like in one screening year.
+
+    finding, texture, calcification, location: indices into FINDINGS, TEXTURES, CALCIFICATIONS, LOCATIONS.
+    diameter_mm: longest diameter. spiculation, lobulation, elongation: 0..1. cavity, necrosis: whether there is one.
+    years_grown: screening years since the lesion was first seen, 0..2.
+    """
+
+    finding: int
+    diameter_mm: float
+    texture: int
+    spiculation: float
+    lobulation: float
+    elongation: float
+    cavity: bool
+    calcification: int
+    necrosis: bool
+    location: int
+    years_grown: int
+
+    @property
+    def finding_name(self) -> str:
+        """none, vessel or nodule."""
+        return FINDINGS[self.finding]
+
+    @property
+    def texture_name(self) -> str:
+        """solid, part-solid or ground glass."""
+        return TEXTURES[self.texture]
+
+    @property
+    def calcification_name(self) -> str:
+        """none, central or eccentric."""
+        return CALCIFICATIONS[self.calcification]
+
+    @property
+    def location_name(self) -> str:
+        """parenchyma, vessel, wall or mediastinum."""
+        return LOCATIONS[self.location]
+
+
+def draw_lesion(looks: Sequence[Look], years: int, rng: np.random.Generator) -> list[LesionAttributes]:
+    """Draw a lesion of a class as it looks in `years` successive screening years.
+
+    Only its diameter changes, by its look's growth, and keeps its place among lesions of that look; so the attributes
+    of each single year follow the look's distribution exactly.
+    """
+    look = looks[draw_index([look.weight for look in looks], rng)]
+    quantile = rng.random()
+    finding = draw_index(look.finding, rng)
+    texture = draw_index(look.texture, rng)
+    spiculation, lobulation, elongation = (
+        min(max(float(rng.beta(a, b)), BETA_MARGIN), 1 - BETA_MARGIN)
+        for a, b in (look.spiculation, look.lobulation, look.elongation)
+    )
+    cavity = bool(rng.random() < look.cavity)
+    calcification = draw_index(look.calcification, rng)
+    necrosis = bool(rng.random() < look.necrosis)
+    location = draw_index(look.location, rng)
+    return [
+        LesionAttributes(
+            finding=finding,
+            diameter_mm=_diameter_at(look, year, quantile),
+            texture=texture,
+            spiculation=spiculation,
+            lobulation=lobulation,
+            elongation=elongation,
+            cavity=cavity,
+            calcification=calcification,
+            necrosis=necrosis,
+            location=location,
+            years_grown=year,
+        )
+        for year in range(years)
+    ]
+
+
+def log_posterior(
+    lesions: Sequence[LesionAttributes], classes: Sequence[Sequence[Look]], priors: np.ndarray
+) -> np.ndarray:
+    """The generator's own knowledge: log p(class | attributes), exact by Bayes' rule.
+
+    p(class | attributes) is proportional to prior(class) * sum over looks (weight * product of the attributes'
+    densities); the year a lesion has grown to is known to the judge.
+
+    Args:
+        lesions: n lesions' attributes.
+        classes: the looks of each class, the weights of a class summing to 1.
+        priors: (classes,) share of each class.
+
+    Returns:
+        float64 (n, classes), each row the logarithms of probabilities that sum to 1.
+    """
+    columns = {
+        field.name: np.array([getattr(lesion, field.name) for lesion in lesions]) for field in fields(LesionAttributes)
+    }
+    with np.errstate(divide="ignore"):  # a class that does not occur has the prior 0
+        log_priors = np.log(priors)
+    joint = np.stack(
+        [
+            log_prior + special.logsumexp([np.log(look.weight) + _log_density(look, columns) for look in looks], axis=0)
+            for log_prior, looks in zip(log_priors, classes, strict=True)
+        ],
+        axis=1,
+    )
+    return joint - special.logsumexp(joint, axis=1, keepdims=True)
+
+
+def _diameter_limits(look: Look, years_grown: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean of the diameter's natural logarithm, and DIAMETER_RANGE_MM in standard deviations from it."""
+    median, spread = look.diameter_mm
+    mean = np.log(median) + years_grown * np.log(look.growth)
+    lowest, highest = ((np.log(end) - mean) / spread for end in DIAMETER_RANGE_MM)
+    return mean, lowest, highest
+
+
+def _diameter_at(look: Look, years_grown: int, quantile: float) -> float:
+    """The diameter in mm below which this share of the look's lesions lies: log-normal, cut off at its ends."""
+    mean, lowest, highest = _diameter_limits(look, np.array(years_grown))
+    below, above = special.ndtr(lowest), special.ndtr(highest)
+    return float(np.exp(mean + look.diameter_mm[1] * special.ndtri(below + quantile * (above - below))))
+
+
+def _log_density_of_diameter(look: Look, diameter_mm: np.ndarray, years_grown: np.ndarray) -> np.ndarray:
+    """The logarithm of the density of the diameter's natural logarithm, (n,)."""
+    mean, lowest, highest = _diameter_limits(look, years_grown)
+    spread = look.diameter_mm[1]
+    inside = special.ndtr(highest) - special.ndtr(lowest)
+    return stats.norm.logpdf(np.log(diameter_mm), loc=mean, scale=spread) - np.log(inside)
+
+
+def _log_density(look: Look, columns: dict[str, np.ndarray]) -> np.ndarray:
+    """The logarithm of the density of the attributes under one look, (n,)."""
+    density = _log_density_of_diameter(look, columns["diameter_mm"], columns["years_grown"])
+    with np.errstate(divide="ignore"):  # an impossible attribute has density 0, its logarithm is -inf
+        for name in ("finding", "texture", "calcification", "location"):
+            density = density + np.log(np.array(getattr(look, name)))[columns[name].astype(int)]
+        for name in ("cavity", "necrosis"):
+            share = getattr(look, name)
+            density = density + np.log(np.where(columns[name], share, 1 - share))
+    for name in ("spiculation", "lobulation", "elongation"):
+        density = density + stats.beta.logpdf(columns[name], *getattr(look, name))
+    return density

@@ -1,0 +1,82 @@
+"""The body around the lungs: muscles and fat of the chest wall, the upper abdomen, skin, clothing and table."""
+
+import numpy as np
+
+from lung_ssp.cohort.phantom import tissue
+from lung_ssp.cohort.phantom.chest import Chest
+from lung_ssp.cohort.phantom.shapes import Array, Ellipse, Plane, smooth_step, squircle
+
+LIVER, SPLEEN, STOMACH, SKIN, GLAND = 58.0, 50.0, 35.0, 15.0, -30.0
+CLOTH, FOAM, TABLE_TOP = -650.0, -960.0, -150.0
+
+
+def chest_wall_at(chest: Chest, z: float, plane: Plane, wall_depth: Array, coarse: Array) -> Array:
+    """Ribs, muscles and fat beyond the pleura, float32 (y, x) HU; the body's outline is not yet cut out.
+
+    Args:
+        wall_depth: mm beyond the pleura. coarse: smooth noise of deviation 1.
+    """
+    h = z / chest.lung_height
+    girdle = smooth_step((h - 0.30) / 0.5)
+    to_side = np.minimum(np.abs(plane.x) / chest.half_width, 1.3)
+    to_back = np.minimum(np.abs(plane.y) / chest.half_depth, 1.0)
+    thickness = 12 + chest.muscle_mm * (0.4 + 0.6 * to_side) + girdle * (10 + 12 * to_back) * to_side + 2 * coarse
+    along = np.float32(z + chest.rib_phase) + np.float32(chest.rib_slope) * plane.around * (1 + 0.1 * np.sign(plane.x))
+    hu = tissue.chest_wall(wall_depth, along, thickness)
+    hu += np.where(wall_depth > thickness, 6 * coarse, 0)
+    for side in (-1, 1):
+        plane.fill(hu, Ellipse(chest.spine_y + 40, side * 34, 16, 26, -0.3 * side), tissue.MUSCLE)
+        if h > 0.50:  # the muscles of the shoulder, and of the breast
+            middle = Ellipse(0.25 * chest.half_depth, side * (chest.half_width + 2), 34, 15 + 16 * girdle, 0.5 * side)
+            plane.fill(hu, middle, tissue.MUSCLE, 2 * coarse)
+            front = Ellipse(-0.80 * chest.half_depth, side * 0.62 * chest.half_width, 9, 44, 0.35 * side)
+            plane.fill(hu, front, tissue.MUSCLE, coarse)
+    return hu
+
+
+def abdomen_at(chest: Chest, z: float, plane: Plane, below_diaphragm: Array, coarse: Array) -> Array:
+    """What lies below the diaphragm: liver, spleen, stomach with its gas, and fat, float32 (y, x) HU."""
+    hu = np.where(plane.x < 18 + 10 * coarse, np.float32(LIVER), np.float32(tissue.FAT))
+    depth, width = chest.half_depth, chest.half_width
+    plane.fill(hu, Ellipse(0.42 * depth, 0.62 * width, 32, 30, 0.5), SPLEEN, coarse)
+    stomach = Ellipse(-0.20 * depth, 0.48 * width, 38, 34, 0.4)
+    plane.fill(hu, stomach, STOMACH, coarse)
+    if z < -chest.left_dome_mm - 12:  # gas gathers in the front of the stomach, above a level
+        gas = np.minimum(plane.depth_in(stomach) - 4, -plane.y - 0.32 * depth)
+        hu = tissue.cover(hu, tissue.AIR, np.clip(gas + 0.5, 0, 1))
+    return tissue.cover(hu, tissue.MUSCLE, np.clip(1 - np.abs(below_diaphragm - 2) / 3, 0, 1))
+
+
+def cut_out_body(hu: Array, chest: Chest, z: float, plane: Plane, coarse: Array) -> Array:
+    """The body of `hu` with skin, in air, with clothing on it and the table below it, float32 (y, x) HU."""
+    h = z / chest.lung_height
+    shoulders = smooth_step((h - 0.55) / 0.5)
+    inside = -squircle(
+        plane.y - np.float32(7 + 14 * shoulders) + 6 * np.exp(-((plane.x / 28) ** 2)) * (plane.y > 0),
+        plane.x,
+        chest.body_half_depth * (1 - 0.26 * shoulders**1.5),
+        chest.body_half_width + 42 * shoulders,
+        0.45,
+    )
+    size = chest.breasts * max(1 - abs(h - 0.28) / 0.32, 0.0) ** 0.5
+    if size > 0.05:
+        for side in (-1, 1):
+            breast = Ellipse(
+                -0.86 * chest.body_half_depth, side * 0.62 * chest.half_width, 24 * size, 56 * size, 0.3 * side
+            )
+            depth = plane.depth_in(breast)
+            inside = np.maximum(inside, depth)
+            in_front = (depth > 3) & (plane.y < -chest.body_half_depth + 14)
+            hu = np.where(in_front, tissue.cover(tissue.FAT, GLAND, np.clip(coarse, 0, 1)), hu)
+    hu = np.where(inside < 2.0, np.float32(SKIN), hu)
+    return tissue.cover(_around_body(chest, plane, inside, coarse), hu, np.clip(inside + 0.5, 0, 1))
+
+
+def _around_body(chest: Chest, plane: Plane, inside: Array, coarse: Array) -> Array:
+    """Air, clothing and table, float32 (y, x) HU."""
+    folds = inside + 5 + 2 * coarse + 2 * np.sin(plane.x / 23)
+    clothed = (np.abs(folds) < 0.8) & (plane.y < 0.7 * chest.body_half_depth)
+    below = plane.y - np.float32(chest.body_half_depth + 7 + chest.table_gap_mm) + plane.x**2 / 1300
+    layers = [clothed, np.abs(below - 1) < 1, np.abs(below - 30) < 1.2, (below > 0) & (below < 30)]
+    materials = [np.float32(CLOTH), np.float32(TABLE_TOP), np.float32(TABLE_TOP), np.float32(FOAM)]
+    return np.select(layers, materials, np.float32(tissue.AIR))

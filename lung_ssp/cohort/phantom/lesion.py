@@ -1,0 +1,156 @@
+"""The body of a lesion: a smooth shape with lobes and spicules in three dimensions, and its attenuation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from lung_ssp.cohort.phantom.attributes import LesionAttributes
+from lung_ssp.cohort.phantom.noise import SmoothField
+from lung_ssp.cohort.phantom.vessels import Axes
+
+POLAR, AZIMUTH = 48, 96  # directions of the table that holds the surface
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A lesion on a grid.
+
+    coverage: float32 (z, y, x), the share 0..1 of each voxel that the lesion fills. hu: float32, its attenuation.
+    """
+
+    coverage: np.ndarray
+    hu: np.ndarray
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A star-shaped surface: its distance from the centre in each direction.
+
+    rotation: (3, 3) from (z, y, x) to the lesion's own axes. axes: (3,) its half axes in mm. relief: float32
+    (POLAR, AZIMUTH + 1), the surface's distance relative to that ellipsoid; the last column repeats the first.
+    """
+
+    rotation: np.ndarray
+    axes: np.ndarray
+    relief: np.ndarray
+
+
+def draw_surface(attributes: LesionAttributes, rng: np.random.Generator) -> Surface:
+    """Draw a surface: an ellipsoid with lobes as bumps and spicules as thin spikes."""
+    rotation = _random_rotation(rng)
+    shortening = 1 - 0.65 * attributes.elongation * rng.uniform(0.7, 1.0, 2)
+    axes = attributes.diameter_mm / 2 * np.array([1.0, 1.0, shortening[0]])
+    axes[1] *= shortening[1] if rng.random() < attributes.elongation else 1.0  # a strand rather than a disk
+
+    polar, azimuth = np.meshgrid(
+        np.linspace(0, np.pi, POLAR), np.linspace(0, 2 * np.pi, AZIMUTH, endpoint=False), indexing="ij"
+    )
+    directions = np.stack(
+        [np.cos(polar), np.sin(polar) * np.sin(azimuth), np.sin(polar) * np.cos(azimuth)], axis=-1
+    ).reshape(-1, 3)
+    relief = 1 + 0.04 * _bumps(directions, 12, 12.0, rng)
+    lobes = _bumps(directions, 4 + int(6 * attributes.lobulation), 5.0, rng)
+    relief += 0.6 * attributes.lobulation * (lobes - 0.6)
+    spicules = _spicules(directions, attributes, rng)
+    relief = np.clip(relief, 0.55, 1.25) * (1 + spicules)
+    relief = relief.reshape(POLAR, AZIMUTH).astype(np.float32)
+    return Surface(rotation, axes, np.concatenate([relief, relief[:, :1]], axis=1))
+
+
+def render_lesion(attributes: LesionAttributes, axes: Axes, surface: Surface, rng: np.random.Generator) -> Rendering:
+    """Render a lesion whose centre is the origin of `axes` (positions of the voxels along z, y and x, in mm)."""
+    z, y, x = (axis.astype(np.float32) for axis in axes)
+    own = [
+        (z[:, None, None] * r[0] + (y[:, None] * r[1] + x * r[2])) / np.float32(half)
+        for r, half in zip(surface.rotation.astype(np.float32), surface.axes, strict=True)
+    ]
+    distance = np.sqrt(own[0] ** 2 + own[1] ** 2 + own[2] ** 2) + np.float32(1e-6)
+    near = distance < surface.relief.max() * 1.3
+    depth = np.full(distance.shape, 9.0, dtype=np.float32)  # distance from the centre relative to the surface's
+    polar = np.arccos(np.clip(own[0][near] / distance[near], -1, 1)) * np.float32((POLAR - 1) / np.pi)
+    azimuth = np.arctan2(own[1][near], own[2][near]) % np.float32(2 * np.pi) * np.float32(AZIMUTH / (2 * np.pi))
+    surface_distance = ndimage.map_coordinates(surface.relief, [polar, azimuth], order=1, mode="nearest")
+    depth[near] = distance[near] / surface_distance
+
+    softness_mm = max(float(axes[2][1] - axes[2][0]), 0.5) + (1.5 if attributes.texture_name != "solid" else 0.0)
+    scale = np.float32(attributes.diameter_mm / 2 / softness_mm)
+    coverage = np.clip((1 - depth) * scale + 0.5, 0, 1)
+    return Rendering(coverage, _attenuation(attributes, depth, own, scale, axes, rng))
+
+
+def _attenuation(
+    attributes: LesionAttributes,
+    depth: np.ndarray,
+    own: list[np.ndarray],
+    scale: np.float32,
+    axes: Axes,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """HU of the lesion's material, float32 (z, y, x); only where the lesion is does it matter."""
+    low, high = zip(*((axis[0], axis[-1]) for axis in axes), strict=True)
+    mottle = SmoothField(low, high, 3.0, rng.spawn(1)[0]).on(*axes)  # how many numbers it takes depends on the grid
+    solid = np.float32(rng.normal(38, 8)) + 5 * mottle
+    haze = np.float32(rng.normal(-600, 60)) + 55 * mottle
+
+    def inside(share: float, centre: np.ndarray) -> np.ndarray:
+        """Coverage by a smaller copy of the ellipsoid about a centre (in half axes)."""
+        if not centre.any():
+            return np.clip((share - depth) * scale + 0.5, 0, 1)
+        away = np.sqrt(sum((o - np.float32(c)) ** 2 for o, c in zip(own, centre, strict=True)))
+        return np.clip((share - away) * scale + 0.5, 0, 1)
+
+    middle = np.zeros(3)
+    match attributes.texture_name:
+        case "solid":
+            hu = solid
+        case "part-solid":
+            core = inside(rng.uniform(0.35, 0.65), middle)
+            hu = haze + (solid - haze) * core
+        case _:
+            hu = haze
+    if attributes.necrosis:
+        centre = inside(rng.uniform(0.55, 0.75), middle)
+        hu = hu + (np.minimum(hu, np.float32(rng.normal(0, 8))) - hu) * centre
+    if attributes.cavity:
+        cavity = inside(rng.uniform(0.35, 0.62), rng.uniform(-0.15, 0.15, 3))
+        hu = hu + (-930 - hu) * cavity
+    match attributes.calcification_name:
+        case "central":
+            hu = hu + (np.float32(rng.uniform(300, 900)) - hu) * inside(rng.uniform(0.45, 0.9), middle)
+        case "eccentric":
+            for _ in range(int(rng.integers(1, 4))):
+                fleck = inside(rng.uniform(0.12, 0.25), rng.uniform(-0.4, 0.4, 3))
+                hu = hu + (np.float32(rng.uniform(250, 600)) - hu) * fleck
+        case _:
+            pass
+    return hu.astype(np.float32)
+
+
+def _bumps(directions: np.ndarray, count: int, sharpness: float, rng: np.random.Generator) -> np.ndarray:
+    """The sum of rounded bumps about random directions, 0 to about 1, (n,)."""
+    centres = _random_directions(count, rng)
+    return np.exp(sharpness * (directions @ centres.T - 1)).max(axis=1)
+
+
+def _spicules(directions: np.ndarray, attributes: LesionAttributes, rng: np.random.Generator) -> np.ndarray:
+    """Relative height of thin spikes above the surface, (n,)."""
+    if attributes.spiculation < 0.15:
+        return np.zeros(len(directions))
+    count = int(4 + 26 * attributes.spiculation)
+    radius = attributes.diameter_mm / 2
+    length = rng.uniform(0.4, 1.0, count) * attributes.spiculation * min(3.0 + 0.5 * radius, 11.0) / radius
+    width = np.clip(1.5 / radius, 0.08, 0.26)  # of the spike's foot, as an angle
+    angle = np.arccos(np.clip(directions @ _random_directions(count, rng).T, -1, 1))
+    return (length * np.clip(1 - angle / (2 * width), 0, 1)).max(axis=1)
+
+
+def _random_directions(count: int, rng: np.random.Generator) -> np.ndarray:
+    directions = rng.normal(size=(count, 3))
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def _random_rotation(rng: np.random.Generator) -> np.ndarray:
+    """A rotation, every orientation as likely as any other, (3, 3)."""
+    rotation, triangle = np.linalg.qr(rng.normal(size=(3, 3)))
+    return rotation * np.sign(np.diag(triangle))

@@ -1,0 +1,111 @@
+"""The looks of the nine classes as data: which attributes a lesion of a class may have, and how likely each is."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, model_validator
+
+from lung_ssp.settings import Settings
+
+FINDINGS = ("none", "vessel", "nodule")
+TEXTURES = ("solid", "part-solid", "ground glass")
+CALCIFICATIONS = ("none", "central", "eccentric")
+LOCATIONS = ("parenchyma", "vessel", "wall", "mediastinum")
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+ThreeShares = Annotated[list[Probability], Field(min_length=3, max_length=3)]
+FourShares = Annotated[list[Probability], Field(min_length=4, max_length=4)]
+Pair = Annotated[list[Positive], Field(min_length=2, max_length=2)]
+
+
+class Look(Settings):
+    """One look of a class: attributes drawn independently of each other."""
+
+    name: str = Field(description="what a radiologist would call it")
+    weight: Positive = Field(description="share of the class's lesions with this look, relative to its other looks")
+    finding: ThreeShares = Field(description="probabilities of no finding, a vessel, a nodule")
+    diameter_mm: Pair = Field(description="median diameter in mm, and the standard deviation of its natural logarithm")
+    growth: Positive = Field(description="factor of the median diameter from one screening year to the next")
+    texture: ThreeShares = Field(description="probabilities of solid, part-solid, ground glass")
+    spiculation: Pair = Field(
+        description="Beta distribution (a, b) of the spiculation, 0 smooth to 1 strongly spiculated"
+    )
+    lobulation: Pair = Field(description="Beta distribution (a, b) of the lobulation, 0 none to 1 strong")
+    elongation: Pair = Field(description="Beta distribution (a, b) of the elongation, 0 a ball to 1 a strand")
+    cavity: Probability = Field(description="probability of a cavity")
+    calcification: ThreeShares = Field(description="probabilities of no, a central, an eccentric calcification")
+    necrosis: Probability = Field(description="probability of a centre of low attenuation")
+    location: FourShares = Field(description="probabilities of inside the lung, on a vessel, the wall, the mediastinum")
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> "Look":
+        for attribute in ("finding", "texture", "calcification", "location"):
+            total = sum(getattr(self, attribute))
+            if abs(total - 1) > 1e-6:
+                raise ValueError(
+                    f"the probabilities of {attribute} of the look '{self.name}' sum to {total:g}, not to 1"
+                )
+        return self
+
+
+@cache
+def _shipped() -> Mapping[str, list[dict[str, Any]]]:
+    return yaml.safe_load(Path(__file__).with_name("looks.yml").read_text(encoding="utf-8"))
+
+
+def _shipped_looks(name: str) -> Any:
+    """A field that holds the looks of looks.yml unless the configuration gives others."""
+    return Field(
+        default_factory=lambda: [Look(**look) for look in _shipped()[name]],
+        description=f"looks of the class {name.replace('_', ' ')}; those shipped are in cohort/phantom/looks.yml",
+        min_length=1,
+    )
+
+
+class ClassLooks(Settings):
+    """The looks of each class; the unclassified carcinomas are drawn from those of the other cancers."""
+
+    normal: list[Look] = _shipped_looks("normal")
+    adenocarcinoma: list[Look] = _shipped_looks("adenocarcinoma")
+    squamous_cell: list[Look] = _shipped_looks("squamous_cell")
+    bronchio_alveolar: list[Look] = _shipped_looks("bronchio_alveolar")
+    large_cell: list[Look] = _shipped_looks("large_cell")
+    small_cell: list[Look] = _shipped_looks("small_cell")
+    carcinoid: list[Look] = _shipped_looks("carcinoid")
+    pleomorphic: list[Look] = _shipped_looks("pleomorphic")
+    unclassified: list[Positive] = Field(
+        default=[0.40, 0.20, 0.04, 0.14, 0.12, 0.05, 0.05],
+        min_length=7,
+        max_length=7,
+        description="weights of the classes 1 to 7 of which unclassified carcinomas take their looks",
+    )
+
+    def of_classes(self) -> list[list[Look]]:
+        """The looks of the classes 0..8, in their order, the weights of each class summing to 1."""
+        named = [
+            self.normal,
+            self.adenocarcinoma,
+            self.squamous_cell,
+            self.bronchio_alveolar,
+            self.large_cell,
+            self.small_cell,
+            self.carcinoid,
+            self.pleomorphic,
+        ]
+        classes = [_weighted(looks, 1.0) for looks in named]
+        mixture = sum(self.unclassified)
+        unclassified = [
+            look
+            for share, looks in zip(self.unclassified, classes[1:], strict=True)
+            for look in _weighted(looks, share / mixture)
+        ]
+        return [*classes, unclassified]
+
+
+def _weighted(looks: list[Look], total: float) -> list[Look]:
+    weight = sum(look.weight for look in looks)
+    return [look.model_copy(update={"weight": total * look.weight / weight}) for look in looks]

@@ -1,0 +1,203 @@
+"""Preparing the embedded cohort: everything on disk from one seed, once, resumable."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
+from lung_ssp.cohort.phantom.ceiling import accuracy_of_posterior, ceiling_of_population, describe_ceiling
+from lung_ssp.cohort.phantom.dicom import write_series
+from lung_ssp.cohort.phantom.patients import Patient, plan_patients
+from lung_ssp.cohort.phantom.randomness import FILE_NAMES, generator
+from lung_ssp.cohort.phantom.scans import PlannedScan, make_scan, plan_scans
+from lung_ssp.cohort.phantom.sections import image_labels, plan_sections, posterior_of, render_sections
+from lung_ssp.cohort.phantom.tables import write_nlst_tables, write_scans_tables, write_sections_table
+from lung_ssp.cohort.phantom.workers import Workers, workers
+from lung_ssp.cohort.settings import CohortSettings, PhantomSettings
+from lung_ssp.cohort.split import check_disjoint
+from lung_ssp.cohort.store import (
+    SPLITS,
+    Sections,
+    claim_folder,
+    class_counts,
+    contents_digest,
+    read_cohort,
+    read_sections,
+    write_sections,
+)
+from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.files import write_atomically, write_json
+
+FORMAT = 1  # to be raised whenever the same settings and seed give other contents
+
+
+def make_phantom_cohort(
+    root: Path, cohort_settings: CohortSettings, section_settings: SectionSettings, seed: int, processes: int
+) -> dict[str, Any]:
+    """Write the embedded cohort into `root` in the layout of cohort/store.py, and return what cohort.json says.
+
+    What is finished is kept, so that an interrupted preparation goes on; a finished cohort is only read. The contents
+    depend on settings and seed alone, not on the number of processes.
+
+    Raises:
+        CohortError: `root` holds a cohort of other settings, or files that are no cohort.
+    """
+    settings = cohort_settings.phantom
+    key = _key(settings, section_settings, seed)
+    claim_folder(root, key)
+    if (root / "cohort.json").is_file():
+        return read_cohort(root)
+
+    patients = plan_patients(settings, seed)
+    scans = plan_scans(settings, seed)
+    check_disjoint(
+        {
+            split: [p.name for p in patients if p.split == split] + [s.patient for s in scans if s.split == split]
+            for split in SPLITS
+        }
+    )
+    with workers(processes) as crew:
+        for split in SPLITS:
+            if not (root / "sections" / f"{split}.npz").is_file():
+                write_sections(root, split, _sections(patients, split, settings, section_settings, seed, crew))
+        _write_scans(root, scans, settings, seed, key, crew)
+    _write_tables(root, patients, scans)
+
+    cohort = _describe(root, cohort_settings.name, patients, scans, settings, section_settings, seed, key)
+    write_json(root / "cohort.json", cohort)
+    return cohort
+
+
+def _key(settings: PhantomSettings, section_settings: SectionSettings, seed: int) -> str:
+    """What a cohort is made from, as a number in hexadecimal."""
+    made_from = {
+        "format": FORMAT,
+        "seed": seed,
+        "phantom": settings.model_dump(),
+        "section": section_settings.model_dump(),
+    }
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def _sections(
+    patients: list[Patient],
+    split: str,
+    settings: PhantomSettings,
+    section_settings: SectionSettings,
+    seed: int,
+    crew: Workers,
+) -> Sections:
+    planned = plan_sections(patients, split)
+    return Sections(
+        images=render_sections(planned, settings, section_settings, seed, crew, progress=f"{split} sections"),
+        image_labels=image_labels(planned, settings, seed, split),
+        pathology_labels=np.array([section.pathology for section in planned], dtype=np.int64),
+        patients=np.array([section.patient for section in planned]),
+    )
+
+
+def _write_scans(
+    root: Path, scans: list[PlannedScan], settings: PhantomSettings, seed: int, key: str, crew: Workers
+) -> None:
+    missing = [scan for scan in scans if not (root / "scans" / f"{scan.patient}.npz").is_file()]
+    write = partial(_write_scan, root=root, settings=settings, seed=seed, key=key)
+    for _ in tqdm(crew.map(write, missing), total=len(missing), desc="scans", unit="scan", disable=not missing):
+        pass
+
+
+def _write_scan(planned: PlannedScan, root: Path, settings: PhantomSettings, seed: int, key: str) -> None:
+    """Make one scan and write its series, then its masks: these stand for the scan being finished."""
+    scan = make_scan(planned, settings, seed)
+    folder = root / "scans" / planned.patient
+    partial_folder = folder.with_name(f".{planned.patient}.partial")
+    for old in (folder, partial_folder):
+        shutil.rmtree(old, ignore_errors=True)
+    write_series(partial_folder, scan, planned, key, generator(seed, FILE_NAMES, planned.index))
+    partial_folder.rename(folder)
+    write_atomically(
+        folder.with_suffix(".npz"),
+        lambda file: np.savez_compressed(
+            file,
+            lungs=scan.lungs,
+            lesions=scan.lesions,
+            spacing=np.array(scan.spacing),
+            origin=np.array(scan.origin),
+            centres_mm=scan.centres_mm,
+            labels=np.array(planned.labels, dtype=np.int64),
+            pixels_sha256=np.array(hashlib.sha256(scan.hu.tobytes()).hexdigest()),
+        ),
+    )
+
+
+def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan]) -> None:
+    planned = [section for split in SPLITS for section in plan_sections(patients, split)]
+    stored = [read_sections(root, split) for split in SPLITS]
+    write_sections_table(
+        root,
+        planned,
+        np.concatenate([sections.image_labels for sections in stored]),
+        np.concatenate([sections.pathology_labels for sections in stored]),
+    )
+    if scans:
+        write_scans_tables(root, scans)
+    write_nlst_tables(root, planned, scans)
+
+
+def _describe(
+    root: Path,
+    name: str,
+    patients: list[Patient],
+    scans: list[PlannedScan],
+    settings: PhantomSettings,
+    section_settings: SectionSettings,
+    seed: int,
+    key: str,
+) -> dict[str, Any]:
+    stored = {split: read_sections(root, split) for split in SPLITS}
+    test = plan_sections(patients, "test")
+    test_ceiling = accuracy_of_posterior(
+        posterior_of(test, settings, "test"), np.array([section.label for section in test])
+    )
+    return {
+        "name": name,
+        "synthetic": True,
+        "fingerprint": contents_digest(stored.values(), *_scan_digests(root, scans)),
+        "key": key,
+        "format": FORMAT,
+        "seed": seed,
+        "settings": {"phantom": settings.model_dump(), "section": section_settings.model_dump()},
+        "classes": list(CLASS_NAMES),
+        "counts": {
+            "sections": {split: len(sections) for split, sections in stored.items()},
+            "patients": {split: len(set(sections.patients.tolist())) for split, sections in stored.items()},
+            "classes": {split: class_counts(sections) for split, sections in stored.items()},
+            "scans": {split: sum(scan.split == split for scan in scans) for split in SPLITS},
+            "lesions_in_scans": sum(len(scan.lesions) for scan in scans),
+        },
+        "agreement": {split: _agreement(sections) for split, sections in stored.items()},
+        "ceiling": describe_ceiling(test_ceiling, ceiling_of_population(settings, seed)),
+    }
+
+
+def _agreement(sections: Sections) -> float | None:
+    """Share of the sections with a pathology in which the reader names it; None where there are none."""
+    known = sections.pathology_labels != MISSING
+    if not known.any():
+        return None
+    return float(np.mean(sections.image_labels[known] == sections.pathology_labels[known]))
+
+
+def _scan_digests(root: Path, scans: list[PlannedScan]) -> Iterator[bytes]:
+    """The contents of the scans: the hash of their pixels, and their masks."""
+    for scan in scans:
+        with np.load(root / "scans" / f"{scan.patient}.npz", allow_pickle=False) as arrays:
+            yield str(arrays["pixels_sha256"]).encode()
+            yield arrays["lungs"].tobytes()
+            yield arrays["lesions"].tobytes()

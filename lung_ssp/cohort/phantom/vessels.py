@@ -1,0 +1,105 @@
+"""Vessels: trees of tubes that taper and branch, and how they are drawn into a volume."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+Axes = tuple[np.ndarray, np.ndarray, np.ndarray]  # positions in mm of the voxels along z, y and x
+
+
+@dataclass(frozen=True)
+class Tubes:
+    """Straight, tapering pieces of tube.
+
+    start, end: float (n, 3) in mm, (z, y, x). start_radius, end_radius: float (n,) in mm.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    start_radius: np.ndarray
+    end_radius: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def widened(self, by_mm: float) -> "Tubes":
+        """The same tubes with a larger radius."""
+        return Tubes(self.start, self.end, self.start_radius + by_mm, self.end_radius + by_mm)
+
+
+def draw_tubes(coverage: np.ndarray, axes: Axes, tubes: Tubes) -> None:
+    """Draw tubes into `coverage`, float32 (z, y, x): the share 0..1 of each voxel that they cover, in place."""
+    softness = max(float(axes[2][1] - axes[2][0]), 0.5)
+    reach = np.maximum(tubes.start_radius, tubes.end_radius)[:, None] + softness
+    low, high = np.minimum(tubes.start, tubes.end) - reach, np.maximum(tubes.start, tubes.end) + reach
+    first = np.stack([np.searchsorted(axis, low[:, a]) for a, axis in enumerate(axes)], axis=1)
+    behind = np.stack([np.searchsorted(axis, high[:, a]) for a, axis in enumerate(axes)], axis=1)
+    for index in np.flatnonzero((first < behind).all(axis=1)):
+        box = tuple(map(slice, first[index], behind[index]))
+        grid = [axis[side] for axis, side in zip(axes, box, strict=True)]
+        covered = _coverage_by(grid, tubes, int(index), softness)
+        np.maximum(coverage[box], covered, out=coverage[box])
+
+
+def _coverage_by(grid: list[np.ndarray], tubes: Tubes, index: int, softness: float) -> np.ndarray:
+    """The share of each voxel of a small grid that one tube covers, float32 (z, y, x)."""
+    start = tubes.start[index]
+    z, y, x = (axis.astype(np.float32) - np.float32(s) for axis, s in zip(grid, start, strict=True))
+    z, y = z[:, None, None], y[:, None]
+    direction = (tubes.end[index] - start).astype(np.float32)
+    dz, dy, dx = direction
+    length2 = np.float32(max(float(direction @ direction), 1e-6))
+    along = np.clip((z * dz + (y * dy + x * dx)) / length2, 0, 1)
+    distance = np.sqrt((z - along * dz) ** 2 + (y - along * dy) ** 2 + (x - along * dx) ** 2)
+    first, last = tubes.start_radius[index], tubes.end_radius[index]
+    radius = np.float32(first) + along * np.float32(last - first)
+    # thinner than a voxel: the tube covers only part of it, however well it is centred
+    share = np.minimum(1, 2 * radius / np.float32(softness))
+    return np.clip((radius - distance) / np.float32(softness) + 0.5, 0, 1) * share
+
+
+def grow_tree(
+    root: np.ndarray, targets: np.ndarray, tip_radius: float, branching: float, wiggle: float, rng: np.random.Generator
+) -> Tubes:
+    """Grow a tree from the root to every target: each is joined, nearest first, to the closest part of the tree.
+
+    Radii follow Murray's law, r^branching = sum of the branches' r^branching (3 in the ideal case; Murray 1926), so
+    that the tubes taper from the root to tips of `tip_radius`.
+
+    Args:
+        root: (3,) mm. targets: (n, 3) mm.
+        wiggle: how far the middle of a piece leaves the straight line, as a share of its length.
+    """
+    points = np.empty((1 + 2 * len(targets), 3))
+    parent = np.full(len(points), -1)
+    points[0] = root
+    from_root = np.zeros(len(points))
+    known = 1
+    for target in targets[np.argsort(np.linalg.norm(targets - root, axis=1))]:
+        # a vessel runs outwards: going back towards the root to be joined costs more than a detour along the tree
+        to_target = np.linalg.norm(points[:known] - target, axis=1)
+        nearest = int(np.argmin(to_target + 0.35 * from_root[:known]))
+        middle = (points[nearest] + target) / 2 + rng.normal(0, wiggle * to_target[nearest], 3)
+        points[known], points[known + 1] = middle, target
+        parent[known], parent[known + 1] = nearest, known
+        from_root[known : known + 2] = np.linalg.norm(points[known : known + 2] - root, axis=1)
+        known += 2
+    children = np.bincount(parent[1:], minlength=len(points))
+    power = np.where(children == 0, tip_radius**branching, 0.0)
+    for node in range(len(points) - 1, 0, -1):  # children come after their parents
+        power[parent[node]] += power[node]
+    radius = power ** (1 / branching)
+    return Tubes(points[parent[1:]], points[1:], _limited(radius, parent)[1:], radius[1:])
+
+
+def _limited(radius: np.ndarray, parent: np.ndarray) -> np.ndarray:
+    """The radius at which each node's piece leaves its parent: the branch's own, slightly flared."""
+    return np.minimum(1.15 * radius, radius[np.maximum(parent, 0)])
+
+
+def join_tubes(pieces: Sequence[Tubes]) -> Tubes:
+    """All tubes of several sets; none give an empty set."""
+    if not pieces:
+        return Tubes(np.empty((0, 3)), np.empty((0, 3)), np.empty(0), np.empty(0))
+    return Tubes(*(np.concatenate([getattr(p, field.name) for p in pieces]) for field in fields(Tubes)))

@@ -1,0 +1,67 @@
+"""The CT series of a prepared cohort: <root>/scans.csv and the true masks beside it."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lung_ssp.cohort.store import SPLITS
+from lung_ssp.errors import CohortError
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One row of scans.csv: a CT series and, where they are known, its true masks (npz with `lungs` and `lesions`)."""
+
+    patient: str
+    split: str
+    series: Path
+    masks: Path | None
+
+    def lesions(self) -> np.ndarray:
+        """The true lesions, uint8 (z, y, x) on the series' own grid: 0 background, 1..n the lesions.
+
+        Raises:
+            CohortError: the masks are unknown or cannot be read.
+        """
+        if self.masks is None:
+            raise CohortError(f"The lesions of patient {self.patient} are not known: scans.csv names no masks.")
+        return load_arrays(self.masks, ["lesions"])["lesions"]
+
+
+def read_scans(root: Path) -> list[Scan]:
+    """The scans of a cohort, in the order of <root>/scans.csv.
+
+    Raises:
+        CohortError: there is no scans.csv, or it lacks a column or names an unknown split.
+    """
+    path = Path(root) / "scans.csv"
+    if not path.is_file():
+        raise CohortError(f"{path} does not exist: this cohort has no scans to segment.")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    missing = {"patient", "split", "series", "masks"} - set(table.columns)
+    if missing:
+        raise CohortError(f"{path} lacks the columns {', '.join(sorted(missing))}.")
+    unknown = set(table["split"]) - set(SPLITS)
+    if unknown:
+        raise CohortError(f"{path} names the split {min(unknown)!r}: a split is one of {', '.join(SPLITS)}.")
+    return [
+        Scan(row.patient, row.split, Path(root) / row.series, Path(root) / row.masks if row.masks else None)
+        for row in table.itertuples()
+    ]
+
+
+def load_arrays(path: Path, names: list[str]) -> dict[str, Any]:
+    """The named arrays of an npz file.
+
+    Raises:
+        CohortError: the file is no npz file, or lacks one of them.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in names}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CohortError(f"{path} cannot be read ({error}): prepare the cohort again.") from error

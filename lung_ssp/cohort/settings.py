@@ -1,0 +1,219 @@
+"""Settings of a cohort and of the embedded, synthetic one."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from lung_ssp.cohort.phantom.looks import ClassLooks, Probability
+from lung_ssp.settings import Settings
+
+Range = Annotated[list[float], Field(min_length=2, max_length=2)]
+Count = Annotated[int, Field(ge=0)]
+
+
+def _check_ranges(settings: Settings, *names: str) -> None:
+    for name in names:
+        low, high = getattr(settings, name)
+        if low > high:
+            raise ValueError(f"{name} must not fall, but is {low:g} to {high:g}")
+
+
+def _check_positive_ranges(settings: Settings, *names: str) -> None:
+    _check_ranges(settings, *names)
+    for name in names:
+        if getattr(settings, name)[0] <= 0:
+            raise ValueError(f"{name} must be positive, but starts at {getattr(settings, name)[0]:g}")
+
+
+class ClassCounts(Settings):
+    """How many sections of each class; the names are those of the nine classes, in their order."""
+
+    normal: Count
+    adenocarcinoma: Count
+    squamous_cell: Count
+    bronchio_alveolar: Count
+    large_cell: Count
+    small_cell: Count
+    carcinoid: Count
+    pleomorphic: Count
+    unclassified: Count
+
+    def as_list(self) -> list[int]:
+        """The counts of the classes 0..8."""
+        return list(self.model_dump().values())
+
+    @property
+    def total(self) -> int:
+        """All sections."""
+        return sum(self.as_list())
+
+
+def _counts(*values: int) -> ClassCounts:
+    return ClassCounts(**dict(zip(ClassCounts.model_fields, values, strict=True)))
+
+
+class SplitCounts(Settings):
+    """Sections by their pathology, for each split.
+
+    The cancers follow NLST's order of frequency (550 cancers within a year of a positive screen: adenocarcinoma 280,
+    squamous 124, other and unknown 52, small cell 41, large cell 33, bronchio-alveolar 14, carcinoid 6; PMC8159850),
+    with the rarest raised so that every class can be evaluated.
+    """
+
+    train: ClassCounts = _counts(3446, 1329, 596, 89, 165, 213, 56, 40, 266)
+    validation: ClassCounts = _counts(434, 167, 75, 11, 21, 27, 7, 5, 33)
+    test: ClassCounts = _counts(856, 330, 148, 22, 41, 53, 14, 10, 66)
+
+    @model_validator(mode="after")
+    def _none_is_empty(self) -> "SplitCounts":
+        for split in SplitCounts.model_fields:
+            if self.of(split).total == 0:
+                raise ValueError(f"the {split} split needs at least one section")
+        return self
+
+    def of(self, split: str) -> ClassCounts:
+        """The counts of one split."""
+        counts: ClassCounts = getattr(self, split)
+        return counts
+
+
+class ReaderSettings(Settings):
+    """The reader who gives the image diagnosis; what is `_when_small` fades as exp(-diameter / size_mm)."""
+
+    noise: float = Field(0.40, ge=0.01, description="scale of the noise of his judgement, in units of log probability")
+    noise_when_small: float = Field(0.5, ge=0, description="what is added to it for the smallest lesions")
+    lapse: float = Field(0.02, ge=0, le=1, description="share of the cases in which he sees next to nothing")
+    lapse_when_small: float = Field(0.10, ge=0, le=1, description="what is added to it for the smallest lesions")
+    size_mm: float = Field(12.0, gt=0, description="diameter in mm at which smallness has fallen to 1/e")
+    normal_calls: list[Count] | None = Field(
+        None,
+        min_length=3,
+        max_length=3,
+        description="how many sections of train, validation, test he calls normal; null: as many as truly are",
+    )
+
+
+class PatientSettings(Settings):
+    """Who has which lesions in which screening years."""
+
+    years_seen: Annotated[list[Probability], Field(min_length=3, max_length=3)] = Field(
+        [0.5, 0.3, 0.2], description="probabilities that a lesion is seen in 1, 2, 3 screening years"
+    )
+    normal_lesions: Annotated[list[Probability], Field(min_length=3, max_length=3)] = Field(
+        [0.5, 0.3, 0.2], description="probabilities that a patient without cancer has 1, 2, 3 findings"
+    )
+    normal_beside_cancer: Probability = Field(0.2, description="share of cancer patients with a harmless finding too")
+    pathology_share: Probability = Field(1.0, description="share of the patients whose pathology is known")
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> "PatientSettings":
+        for name in ("years_seen", "normal_lesions"):
+            if abs(sum(getattr(self, name)) - 1) > 1e-6:
+                raise ValueError(f"the probabilities of {name} must sum to 1, but sum to {sum(getattr(self, name)):g}")
+        return self
+
+
+class ScannerSettings(Settings):
+    """What a low-dose scanner does; each scan draws its values from these ranges, evenly."""
+
+    blur_mm: Range = Field([0.5, 0.9], description="standard deviation of the point spread in the plane, in mm")
+    noise_sd_hu: Range = Field([20.0, 60.0], description="standard deviation of the noise in HU")
+    noise_lag1: Range = Field([0.18, 0.5], description="correlation of the noise of neighbouring pixels of a slice")
+    padding_hu: list[float] = Field(
+        [-2000.0, -2048.0, -3024.0], min_length=1, description="what may stand outside the circular field, in HU"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> "ScannerSettings":
+        _check_ranges(self, "blur_mm", "noise_sd_hu", "noise_lag1")
+        if self.noise_lag1[0] < 0 or self.noise_lag1[1] > 0.65:
+            raise ValueError(f"noise_lag1 must lie between 0 and 0.65, but is {self.noise_lag1}")
+        if min(*self.blur_mm, *self.noise_sd_hu) < 0:
+            raise ValueError("blur_mm and noise_sd_hu cannot be negative")
+        return self
+
+
+class PhantomSectionSettings(Settings):
+    """The sections: lesions in a small surrounding, without the rest of the chest."""
+
+    counts: SplitCounts = SplitCounts()
+    pixel_mm: Range = Field([0.6, 0.9], description="pixel in mm; NLST's scans have 0.48 to 0.89")
+    slice_mm: Range = Field([1.25, 2.5], description="slice thickness in mm")
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "PhantomSectionSettings":
+        _check_positive_ranges(self, "pixel_mm", "slice_mm")
+        return self
+
+
+class PhantomScanSettings(Settings):
+    """The scans: whole chests as DICOM series, with their true lungs and lesions."""
+
+    patients: list[Count] = Field(
+        [16, 4, 4], min_length=3, max_length=3, description="scans (one a patient) of train, validation, test"
+    )
+    lesions: ClassCounts = Field(
+        _counts(14, 20, 10, 6, 5, 6, 5, 3, 3),
+        description="lesions of each class in all scans together, spread evenly over the patients",
+    )
+    max_diameter_mm: float = Field(
+        30.0, gt=5, description="largest lesion in a scan in mm: nodules are up to 30 mm, by definition"
+    )
+    size: int = Field(256, ge=64, le=1024, description="pixels along each side of a slice")
+    field_mm: Range = Field([325.0, 380.0], description="diameter of the circular field in mm")
+    slices: list[int] = Field([80, 120], min_length=2, max_length=2, description="fewest and most slices of a scan")
+    slice_mm: Range = Field([2.3, 3.0], description="distance and thickness of the slices in mm")
+
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "PhantomScanSettings":
+        _check_positive_ranges(self, "field_mm", "slice_mm")
+        if not 16 <= self.slices[0] <= self.slices[1]:
+            raise ValueError(f"slices must rise from at least 16, but is {self.slices}")
+        if self.lesions.total and not sum(self.patients):
+            raise ValueError(f"{self.lesions.total} lesions need at least one scan: give patients or set lesions to 0")
+        return self
+
+
+class PhantomSettings(Settings):
+    """The embedded cohort: synthetic, made from one seed."""
+
+    sections: PhantomSectionSettings = PhantomSectionSettings()
+    scans: PhantomScanSettings = PhantomScanSettings()
+    patients: PatientSettings = PatientSettings()
+    reader: ReaderSettings = ReaderSettings()
+    scanner: ScannerSettings = ScannerSettings()
+    looks: ClassLooks = ClassLooks()
+
+    @model_validator(mode="after")
+    def _reader_can_call(self) -> "PhantomSettings":
+        if self.reader.normal_calls is not None:
+            for split, calls in zip(SplitCounts.model_fields, self.reader.normal_calls, strict=True):
+                if calls > (total := self.sections.counts.of(split).total):
+                    raise ValueError(f"the reader cannot call {calls} of the {total} {split} sections normal")
+        return self
+
+
+class CohortSettings(Settings):
+    """A cohort to be prepared: the embedded one, or, with a manifest, one's own."""
+
+    name: str = Field("sections", min_length=1, description="what outputs call the cohort")
+    root: str = Field(
+        "output/cohort", min_length=1, description="folder of the prepared cohort, from the working folder"
+    )
+    manifest: str | None = Field(
+        None, description="CSV file that lists one's own lesions (cohort/manifest.py); null: the embedded cohort"
+    )
+    split_shares: list[Probability] = Field(
+        [0.7, 0.1, 0.2],
+        min_length=3,
+        max_length=3,
+        description="shares of train, validation, test by which a manifest without splits is divided, by patient",
+    )
+    split_seed: int = Field(0, ge=0, description="of that division")
+    phantom: PhantomSettings = PhantomSettings()
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> "CohortSettings":
+        if abs(sum(self.split_shares) - 1) > 1e-6:
+            raise ValueError(f"split_shares must sum to 1, but sum to {sum(self.split_shares):g}")
+        return self

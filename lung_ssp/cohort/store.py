@@ -1,0 +1,144 @@
+"""A prepared cohort on disk: what preparation writes and what training, evaluation and diagnosis read.
+
+    <root>/cohort.json            name, whether synthetic, fingerprint, settings, counts, ceiling
+    <root>/preparation.json       what the cohort is made from, noted before anything else
+    <root>/sections.csv           one row a section: patient, split, labels, where it came from
+    <root>/sections/<split>.npz   the sections of a split with their labels, same order as in sections.csv
+    <root>/splits.csv             the split of each patient
+    <root>/scans.csv              one row a CT series: patient, split, folder, masks (where they are known)
+    <root>/slices/<patient>.npz   slices for the segmentation network
+
+The embedded cohort also has scans/ (the DICOM series and their true masks), lesions.csv and tables/ (NLST's tables).
+A cohort without scans has no scans.csv and no slices, and one without labelled lesions no sections.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
+from lung_ssp.errors import CohortError
+from lung_ssp.files import read_json, write_atomically, write_json
+
+CLAIM = "preparation.json"
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The labelled sections of one split.
+
+    images: float32 (n, height, width), HU clipped and scaled to 0..1 (ct/section.py).
+    image_labels: int64 (n,), the reader's opinion, 0..8 (cohort/classes.py), or -1 where there is none.
+    pathology_labels: int64 (n,), the same for the pathology.
+    patients: (n,) text, who each section belongs to.
+    """
+
+    images: np.ndarray
+    image_labels: np.ndarray
+    pathology_labels: np.ndarray
+    patients: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def write_sections(root: Path, split: str, sections: Sections) -> None:
+    """Write one split's sections to <root>/sections/<split>.npz, atomically."""
+    write_atomically(
+        Path(root) / "sections" / f"{split}.npz",
+        lambda file: np.savez(
+            file,
+            images=sections.images.astype(np.float32),
+            image_labels=sections.image_labels.astype(np.int64),
+            pathology_labels=sections.pathology_labels.astype(np.int64),
+            patients=sections.patients.astype(str),
+        ),
+    )
+
+
+def read_sections(root: Path, split: str) -> Sections:
+    """Read one split's sections.
+
+    Raises:
+        CohortError: the file is missing, is no npz file, or lacks one of the arrays.
+    """
+    path = Path(root) / "sections" / f"{split}.npz"
+    if not path.is_file():
+        raise CohortError(f"{path} does not exist: prepare the cohort first (tools/prepare.py --config ...).")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            sections = Sections(
+                images=arrays["images"],
+                image_labels=arrays["image_labels"],
+                pathology_labels=arrays["pathology_labels"],
+                patients=arrays["patients"],
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CohortError(f"{path} cannot be read as sections ({error}): prepare the cohort again.") from error
+    return sections
+
+
+def refuse_other_cohort(root: Path, key: str) -> None:
+    """Make sure that `root` is empty or holds (part of) the very cohort that `key` stands for.
+
+    Raises:
+        CohortError: it holds another cohort or other files.
+    """
+    note = root / CLAIM
+    if note.is_file():
+        if read_json(note).get("key") != key:
+            raise CohortError(
+                f"{root} holds another cohort, of other settings, data or another seed: choose another cohort.root, or "
+                "remove that folder."
+            )
+    elif root.is_dir() and any(root.iterdir()):
+        raise CohortError(f"{root} is not empty and holds no cohort: choose another cohort.root.")
+
+
+def claim_folder(root: Path, key: str) -> None:
+    """Note in `root` which cohort is being made there; raises as `refuse_other_cohort` does."""
+    refuse_other_cohort(root, key)
+    if not (root / CLAIM).is_file():
+        write_json(root / CLAIM, {"key": key})
+
+
+def read_cohort(root: Path) -> dict[str, Any]:
+    """Read <root>/cohort.json: name, synthetic, fingerprint, settings, counts and, where known, ceiling.
+
+    Raises:
+        CohortError: there is no prepared cohort in `root`.
+    """
+    path = Path(root) / "cohort.json"
+    if not path.is_file():
+        raise CohortError(f"{root} holds no prepared cohort: run tools/prepare.py --config ... first.")
+    return read_json(path)
+
+
+def class_counts(sections: Sections) -> dict[str, list[int]]:
+    """How many of a split's sections each task gives to each class 0..8; missing labels are not counted."""
+    labels = dict(zip(TASK_NAMES, (sections.image_labels, sections.pathology_labels), strict=True))
+    return {task: np.bincount(own[own != MISSING], minlength=len(CLASS_NAMES)).tolist() for task, own in labels.items()}
+
+
+def contents_digest(splits: Iterable[Sections], *more: bytes) -> str:
+    """A fingerprint of what a cohort holds: of its sections with labels and patients, and of anything more."""
+    digest = hashlib.sha256()
+    for sections in splits:
+        for array in (sections.images, sections.image_labels, sections.pathology_labels):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update("\n".join(sections.patients.tolist()).encode())
+    for part in more:
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def cohort_statement(cohort: dict[str, Any]) -> str:
+    """The sentence that every output carries: what the numbers come from, with the fingerprint."""
+    origin = "SYNTHETIC cohort: no number here is about patients" if cohort["synthetic"] else "real cohort"
+    return f"{origin} ({cohort['name']}, fingerprint {cohort['fingerprint']})"

@@ -1,0 +1,50 @@
+"""Work spread over processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from lung_ssp.cohort.phantom.workers import workers
+
+SCRIPT = """
+import os, time
+from functools import partial
+from lung_ssp.cohort.phantom.workers import workers
+
+if __name__ == "__main__":
+    with workers(2) as crew:
+        for pid in crew.map(eval, ["__import__('os').getpid()"] * 2):
+            print(pid, flush=True)
+        list(crew.map(time.sleep, [600, 600]))
+"""
+
+
+def test_results_come_in_order_from_one_process_or_two():
+    for processes in (1, 2):
+        with workers(processes) as crew:
+            assert list(crew.map(abs, range(-20, 0), chunk=3)) == list(range(20, 0, -1))
+
+
+def test_workers_end_with_a_killed_parent(tmp_path):
+    script = tmp_path / "work.py"
+    script.write_text(SCRIPT)
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    pids = {int(process.stdout.readline()) for _ in range(2)}
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 30
+    while any(_runs(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(_runs(pid) for pid in pids)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and is no zombie that waits for its (adoptive) parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

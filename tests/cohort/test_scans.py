@@ -1,0 +1,53 @@
+"""The table of scans and the masks beside it."""
+
+import numpy as np
+import pytest
+
+from lung_ssp.cohort.scans import Scan, load_arrays, read_scans
+from lung_ssp.errors import CohortError
+
+
+def table(root, text: str):
+    (root / "scans.csv").write_text(text)
+    return root
+
+
+def test_rows_become_scans_in_their_order(tmp_path):
+    scans = read_scans(table(tmp_path, "patient,split,series,masks\n007,test,scans/7,scans/7.npz\nb,train,scans/b,\n"))
+    assert [(scan.patient, scan.split) for scan in scans] == [("007", "test"), ("b", "train")]
+    assert scans[0].series == tmp_path / "scans/7" and scans[0].masks == tmp_path / "scans/7.npz"
+    assert scans[1].masks is None
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("patient,split,masks\na,test,x\n", "lacks the columns series"),
+        ("patient,split,series,masks\na,tset,x,y\n", "'tset'"),
+    ],
+)
+def test_a_faulty_table_is_refused(tmp_path, text, message):
+    with pytest.raises(CohortError, match=message):
+        read_scans(table(tmp_path, text))
+
+
+def test_a_cohort_without_scans_says_so(tmp_path):
+    with pytest.raises(CohortError, match="no scans to segment"):
+        read_scans(tmp_path)
+
+
+def test_lesions_come_from_the_masks(tmp_path):
+    lesions = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
+    np.savez(tmp_path / "m.npz", lesions=lesions)
+    assert np.array_equal(Scan("a", "train", tmp_path, tmp_path / "m.npz").lesions(), lesions)
+    with pytest.raises(CohortError, match="not known"):
+        Scan("a", "train", tmp_path, None).lesions()
+
+
+def test_a_broken_or_incomplete_file_is_named(tmp_path):
+    np.savez(tmp_path / "m.npz", lungs=np.zeros(2))
+    with pytest.raises(CohortError, match=r"m\.npz cannot be read"):
+        load_arrays(tmp_path / "m.npz", ["lesions"])
+    (tmp_path / "n.npz").write_bytes(b"not an archive")
+    with pytest.raises(CohortError, match=r"n\.npz cannot be read"):
+        load_arrays(tmp_path / "n.npz", ["lesions"])

@@ -1,0 +1,55 @@
+"""Prepared cohorts on disk."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lung_ssp.cohort.store import Sections, cohort_statement, read_cohort, read_sections, write_sections
+from lung_ssp.errors import CohortError
+
+
+def sections() -> Sections:
+    images = np.random.default_rng(0).random((3, 4, 4), dtype=np.float32)
+    return Sections(images, np.array([0, 1, 2]), np.array([0, -1, 8]), np.array(["a", "b", "b"]))
+
+
+def test_sections_come_back_as_they_were(tmp_path: Path) -> None:
+    write_sections(tmp_path, "test", sections())
+    back = read_sections(tmp_path, "test")
+    assert len(back) == 3
+    for name in ("images", "image_labels", "pathology_labels", "patients"):
+        assert np.array_equal(getattr(back, name), getattr(sections(), name))
+
+
+def test_the_same_sections_are_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_sections(tmp_path / name, "test", sections())
+    first, second = ((tmp_path / name / "sections" / "test.npz").read_bytes() for name in ("a", "b"))
+    assert first == second
+
+
+def test_what_is_no_cohort_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="prepare"):
+        read_cohort(tmp_path)
+    with pytest.raises(CohortError, match=r"train\.npz does not exist"):
+        read_sections(tmp_path, "train")
+    (tmp_path / "sections").mkdir()
+    (tmp_path / "sections" / "train.npz").write_bytes(b"no archive")
+    with pytest.raises(CohortError, match="cannot be read"):
+        read_sections(tmp_path, "train")
+
+
+def test_sections_with_pickles_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "sections").mkdir()
+    with (tmp_path / "sections" / "train.npz").open("wb") as file:
+        np.savez(file, images=np.array([{}], dtype=object))
+    with pytest.raises(CohortError, match="cannot be read"):
+        read_sections(tmp_path, "train")
+
+
+def test_a_synthetic_cohort_says_so_with_its_fingerprint() -> None:
+    statement = cohort_statement({"name": "phantom", "synthetic": True, "fingerprint": "1234"})
+    assert "SYNTHETIC" in statement
+    assert "1234" in statement
+    assert "SYNTHETIC" not in cohort_statement({"name": "mine", "synthetic": False, "fingerprint": "1234"})
