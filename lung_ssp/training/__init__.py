@@ -1,0 +1,1 @@
+"""One loop that trains whatever task it is handed, exactly resumable."""

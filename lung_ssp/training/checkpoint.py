@@ -1,0 +1,120 @@
+"""Exact checkpoints: arrays as npz without pickle, all else as JSON, both written atomically.
+
+A checkpoint `name` is the pointer `name.json`, which holds the state and names the file of arrays with its SHA-256,
+and that file, `name-<step>.npz`. The pointer is renamed into place last, so a killed process leaves the old
+checkpoint or the new one.
+"""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from lung_ssp.errors import CheckpointError, DamagedFile
+from lung_ssp.files import read_json, sha256_of, write_atomically, write_json
+
+FORMAT = "lung_ssp checkpoint 1"
+
+
+def save_checkpoint(folder: Path, name: str, step: int, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+    """Write checkpoint `name` of `step` and remove the arrays of the one it replaces."""
+    arrays_file = folder / f"{name}-{step:06d}.npz"
+    write_atomically(arrays_file, lambda file: np.savez(file, **arrays))
+    pointer = {"format": FORMAT, "step": step, "arrays": arrays_file.name, "sha256": sha256_of(arrays_file)}
+    write_json(folder / f"{name}.json", {**pointer, "state": state})
+    for old in folder.glob(f"{name}-*.npz"):
+        if old != arrays_file:
+            old.unlink()
+
+
+def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
+    """Read checkpoint `name`: its step, its arrays and its state.
+
+    Raises:
+        CheckpointError: it is missing, incomplete, changed since it was written, or not of this project.
+    """
+    pointer_file = folder / f"{name}.json"
+    if not pointer_file.is_file():
+        raise CheckpointError(f"{folder} holds no checkpoint {name}.json: train the run first.")
+    try:
+        pointer = read_json(pointer_file)
+        if pointer["format"] != FORMAT:
+            raise CheckpointError(f"{pointer_file} has the format {pointer['format']!r}, not {FORMAT!r}.")
+        arrays_file = folder / Path(pointer["arrays"]).name
+        step, expected, state = int(pointer["step"]), pointer["sha256"], pointer["state"]
+    except (DamagedFile, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{pointer_file} is no checkpoint of lung_ssp or is damaged: restore it from a copy or train afresh "
+            "in another folder."
+        ) from error
+    if not arrays_file.is_file():
+        raise CheckpointError(f"{arrays_file} is missing, though {pointer_file} names it: restore it from a copy.")
+    if sha256_of(arrays_file) != expected:
+        raise CheckpointError(
+            f"{arrays_file} is damaged (its SHA-256 is not the one in {pointer_file}): restore it from a copy or "
+            "train afresh in another folder."
+        )
+    try:
+        with np.load(arrays_file, allow_pickle=False) as file:
+            return step, {key: file[key] for key in file.files}, state
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{arrays_file} holds no plain arrays ({error}).") from error
+
+
+def network_arrays(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
+    """Parameters and buffers of a network by their names in it, under "network/"."""
+    return {f"network/{key}": value.numpy() for key, value in network.state_dict().items()}
+
+
+def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], where: str) -> None:
+    """Give a network the weights of a checkpoint, which must fit name by name and shape by shape.
+
+    Raises:
+        CheckpointError: they belong to another network.
+    """
+    found = {key.removeprefix("network/"): value for key, value in arrays.items() if key.startswith("network/")}
+    wanted = network.state_dict()
+    for key in sorted(set(found) ^ set(wanted)):
+        side = "lacks" if key in wanted else "holds beyond the network"
+        raise CheckpointError(
+            f"{where} is of another network: it {side} {key}. Use the configuration it was made with."
+        )
+    for key, tensor in wanted.items():
+        if list(found[key].shape) != list(tensor.shape):
+            raise CheckpointError(
+                f"{where} is of another network: {key} has the shape {list(found[key].shape)}, "
+                f"the configuration makes it {list(tensor.shape)}."
+            )
+        tensor.set_value(found[key])
+
+
+def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.Layer) -> dict[str, np.ndarray]:
+    """The optimizer's accumulators under "optimizer/<parameter's name in the network>/<accumulator>".
+
+    Paddle's own parameter names count up with every network built in the process, so they are not used.
+    """
+    accumulators = {key: value for key, value in optimizer.state_dict().items() if key != "LR_Scheduler"}
+    arrays = {}
+    for name, parameter in network.named_parameters():
+        prefix = f"{parameter.name}_"
+        for key, value in accumulators.items():
+            if key.startswith(prefix):
+                arrays[f"optimizer/{name}/{key.removeprefix(prefix)}"] = value.numpy()
+    return arrays
+
+
+def restore_optimizer(
+    optimizer: paddle.optimizer.Optimizer, network: paddle.nn.Layer, arrays: dict[str, np.ndarray]
+) -> None:
+    """Give an optimizer that has not stepped yet the accumulators of a checkpoint."""
+    parameters = dict(network.named_parameters())
+    state = {"LR_Scheduler": optimizer.state_dict()["LR_Scheduler"]}  # Paddle insists on it; it stays as it is
+    for key, value in arrays.items():
+        if key.startswith("optimizer/"):
+            name, accumulator = key.removeprefix("optimizer/").rsplit("/", 1)
+            tensor = paddle.to_tensor(value)
+            tensor.name = f"{parameters[name].name}_{accumulator}"
+            state[tensor.name] = tensor
+    optimizer.set_state_dict(state)

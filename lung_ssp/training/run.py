@@ -1,0 +1,124 @@
+"""One run, one folder: opened anew, resumed, or refused, never overwritten."""
+
+from pathlib import Path
+from typing import Any
+
+import paddle
+import yaml
+
+from lung_ssp.errors import CheckpointError
+from lung_ssp.files import read_json, write_json, write_text
+from lung_ssp.training.checkpoint import load_checkpoint, restore_network
+
+CONFIG_FILE, ENVIRONMENT_FILE, COHORT_FILE = "config.yml", "environment.json", "cohort.json"
+CHECKPOINTS, LATEST, BEST = "checkpoints", "latest", "best"
+
+
+def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort: Path, resume: bool) -> None:
+    """Make `folder` a run of this configuration, or go on with the run that is there.
+
+    The folder holds config.yml as resolved, environment.json with one entry for each start, and the cohort's
+    description and splits.
+
+    Args:
+        cohort: folder of the prepared cohort.
+
+    Raises:
+        CheckpointError: it holds a run and `resume` is false, a run of another configuration or of another cohort,
+            or something else.
+    """
+    config_path, environment_path = folder / CONFIG_FILE, folder / ENVIRONMENT_FILE
+    starts = read_json(environment_path) if environment_path.is_file() else []
+    if config_path.is_file():
+        if not resume:
+            raise CheckpointError(
+                f"{folder} already holds a run: add --resume to go on with it, or name another --output."
+            )
+        difference = first_difference(yaml.safe_load(config_path.read_text()), yaml.safe_load(config_text))
+        if difference:
+            raise CheckpointError(
+                f"{folder} holds a run of another configuration ({difference}): use its {CONFIG_FILE} or name another "
+                "--output."
+            )
+        check_cohort(folder, cohort)
+    elif folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not starts)):
+        raise CheckpointError(f"{folder} holds something that is not a run: name another --output.")
+    # The configuration comes last: a folder that has it is a run.
+    write_json(environment_path, [*starts, environment])
+    if not config_path.is_file():
+        for name in (COHORT_FILE, "splits.csv"):
+            if (cohort / name).is_file():
+                write_text(folder / name, (cohort / name).read_text(encoding="utf-8"))
+        write_text(config_path, config_text)
+
+
+def check_cohort(folder: Path, cohort: Path) -> dict[str, Any]:
+    """Make sure that a run and the cohort on disk belong together: else one learns from what the other tests on.
+
+    Returns:
+        the cohort's description.
+
+    Raises:
+        CheckpointError: the cohort has been prepared anew, or is gone.
+    """
+    if not (cohort / COHORT_FILE).is_file():
+        raise CheckpointError(f"{folder} was trained on the cohort in {cohort}, which is not there: prepare it again.")
+    then, now = (read_json(place / COHORT_FILE) for place in (folder, cohort))
+    if then["fingerprint"] != now["fingerprint"]:
+        raise CheckpointError(
+            f"{folder} was trained on the cohort {then['fingerprint']}, but {cohort} now holds {now['fingerprint']}: "
+            "prepare the former again, or train another run."
+        )
+    return now
+
+
+def first_difference(old: Any, new: Any, key: str = "") -> str:
+    """The first key at which two configurations differ, with both values; empty where they are equal."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted(set(old) | set(new)):
+            below = first_difference(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
+            if below:
+                return below
+        return ""
+    return "" if old == new else f"{key} was {old!r} and is {new!r}"
+
+
+def run_config(folder: Path) -> Path:
+    """The configuration file of a run.
+
+    Raises:
+        CheckpointError: the folder holds no run.
+    """
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise CheckpointError(f"{folder} holds no run (no {CONFIG_FILE}): train it first with tools/train.py.")
+    return path
+
+
+def restore_best(folder: Path, network: paddle.nn.Layer) -> dict[str, Any]:
+    """Give a network the best weights of a run and put it into evaluation mode.
+
+    Returns:
+        for reports: step, name and value of the validation score, and the fingerprint of the weights (the first 16
+        digits of their file's SHA-256).
+
+    Raises:
+        CheckpointError: the run has no best checkpoint, or it is damaged or of another network.
+    """
+    checkpoints = folder / CHECKPOINTS
+    step, arrays, state = load_checkpoint(checkpoints, BEST)
+    restore_network(network, arrays, str(checkpoints / BEST))
+    network.eval()
+    return {"step": step, **state, "fingerprint": best_fingerprint(folder)}
+
+
+def best_fingerprint(folder: Path) -> str:
+    """The first 16 digits of the SHA-256 of a run's best weights.
+
+    Raises:
+        CheckpointError: the run has no best checkpoint.
+    """
+    path = folder / CHECKPOINTS / f"{BEST}.json"
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist: train the run first.")
+    return str(read_json(path)["sha256"])[:16]

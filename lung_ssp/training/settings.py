@@ -1,0 +1,36 @@
+"""Settings of the training loop, shared by both tasks."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lung_ssp.settings import Settings
+
+
+class AdamSettings(Settings):
+    """Adam (Kingma and Ba, 2015) with Paddle's defaults, in PaddleSeg's spelling."""
+
+    type: Literal["Adam"] = Field("Adam", description="the optimizer")
+
+
+class PolynomialDecaySettings(Settings):
+    """Learning rate from `learning_rate` to `end_lr`; equal values keep it constant, as the paper's protocol does."""
+
+    type: Literal["PolynomialDecay"] = Field("PolynomialDecay", description="the schedule")
+    learning_rate: float = Field(0.001, gt=0, description="at the first step")
+    end_lr: float = Field(0.001, ge=0, description="at the last step")
+    power: float = Field(1.0, gt=0, description="1 is a straight line")
+
+
+class CheckpointSettings(Settings):
+    """When checkpoints are written and when the validation set chooses the best one."""
+
+    every: int = Field(100, ge=1, description="steps between two checkpoints")
+    validate_every: int = Field(100, ge=1, description="steps between two validations")
+
+
+class LogSettings(Settings):
+    """What is logged and how often."""
+
+    every: int = Field(100, ge=1, description="steps between two lines of the log, each with a histogram of the alphas")
+    scalars_every: int = Field(10, ge=1, description="steps between two points of the dashboard's loss curves")

@@ -1,0 +1,207 @@
+"""The loop: a run that stops and goes on is the run that never stopped."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+from visualdl import LogReader
+
+from lung_ssp.errors import CheckpointError, TrainingError
+from lung_ssp.training.checkpoint import load_checkpoint
+from lung_ssp.training.logs import VISUALDL_FILE
+from lung_ssp.training.loop import Plan, train
+from lung_ssp.training.optimizer import make_optimizer, make_scheduler
+from lung_ssp.training.settings import AdamSettings, CheckpointSettings, LogSettings, PolynomialDecaySettings
+
+
+class Line:
+    """Learns y = 3 x with dropout and a noisy batch (a small task of the tests)."""
+
+    size = 20
+    score_name = "closeness"
+    log_name = "log.csv"
+    log_columns = ("global_step_value", "epoch", "loss_total_value", "slope_value")
+
+    def __init__(self, target: float = 3.0) -> None:
+        paddle.seed(0)
+        self.network = paddle.nn.Sequential(paddle.nn.Linear(1, 8), paddle.nn.Dropout(0.5), paddle.nn.Linear(8, 1))
+        self.target = target
+
+    def load(self, indices: np.ndarray, rng: np.random.Generator) -> paddle.Tensor:
+        return paddle.to_tensor((indices[:, None] / 20 + rng.normal(0, 0.1, (len(indices), 1))).astype("float32"))
+
+    def losses(self, batch: paddle.Tensor) -> dict[str, paddle.Tensor]:
+        error = ((self.network(batch) - self.target * batch) ** 2).mean()
+        return {"total": error, "half": error * 0.5}
+
+    def log_values(self, batch: paddle.Tensor) -> dict[str, float]:
+        return {"slope_value": self.slope()}
+
+    def validate(self) -> dict[str, float]:
+        return {"closeness": -abs(self.slope() - 3)}
+
+    def slope(self) -> float:
+        self.network.eval()
+        zero, one = self.network(paddle.to_tensor([[0.0], [1.0]])).numpy().ravel()
+        self.network.train()
+        return float(one - zero)
+
+    def scalars(self) -> dict[str, float]:
+        return {"slope": self.slope()}
+
+    def histograms(self) -> dict[str, np.ndarray]:
+        return {"weights": self.network[0].weight.numpy()}
+
+    def images(self) -> dict[str, np.ndarray]:
+        return {"grey": np.zeros((4, 4, 3), np.uint8)}
+
+
+def plan(steps: int = 20, every: int = 3) -> Plan:
+    checkpoint, log = CheckpointSettings(every=every, validate_every=4), LogSettings(every=5, scalars_every=2)
+    return Plan(steps, 6, 1, checkpoint, log, {"a": 1})
+
+
+def run(folder: Path, task: Line | None = None, whole: Plan | None = None, stop_after: int | None = None) -> Line:
+    """Train; `stop_after` breaks the run off, as a kill would, in the middle of that step."""
+    task, whole = task or Line(), whole or plan()
+    scheduler = make_scheduler(PolynomialDecaySettings(learning_rate=0.05, end_lr=0.0), whole.steps)
+    optimizer = make_optimizer(AdamSettings(), task.network, scheduler)
+    if stop_after is not None:
+        steps_done = iter(range(stop_after + 1))
+        losses = task.losses
+
+        def failing(batch: paddle.Tensor) -> dict[str, paddle.Tensor]:
+            if next(steps_done) == stop_after:
+                raise KeyboardInterrupt
+            return losses(batch)
+
+        task.losses = failing  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            train(task, optimizer, scheduler, whole, folder)
+    else:
+        train(task, optimizer, scheduler, whole, folder)
+    return task
+
+
+def weights(task: Line) -> list[bytes]:
+    return [value.numpy().tobytes() for value in task.network.state_dict().values()]
+
+
+def curves(folder: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    reader = LogReader(file_path=str(folder / "visualdl" / VISUALDL_FILE))
+    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for kind, tags in reader.get_tags().items():
+        for tag in tags:
+            points = reader.get_data(kind, tag)
+            found.setdefault(kind, {})[tag] = [(p.id, p.value if kind == "scalar" else 0.0) for p in points]
+    return found
+
+
+def test_one_seed_gives_the_same_bits(tmp_path: Path) -> None:
+    assert weights(run(tmp_path / "a")) == weights(run(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("stops", [[1], [3], [4, 11], [7, 8, 9, 17]])
+def test_a_broken_run_goes_on_bit_for_bit(tmp_path: Path, stops: list[int]) -> None:
+    straight = run(tmp_path / "straight")
+    broken = tmp_path / "broken"
+    done = 0
+    for stop in stops:
+        resumed_from = done - done % 3
+        run(broken, stop_after=stop - resumed_from)
+        done = stop
+    task = run(broken)
+    assert weights(task) == weights(straight)
+    assert (broken / "log.csv").read_bytes() == (tmp_path / "straight" / "log.csv").read_bytes()
+    assert curves(broken) == curves(tmp_path / "straight")
+    for name in ("best", "latest"):
+        ours, theirs = (load_checkpoint(folder / "checkpoints", name) for folder in (broken, tmp_path / "straight"))
+        assert ours[0] == theirs[0]
+        assert all(np.array_equal(ours[1][key], theirs[1][key]) for key in theirs[1])
+
+
+def test_the_log_holds_the_due_steps_with_seven_decimals(tmp_path: Path) -> None:
+    run(tmp_path)
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == list(Line.log_columns)
+    assert [row[0] for row in rows[1:]] == ["5", "10", "15", "20"]
+    assert [row[1] for row in rows[1:]] == ["1", "2", "4", "5"]  # 6 of 20 samples a step
+    assert all(len(cell.split(".")[1]) == 7 for row in rows[1:] for cell in row[2:])
+
+
+def test_the_dashboard_holds_each_step_of_each_tag_once(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=8)
+    run(tmp_path)
+    found = curves(tmp_path)
+    assert [step for step, _ in found["scalar"]["loss/total"]] == list(range(2, 21, 2))
+    assert [step for step, _ in found["scalar"]["slope_value"]] == [5, 10, 15, 20]
+    assert [step for step, _ in found["histogram"]["weights"]] == [5, 10, 15, 20]
+    assert [step for step, _ in found["image"]["grey"]] == [0]
+    first_rate = found["scalar"]["learning_rate"][0]
+    assert first_rate == (2, pytest.approx(0.05 * 19 / 20))
+
+
+def test_the_best_checkpoint_is_the_one_validation_chose(tmp_path: Path) -> None:
+    run(tmp_path)
+    scores = dict(curves(tmp_path)["scalar"]["closeness"])
+    step, _, state = load_checkpoint(tmp_path / "checkpoints", "best")
+    assert scores[step] == max(scores.values())
+    assert state["score"] == pytest.approx(scores[step], abs=1e-6)
+
+
+def test_a_finished_run_does_nothing_more(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    run(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_damaged_checkpoint_is_refused_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=8)
+    arrays = next((tmp_path / "checkpoints").glob("latest-*.npz"))
+    arrays.write_bytes(arrays.read_bytes()[:-1])
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match="damaged"):
+        run(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_log_cut_short_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=8)
+    (tmp_path / "log.csv").write_text("")
+    with pytest.raises(CheckpointError, match=r"log\.csv"):
+        run(tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="step 1"):
+        run(tmp_path, Line(target=float("nan")))
+
+
+def test_a_run_whose_latest_checkpoint_is_gone_is_refused_and_untouched(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=8)
+    (tmp_path / "checkpoints" / "latest.json").unlink()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match=r"latest\.json is missing"):
+        run(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_checkpoint_that_lacks_part_of_its_state_is_refused(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=8)
+    pointer = tmp_path / "checkpoints" / "latest.json"
+    content = json.loads(pointer.read_text())
+    del content["state"]["scheduler"]
+    pointer.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="lacks scheduler"):
+        run(tmp_path)
+
+
+def test_a_loss_that_is_no_number_never_becomes_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError):
+        run(tmp_path, Line(target=float("nan")), plan(every=1))
+    assert load_checkpoint(tmp_path / "checkpoints", "latest")[0] == 0

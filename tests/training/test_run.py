@@ -1,0 +1,80 @@
+"""Run folders: opened, resumed or refused, never overwritten."""
+
+from pathlib import Path
+
+import pytest
+
+from lung_ssp.errors import CheckpointError
+from lung_ssp.files import read_json, write_json
+from lung_ssp.training.run import check_cohort, open_run, run_config
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Path:
+    """A cohort's folder with the files a run keeps a copy of."""
+    folder = tmp_path / "cohort"
+    write_json(folder / "cohort.json", {"fingerprint": "abc"})
+    (folder / "splits.csv").write_text("patient,split\n")
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_new_run_holds_its_configuration_environment_cohort_and_splits(tmp_path: Path, cohort: Path) -> None:
+    open_run(tmp_path / "run", "seed: 1\n", {"cores": 2}, cohort, resume=False)
+    assert run_config(tmp_path / "run").read_text() == "seed: 1\n"
+    assert read_json(tmp_path / "run" / "environment.json") == [{"cores": 2}]
+    assert (tmp_path / "run" / "splits.csv").is_file()
+    assert read_json(tmp_path / "run" / "cohort.json")["fingerprint"] == "abc"
+
+
+def test_an_existing_run_is_refused_without_resume_and_untouched(tmp_path: Path, cohort: Path) -> None:
+    open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
+    before = contents(tmp_path / "run")
+    with pytest.raises(CheckpointError, match="--resume"):
+        open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
+    assert contents(tmp_path / "run") == before
+
+
+def test_resuming_adds_the_environment_of_this_start(tmp_path: Path, cohort: Path) -> None:
+    for cores in (2, 4):
+        open_run(tmp_path / "run", "seed: 1\n", {"cores": cores}, cohort, resume=True)
+    assert [start["cores"] for start in read_json(tmp_path / "run" / "environment.json")] == [2, 4]
+
+
+def test_another_configuration_is_refused_with_the_key_named(tmp_path: Path, cohort: Path) -> None:
+    open_run(tmp_path / "run", "model: {width: 8}\n", {}, cohort, resume=False)
+    before = contents(tmp_path / "run")
+    with pytest.raises(CheckpointError, match=r"model\.width was 8 and is 16"):
+        open_run(tmp_path / "run", "model: {width: 16}\n", {}, cohort, resume=True)
+    assert contents(tmp_path / "run") == before
+
+
+def test_a_cohort_that_has_changed_is_refused(tmp_path: Path, cohort: Path) -> None:
+    open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
+    write_json(cohort / "cohort.json", {"fingerprint": "xyz"})
+    with pytest.raises(CheckpointError, match=r"abc.*xyz"):
+        check_cohort(tmp_path / "run", cohort)
+    with pytest.raises(CheckpointError, match=r"abc.*xyz"):
+        open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=True)
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path: Path, cohort: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match="not a run"):
+        open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=True)
+    assert list(contents(tmp_path / "run")) == ["thesis.txt"]
+
+
+def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no run"):
+        run_config(tmp_path)
+
+
+def test_a_cohort_that_is_gone_is_told(tmp_path: Path, cohort: Path) -> None:
+    open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
+    with pytest.raises(CheckpointError, match="prepare it again"):
+        check_cohort(tmp_path / "run", tmp_path / "nowhere")
