@@ -1,0 +1,1 @@
+"""Nine classes, two tasks: networks that share softly, and what trains and measures them."""

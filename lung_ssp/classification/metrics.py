@@ -1,0 +1,64 @@
+"""How well one task's classes are told apart; a missing label counts nowhere."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
+
+from lung_ssp.cohort.classes import MISSING
+
+
+def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Share of labelled samples whose largest logit is at their label; NaN where no sample has a label.
+
+    Args:
+        logits: (n, classes), or anything that grows with the probability.
+        labels: (n,), -1 for missing.
+    """
+    labelled = labels != MISSING
+    if not labelled.any():
+        return float("nan")
+    return float(np.mean(logits[labelled].argmax(axis=1) == labels[labelled]))
+
+
+def mean_accuracy(logits: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> float:
+    """The mean over the tasks that have labels of each task's accuracy, as the paper's log reports it."""
+    accuracies = [accuracy(logits[task], labels[task]) for task in logits]
+    return float(np.nanmean(accuracies))
+
+
+def classification_metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Accuracy, balanced accuracy, macro AUC (one class against the rest) and confusion matrix of one task.
+
+    Args:
+        probabilities: (n, classes), rows summing to 1.
+        labels: (n,), -1 for missing.
+
+    Returns:
+        plain numbers for JSON. Balanced accuracy is the mean recall of the classes that occur; `macro_auc` is the mean
+        over the classes that occur among the labels together with others, `auc_by_class` holds None for the rest;
+        `confusion` has the label in rows, the prediction in columns.
+    """
+    labelled = labels != MISSING
+    probabilities, labels = probabilities[labelled], labels[labelled]
+    classes = probabilities.shape[1]
+    if len(labels) == 0:
+        return {"samples": 0}
+    predicted = probabilities.argmax(axis=1)
+    by_class = [auc_against_rest(probabilities[:, k], labels == k) for k in range(classes)]
+    known = [value for value in by_class if value is not None]
+    return {
+        "samples": len(labels),
+        "accuracy": float(np.mean(predicted == labels)),
+        "balanced_accuracy": float(recall_score(labels, predicted, labels=np.unique(labels), average="macro")),
+        "macro_auc": float(np.mean(known)) if known else None,
+        "auc_by_class": by_class,
+        "confusion": confusion_matrix(labels, predicted, labels=range(classes)).tolist(),
+    }
+
+
+def auc_against_rest(scores: np.ndarray, positive: np.ndarray) -> float | None:
+    """Area under the ROC curve of one class against all others; None where either side is empty."""
+    if positive.all() or not positive.any():
+        return None
+    return float(roc_auc_score(positive, scores))

@@ -1,0 +1,77 @@
+"""A tiny cohort of sections in which a bright disk's size tells the class."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lung_ssp.classification.settings import ClassificationSettings, ClassifierSettings
+from lung_ssp.cohort.store import SPLITS, Sections, write_sections
+from lung_ssp.files import write_json
+
+SIZE = 16
+
+
+def disk_sections(count: int, seed: int) -> Sections:
+    """Sections of three classes by the radius of a disk, with noise; every tenth pathology is missing."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(3, size=count)
+    rows, columns = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    distance = np.hypot(rows, columns)
+    disks = distance[None] < (2 + 2 * labels)[:, None, None]
+    images = (0.7 * disks + rng.normal(0.1, 0.05, (count, SIZE, SIZE))).clip(0, 1).astype(np.float32)
+    pathology = np.where(np.arange(count) % 10 == 9, -1, labels)
+    return Sections(images, labels, pathology, np.array([f"P{i}" for i in range(count)]))
+
+
+@pytest.fixture(scope="session")
+def disk_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared cohort of disks: 100 training, 30 validation and 40 test sections."""
+    root = tmp_path_factory.mktemp("disks")
+    for seed, (split, count) in enumerate(zip(SPLITS, (100, 30, 40), strict=True)):
+        write_sections(root, split, disk_sections(count, seed))
+    write_json(root / "cohort.json", {"name": "disks", "synthetic": True, "fingerprint": "d15c", "settings": {}})
+    return root
+
+
+@pytest.fixture
+def small_settings(disk_cohort: Path) -> Callable[..., ClassificationSettings]:
+    """Settings of a small network on the disks; keyword arguments change the network."""
+
+    def make(**model: object) -> ClassificationSettings:
+        def dataset(mode: str) -> dict[str, str]:
+            return {"dataset_root": str(disk_cohort), "mode": mode}
+
+        return ClassificationSettings.model_validate(
+            {
+                "task": "classification",
+                "batch_size": 20,
+                "epochs": 4,
+                "train_dataset": dataset("train"),
+                "val_dataset": dataset("validation"),
+                "test_dataset": dataset("test"),
+                "model": {**small_model(), **model},
+                "checkpoint": {"every": 4, "validate_every": 4},
+                "log": {"every": 4, "scalars_every": 2},
+            }
+        )
+
+    return make
+
+
+def small_model() -> dict[str, object]:
+    """The network's settings that make it small."""
+    return {
+        "image_size": SIZE,
+        "conv_channels": [2, 3],
+        "fully_connected": 5,
+        "num_classes": {"image": 3, "pathology": 3},
+        "batch_norm_momentum": 0.9,
+    }
+
+
+@pytest.fixture
+def small_network_settings() -> Callable[..., ClassifierSettings]:
+    """Settings of a small network alone; keyword arguments change it."""
+    return lambda **changes: ClassifierSettings.model_validate({**small_model(), **changes})
