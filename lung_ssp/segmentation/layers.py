@@ -1,0 +1,91 @@
+"""The parts that both U-Nets are made of."""
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+LEVELS = 5  # four downsamplings and four upsamplings between five sizes
+
+
+class Convolutions(nn.Layer):
+    """Two 3x3 convolutions, each followed by a ReLU and, where asked for, batch normalisation before it."""
+
+    def __init__(self, in_channels: int, out_channels: int, batch_norm: bool) -> None:
+        super().__init__()
+        layers: list[nn.Layer] = []
+        for channels in (in_channels, out_channels):
+            # the normalisation has an offset of its own, so the convolution before it needs none
+            layers.append(nn.Conv2D(channels, out_channels, 3, padding=1, bias_attr=False if batch_norm else None))
+            if batch_norm:
+                layers.append(nn.BatchNorm2D(out_channels))
+            layers.append(nn.ReLU())
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """(n, in_channels, h, w) to (n, out_channels, h, w)."""
+        return self.layers(x)
+
+
+class Encoder(nn.Layer):
+    """Feature extraction: convolutions at five sizes, max-pooling by 2 and twice the channels from each to the next."""
+
+    def __init__(self, in_channels: int, width: int, batch_norm: bool) -> None:
+        super().__init__()
+        widths = level_widths(width)
+        inputs = [in_channels, *widths[:-1]]
+        self.levels = nn.LayerList(
+            [Convolutions(before, after, batch_norm) for before, after in zip(inputs, widths, strict=True)]
+        )
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        """The features of each size, the full one first."""
+        features = [self.levels[0](x)]
+        for level in list(self.levels)[1:]:
+            features.append(level(halve(features[-1])))
+        return features
+
+
+class Decoder(nn.Layer):
+    """Four times: up-convolution that halves the channels, the encoder's features of that size beside it, a block.
+
+    Args:
+        width: channels of the full size.
+        blocks: what follows each upsampling, the smallest size first; each takes twice its level's channels and gives
+            them back halved.
+    """
+
+    def __init__(self, width: int, blocks: list[nn.Layer]) -> None:
+        super().__init__()
+        widths = level_widths(width)
+        self.upsamplings = nn.LayerList(
+            [nn.Conv2DTranspose(2 * channels, channels, 2, stride=2) for channels in reversed(widths[:-1])]
+        )
+        self.blocks = nn.LayerList(blocks)
+
+    def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
+        """The encoder's features, the full size first, to (n, width, h, w)."""
+        *copies, x = features
+        for upsampling, block, copy in zip(self.upsamplings, self.blocks, reversed(copies), strict=True):
+            x = block(paddle.concat([copy, crop_to(upsampling(x), copy)], axis=1))
+        return x
+
+
+def level_widths(width: int) -> list[int]:
+    """The channels of each size, the full one first: doubled with each downsampling."""
+    return [width * 2**level for level in range(LEVELS)]
+
+
+def halve(x: paddle.Tensor) -> paddle.Tensor:
+    """Max-pooling by 2; an odd row or column at the end is pooled alone, so that nothing is lost."""
+    bottom, right = x.shape[2] % 2, x.shape[3] % 2
+    if bottom or right:
+        x = F.pad(x, [0, right, 0, bottom], mode="replicate")
+    # with return_mask the backward pass takes half the time on a CPU
+    return F.max_pool2d(x, 2, return_mask=True)[0]
+
+
+def crop_to(x: paddle.Tensor, reference: paddle.Tensor) -> paddle.Tensor:
+    """Drop the row or column that upsampling an odd size adds."""
+    if x.shape[2:] == reference.shape[2:]:
+        return x
+    return x[:, :, : reference.shape[2], : reference.shape[3]]

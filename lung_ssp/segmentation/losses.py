@@ -1,0 +1,47 @@
+"""The loss: cross-entropy and the Dice of the nodules."""
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+from paddleseg.cvlibs import manager
+from paddleseg.models.losses import CrossEntropyLoss
+
+NODULE = 1
+
+
+@manager.LOSSES.add_component
+class DiceCrossEntropyLoss(nn.Layer):
+    """cross_entropy * PaddleSeg's mean cross-entropy + dice * (1 - soft Dice of the nodules over the whole batch).
+
+    PaddleSeg's DiceLoss is not used: it averages the background in, takes each image by itself (most have no nodule)
+    and writes into the labels. The result has shape [1]: PaddleSeg 2.8's training loop indexes it.
+
+    Args:
+        cross_entropy: weight of the cross-entropy.
+        dice: weight of the Dice loss.
+        smooth: added to numerator and denominator of the Dice quotient, in pixels.
+        ignore_index: label of pixels that count nowhere.
+    """
+
+    def __init__(
+        self, cross_entropy: float = 1.0, dice: float = 1.0, smooth: float = 1.0, ignore_index: int = 255
+    ) -> None:
+        super().__init__()
+        self.cross_entropy = CrossEntropyLoss(ignore_index=ignore_index)
+        self.weights = (cross_entropy, dice)
+        self.smooth = smooth
+        self.ignore_index = ignore_index
+
+    def forward(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        """Logits (n, 2, h, w) and int64 labels (n, h, w) to the loss, shape [1]."""
+        cross_entropy, dice = self.weights
+        total = cross_entropy * self.cross_entropy(logits, labels) + dice * self.dice_loss(logits, labels)
+        return total.reshape([1])
+
+    def dice_loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        """1 - (2 * overlap + smooth) / (predicted + true + smooth), summed over all pixels that count."""
+        counts = (labels != self.ignore_index).astype("float32")
+        predicted = F.softmax(logits, axis=1)[:, NODULE] * counts
+        true = (labels == NODULE).astype("float32")
+        overlap = (predicted * true).sum()
+        return 1 - (2 * overlap + self.smooth) / (predicted.sum() + true.sum() + self.smooth)

@@ -1,0 +1,81 @@
+"""How well nodules are found: Dice of the foreground by scan and by lesion, never pooled over scans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from lung_ssp.ct.nodules import Nodule
+from lung_ssp.ct.volume import Volume
+
+BACKGROUND = 0
+DICE_OF_A_HIT = 0.3
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Candidates set against the true lesions of one scan.
+
+    found: the labels of the lesions that a candidate hits.
+    missed: those that none hits.
+    false_candidates: candidates that hit no lesion.
+    """
+
+    found: tuple[int, ...]
+    missed: tuple[int, ...]
+    false_candidates: int
+
+
+def dice(prediction: np.ndarray, truth: np.ndarray) -> float:
+    """2 |prediction and truth| / (|prediction| + |truth|) of two bool arrays; 1 where both are empty."""
+    total = np.count_nonzero(prediction) + np.count_nonzero(truth)
+    if total == 0:
+        return 1.0
+    return 2 * np.count_nonzero(prediction & truth) / total
+
+
+def dice_by_lesion(prediction: np.ndarray, lesions: np.ndarray) -> dict[int, float]:
+    """The Dice of each lesion with all connected parts of the prediction that touch it; 0 for a lesion none touches.
+
+    A part that touches two lesions counts whole for both (as in the lesion-wise Dice of BraTS 2023, without its
+    dilation). Parts are connected through faces, as candidates are.
+
+    Args:
+        prediction: bool (z, y, x).
+        lesions: (z, y, x) labels, 0 background, 1..n the lesions.
+    """
+    parts, _ = ndimage.label(prediction)
+    sizes = np.bincount(parts.ravel())
+    scores = {}
+    for label in np.unique(lesions[lesions > 0]):
+        lesion = lesions == label
+        inside = parts[lesion]
+        touching = np.unique(inside[inside > 0])
+        overlap = np.count_nonzero(inside)
+        scores[int(label)] = float(2 * overlap / (np.count_nonzero(lesion) + sizes[touching].sum()))
+    return scores
+
+
+def detect(candidates: Sequence[Nodule], lesions: np.ndarray, volume: Volume) -> Detection:
+    """Which lesions the candidates hit: a candidate's centre lies in the lesion, or their Dice is at least 0.3.
+
+    Args:
+        candidates: nodules found in the scan.
+        lesions: (z, y, x) labels on the scan's grid.
+        volume: the scan.
+    """
+    sizes = np.bincount(lesions.ravel())
+    hits = [_lesions_hit(candidate, lesions, sizes, volume) for candidate in candidates]
+    found = set().union(*hits)
+    labels = {int(label) for label in np.flatnonzero(sizes) if label}
+    return Detection(tuple(sorted(found)), tuple(sorted(labels - found)), sum(not hit for hit in hits))
+
+
+def _lesions_hit(candidate: Nodule, lesions: np.ndarray, sizes: np.ndarray, volume: Volume) -> set[int]:
+    """The labels of the lesions that one candidate hits; `sizes` counts each label's voxels."""
+    z, y, x = np.rint(volume.to_index(np.array(candidate.centre_mm))).astype(int)
+    under_it = np.bincount(lesions[candidate.box][candidate.voxels], minlength=len(sizes))
+    dices = 2 * under_it / np.maximum(1, np.count_nonzero(candidate.voxels) + sizes)
+    hit = {int(label) for label in np.flatnonzero(dices >= DICE_OF_A_HIT)} | {int(lesions[z, y, x])}
+    return hit - {BACKGROUND}

@@ -1,0 +1,96 @@
+"""The U-Net and the improved U-Net (paper section 3), known to PaddleSeg as `UNet` and `ImprovedUNet`.
+
+PaddleSeg has a class of the name `UNet` already (13 million weights, batch normalisation throughout). This one, the
+paper's, takes its place in PaddleSeg's registry on purpose: a configuration that says `UNet` means the paper's Fig. 2.
+"""
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+from paddleseg.cvlibs import manager
+
+from lung_ssp.segmentation.layers import LEVELS, Convolutions, Decoder, Encoder, level_widths
+
+manager.MODELS.components_dict.pop("UNet", None)  # or add_component warns that it is replaced
+
+
+@manager.MODELS.add_component
+class UNet(nn.Layer):
+    """U-Net (paper Fig. 2; Ronneberger et al., MICCAI 2015), without normalisation.
+
+    Convolutions are padded, so that the result has the size of the image; for an odd size "copy and crop" cuts what
+    upsampling adds.
+
+    Args:
+        num_classes: channels of the result.
+        in_channels: channels of the image, neighbouring slices.
+        width: channels of the full size; doubled with each of the four downsamplings.
+    """
+
+    def __init__(self, num_classes: int = 2, in_channels: int = 3, width: int = 8) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.encoder = Encoder(in_channels, width, batch_norm=False)
+        self.decoder = Decoder(
+            width, [Convolutions(2 * channels, channels, batch_norm=False) for channels in _from_the_smallest(width)]
+        )
+        self.classifier = nn.Conv2D(width, num_classes, 1)
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        """Images (n, in_channels, h, w) to a list with the logits (n, num_classes, h, w), as PaddleSeg expects."""
+        return [self.classifier(self.decoder(self.encoder(x)))]
+
+
+@manager.MODELS.add_component
+class ImprovedUNet(nn.Layer):
+    """The improved U-Net (paper Fig. 3): batch normalisation in the encoder, dense blocks in the decoder.
+
+    Args:
+        num_classes: channels of the result.
+        in_channels: channels of the image, neighbouring slices.
+        width: channels of the full size; doubled with each of the four downsamplings.
+        growth_rate: channels that each layer of a dense block adds.
+        dense_layers: layers of each dense block.
+    """
+
+    def __init__(
+        self, num_classes: int = 2, in_channels: int = 3, width: int = 8, growth_rate: int = 8, dense_layers: int = 3
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.encoder = Encoder(in_channels, width, batch_norm=True)
+        self.decoder = Decoder(
+            width,
+            [DenseBlock(2 * channels, channels, growth_rate, dense_layers) for channels in _from_the_smallest(width)],
+        )
+        self.classifier = nn.Conv2D(width, num_classes, 1)
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        """Images (n, in_channels, h, w) to a list with the logits (n, num_classes, h, w), as PaddleSeg expects."""
+        return [self.classifier(self.decoder(self.encoder(x)))]
+
+
+class DenseBlock(nn.Layer):
+    """Layers that each see all that came before (Huang et al., CVPR 2017), then a 1x1 convolution.
+
+    Each layer is a 3x3 convolution and a ReLU: the paper puts batch normalisation into the encoder only. The 1x1
+    convolution brings the channels back to those of the level.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, growth_rate: int, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.LayerList(
+            [nn.Conv2D(in_channels + layer * growth_rate, growth_rate, 3, padding=1) for layer in range(layers)]
+        )
+        self.transition = nn.Conv2D(in_channels + layers * growth_rate, out_channels, 1)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """(n, in_channels, h, w) to (n, out_channels, h, w)."""
+        for layer in self.layers:
+            x = paddle.concat([x, F.relu(layer(x))], axis=1)
+        return F.relu(self.transition(x))
+
+
+def _from_the_smallest(width: int) -> list[int]:
+    """The channels of the decoder's levels, the smallest size first."""
+    return level_widths(width)[LEVELS - 2 :: -1]

@@ -1,0 +1,75 @@
+"""Real nodules as a test of a network that was trained on synthetic ones only."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+from tqdm import tqdm
+
+from lung_ssp.ct.volume import Volume
+from lung_ssp.errors import CohortError
+from lung_ssp.segmentation.evaluate import summary
+from lung_ssp.segmentation.figures import save_nodule_figure
+from lung_ssp.segmentation.metrics import dice_by_lesion
+from lung_ssp.segmentation.predict import predict_probability
+from lung_ssp.segmentation.settings import SegmentationSettings
+
+SPACING_MM = (1.0, 1.0, 1.0)
+SOURCE = {
+    "name": "real LIDC nodules, never trained on",
+    "truth": "the outline of one reader",
+    "licence": "LIDC-IDRI: CC BY 3.0; the repository that cut the cubes (franciscapessanha/Pulmonary-nodules-analysis) "
+    "states none",
+    "citation": "Armato SG III et al. (2015). Data From LIDC-IDRI. The Cancer Imaging Archive. "
+    "doi:10.7937/K9/TCIA.2015.LO9QL9SX",
+}
+
+
+def evaluate_real_nodules(
+    network: paddle.nn.Layer, settings: SegmentationSettings, path: Path, figure: Path, trained_on: str
+) -> dict[str, Any]:
+    """Segment real nodules, each in a cube of 51 mm around it, and set the result against a reader's outline.
+
+    A nodule's Dice is taken with all connected parts of the result that touch it. The cubes come without a lung mask,
+    so the chest wall counts as lung here, unlike in a scan.
+
+    Args:
+        network: the trained network.
+        settings: of its run; the threshold of its candidates decides what counts as segmented.
+        path: npz with `hu` int16 (n, z, y, x) at 1 mm and `mask` bool of the same shape.
+        figure: picture of some of the nodules.
+        trained_on: the statement of the cohort that the weights come from.
+
+    Returns:
+        for metrics.json: source, licence and citation, Dice per nodule, the share that is touched at all.
+
+    Raises:
+        CohortError: the file cannot be read.
+    """
+    cubes, masks = _read(path)
+    found = np.stack([_segment(network, settings, cube) for cube in tqdm(cubes, "real nodules", unit="nodule")])
+    scores = [dice_by_lesion(result, mask.astype(np.uint8))[1] for result, mask in zip(found, masks, strict=True)]
+    caption = f"{SOURCE['name']}. {SOURCE['citation']}. Weights trained on: {trained_on}"
+    save_nodule_figure(figure, cubes, masks, found, settings.slices.window_hu, caption)
+    return {
+        **SOURCE,
+        "nodules": len(scores),
+        "dice_per_nodule": summary(scores),
+        "touched": float(np.mean([score > 0 for score in scores])),
+    }
+
+
+def _segment(network: paddle.nn.Layer, settings: SegmentationSettings, cube: np.ndarray) -> np.ndarray:
+    """bool (z, y, x): where a cube's probability reaches the threshold."""
+    probability = predict_probability(network, Volume(cube, SPACING_MM), np.ones(cube.shape, bool), settings)
+    return probability >= settings.nodules.threshold
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays["hu"], arrays["mask"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise CohortError(f"{path} cannot be read as cubes of real nodules ({error}): copy it again.") from error

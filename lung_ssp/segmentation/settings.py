@@ -1,0 +1,155 @@
+"""Settings of the segmentation network, its data and its loss, in PaddleSeg's shape. Imports no Paddle."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lung_ssp.cohort.slices import SliceSettings
+from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings
+from lung_ssp.settings import Settings
+from lung_ssp.training.settings import CheckpointSettings, LogSettings
+
+CHANNELS = {"NoduleSlices": 3, "SingleNoduleSlices": 1}  # channels of an image, by type of data set
+IGNORED = 255  # label of pixels that are neither learned nor measured
+SMALLEST_SIZE = 16  # four downsamplings leave one pixel of it
+
+
+class UNetSettings(Settings):
+    """The U-Net of the paper's Fig. 2, without normalisation."""
+
+    type: Literal["UNet"] = Field(description="the network")
+    num_classes: Literal[2] = Field(2, description="background and nodule")
+    in_channels: Literal[1, 3] = Field(3, description="slices an image is made of; as the data set's type says")
+    width: int = Field(8, ge=1, le=256, description="channels of the full size, doubled with each downsampling")
+
+
+class ImprovedUNetSettings(Settings):
+    """The improved U-Net of the paper's Fig. 3: batch normalisation in the encoder, dense blocks in the decoder."""
+
+    type: Literal["ImprovedUNet"] = Field(description="the network")
+    num_classes: Literal[2] = Field(2, description="background and nodule")
+    in_channels: Literal[1, 3] = Field(3, description="slices an image is made of; as the data set's type says")
+    width: int = Field(8, ge=1, le=256, description="channels of the full size, doubled with each downsampling")
+    growth_rate: int = Field(8, ge=1, le=256, description="channels that each layer of a dense block adds")
+    dense_layers: int = Field(3, ge=1, le=16, description="layers of each dense block")
+
+
+ModelSettings = Annotated[UNetSettings | ImprovedUNetSettings, Field(discriminator="type")]
+
+
+class AugmentationSettings(Settings):
+    """How a training patch is changed at random, in the plane and in HU before they are clipped."""
+
+    flip: bool = Field(True, description="mirror left-right and front-back, each half of the time")
+    rotation_degrees: float = Field(180.0, ge=0, le=180, description="largest turn to either side")
+    scale: list[float] = Field(
+        [0.8, 1.25], min_length=2, max_length=2, description="smallest and largest magnification"
+    )
+    blur_pixels: float = Field(0.8, ge=0, description="largest standard deviation of a Gaussian blur")
+    noise_hu: float = Field(40.0, ge=0, description="largest standard deviation of added noise in HU")
+    contrast: float = Field(0.1, ge=0, lt=1, description="largest relative change of the distance from air")
+    shift_hu: float = Field(20.0, ge=0, description="largest shift in HU")
+
+    @model_validator(mode="after")
+    def _scale_rises(self) -> "AugmentationSettings":
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise ValueError(f"scale must be positive and not fall, but is {self.scale[0]:g} to {self.scale[1]:g}")
+        return self
+
+
+class TrainDatasetSettings(Settings):
+    """Patches of the training scans."""
+
+    type: Literal["NoduleSlices", "SingleNoduleSlices"] = Field(
+        description="a slice with its two neighbours, or (the paper's literal reading) a slice alone"
+    )
+    dataset_root: str = Field(description="folder of the prepared cohort")
+    mode: Literal["train"] = Field(description="the split")
+    patch_size: int = Field(64, ge=SMALLEST_SIZE, multiple_of=16, description="side of a patch in pixels")
+    lesion_share: float = Field(0.5, gt=0, lt=1, description="share of the patches that lie on a lesion")
+    seed: int = Field(0, ge=0, description="of the patches that PaddleSeg's own loaders see")
+    augmentation: AugmentationSettings = Field(AugmentationSettings(), description="random changes of a patch")
+
+
+class ValidationDatasetSettings(Settings):
+    """Whole slices of the validation scans, half of them with a lesion."""
+
+    type: Literal["NoduleSlices", "SingleNoduleSlices"] = Field(description="as for training")
+    dataset_root: str = Field(description="folder of the prepared cohort")
+    mode: Literal["val"] = Field(description="the split, in PaddleSeg's word")
+    slices_per_scan: int = Field(12, ge=2, description="slices of each scan that are measured")
+
+
+class DiceCrossEntropyLossSettings(Settings):
+    """cross_entropy * mean cross-entropy + dice * (1 - soft Dice of the nodules)."""
+
+    type: Literal["DiceCrossEntropyLoss"] = Field(description="the loss")
+    cross_entropy: float = Field(1.0, ge=0, description="weight of the cross-entropy")
+    dice: float = Field(1.0, ge=0, description="weight of the Dice loss")
+    smooth: float = Field(1.0, gt=0, description="pixels added to both sides of the Dice quotient")
+    ignore_index: Literal[255] = Field(255, description="label of pixels that do not count")
+
+
+class LossSettings(Settings):
+    """PaddleSeg's list of losses, one for each output of the network; these networks have one."""
+
+    types: list[DiceCrossEntropyLossSettings] = Field(min_length=1, max_length=1, description="the loss of the output")
+    coef: list[float] = Field(min_length=1, max_length=1, description="its weight")
+
+
+class OptimizerSettings(Settings):
+    """Adam or AdamW with Paddle's defaults, in PaddleSeg's spelling."""
+
+    type: Literal["Adam", "AdamW"] = Field(description="the optimizer")
+    weight_decay: float = Field(0.0, ge=0, description="L2 penalty (Adam) or decay (AdamW) of the weights")
+
+
+class SchedulerSettings(Settings):
+    """The learning rate falls from `learning_rate` to `end_lr` over the steps of the run."""
+
+    type: Literal["PolynomialDecay"] = Field(description="the schedule")
+    learning_rate: float = Field(gt=0, description="at the first step")
+    end_lr: float = Field(ge=0, description="at the last step")
+    power: float = Field(gt=0, description="1 is a straight line")
+
+
+class PredictionSettings(Settings):
+    """How a whole scan is segmented."""
+
+    batch_size: int = Field(8, ge=1, description="slices that go through the network at once")
+
+
+class SegmentationSettings(Settings):
+    """A configuration file of the segmentation network."""
+
+    task: Literal["segmentation"] = Field(description="which task this file trains")
+    seed: int = Field(0, ge=0, description="of initialisation, data order and augmentation")
+    batch_size: int = Field(ge=1, description="patches a step")
+    iters: int = Field(ge=1, description="steps")
+    slices: SliceSettings = Field(SliceSettings(), description="the grid that the network works on")
+    train_dataset: TrainDatasetSettings = Field(description="patches to learn from")
+    val_dataset: ValidationDatasetSettings = Field(description="slices that choose the best checkpoint")
+    model: ModelSettings = Field(description="the network")
+    loss: LossSettings = Field(description="the loss")
+    optimizer: OptimizerSettings = Field(description="the optimizer")
+    lr_scheduler: SchedulerSettings = Field(description="the learning rate")
+    prediction: PredictionSettings = Field(PredictionSettings(), description="segmenting a whole scan")
+    parenchyma: ParenchymaSettings = Field(ParenchymaSettings(), description="the lungs that are searched")
+    nodules: NoduleSettings = Field(NoduleSettings(), description="candidates out of the probability")
+    checkpoint: CheckpointSettings = Field(CheckpointSettings(), description="checkpoints and validation")
+    log: LogSettings = Field(LogSettings(), description="the log")
+
+    @model_validator(mode="after")
+    def _channels_agree(self) -> "SegmentationSettings":
+        if self.train_dataset.type != self.val_dataset.type:
+            raise ValueError(
+                f"train_dataset.type is {self.train_dataset.type}, val_dataset.type {self.val_dataset.type}: "
+                "they must be the same"
+            )
+        expected = CHANNELS[self.train_dataset.type]
+        if self.model.in_channels != expected:
+            raise ValueError(
+                f"model.in_channels is {self.model.in_channels}, but {self.train_dataset.type} gives images of "
+                f"{expected} slices: set it to {expected}"
+            )
+        return self

@@ -1,0 +1,107 @@
+"""Test scans from DICOM files to the figures of metrics.json."""
+
+import json
+
+import cv2
+import numpy as np
+import paddle
+import pytest
+
+from lung_ssp.cohort.phantom.make import make_phantom_cohort
+from lung_ssp.cohort.scans import read_scans
+from lung_ssp.cohort.settings import ClassCounts, CohortSettings
+from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.errors import CohortError
+from lung_ssp.segmentation.evaluate import evaluate_segmentation, summary
+from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
+from lung_ssp.segmentation.settings import SegmentationSettings
+
+
+class AboveWater(paddle.nn.Layer):
+    """Calls nodule what is denser than -300 HU: the middle of the window."""
+
+    in_channels = 1
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        return [paddle.concat([0.5 - x, x - 0.5], axis=1) * 100]
+
+
+@pytest.fixture
+def settings(shipped_tree):
+    for dataset in ("train_dataset", "val_dataset"):
+        shipped_tree[dataset]["type"] = "SingleNoduleSlices"
+    shipped_tree["model"]["in_channels"] = 1
+    shipped_tree["slices"]["window_hu"] = [-1000.0, 400.0]
+    return SegmentationSettings.model_validate(shipped_tree)
+
+
+@pytest.fixture(scope="module")
+def scan_cohort(tmp_path_factory):
+    """A cohort with one small test scan and three lesions."""
+    root = tmp_path_factory.mktemp("cohorts") / "phantom"
+    few = dict.fromkeys(ClassCounts.model_fields, 0) | {"normal": 1, "adenocarcinoma": 1}
+    scans = {"patients": [0, 0, 1], "lesions": few | {"carcinoid": 2}, "size": 96}
+    cohort = CohortSettings.model_validate(
+        {
+            "phantom": {
+                "sections": {"counts": dict.fromkeys(("train", "validation", "test"), few)},
+                "scans": scans | {"slices": [30, 40], "slice_mm": [8.0, 9.0]},
+            }
+        }
+    )
+    make_phantom_cohort(root, cohort, SectionSettings(), seed=1, processes=1)
+    return root
+
+
+def test_measures_by_scan_and_by_lesion(scan_cohort, settings, tmp_path):
+    metrics = evaluate_segmentation(AboveWater(), settings, scan_cohort, tmp_path / "figures")
+    (scan,) = read_scans(scan_cohort)
+    lesions = len(np.unique(scan.lesions())) - 1
+    assert "SYNTHETIC" in metrics["cohort"] and "fingerprint" in metrics["cohort"]
+    assert (metrics["scans"], metrics["lesions"]) == (1, lesions)
+    assert 0 < metrics["dice_per_scan"]["mean"] < 1  # lesions are found, and so are vessels and the edge of the mask
+    assert len(metrics["dice_per_lesion"]["values"]) == lesions
+    result = metrics["by_scan"][0]
+    assert result["patient"] == scan.patient
+    assert len(result["found"]) + len(result["missed"]) == lesions
+    assert metrics["lesion_sensitivity"] == pytest.approx(len(result["found"]) / lesions)
+    assert metrics["false_candidates_per_scan"] == result["false_candidates"]
+    json.dumps(metrics, allow_nan=False)
+    assert cv2.imread(str(tmp_path / "figures" / f"{scan.patient}.png")).shape[2] == 3
+
+
+def test_a_cohort_without_test_scans_is_refused(slice_cohort, settings, tmp_path):
+    with pytest.raises(CohortError, match="no test scan"):
+        evaluate_segmentation(AboveWater(), settings, slice_cohort, tmp_path / "figures")
+
+
+def test_summary_by_hand():
+    assert summary([0.0, 0.5, 1.0, 0.9]) == {"mean": 0.6, "median": 0.7, "values": [0.0, 0.5, 1.0, 0.9]}
+
+
+def test_cubes_with_nodules(settings, tmp_path):
+    z, y, x = np.indices((31, 31, 31)) - 15
+    ball = z**2 + y**2 + x**2 < 10**2
+    cubes = np.where(ball, 50, -850).astype(np.int16)[np.newaxis]
+    np.savez(tmp_path / "cubes.npz", hu=cubes, mask=ball[np.newaxis])
+    metrics = evaluate_real_nodules(AboveWater(), settings, tmp_path / "cubes.npz", tmp_path / "cubes.png", "SYNTHETIC")
+    assert metrics["name"] == "real LIDC nodules, never trained on"
+    assert metrics["nodules"] == 1 and metrics["touched"] == 1
+    assert metrics["dice_per_nodule"]["mean"] > 0.9
+    assert "CC BY 3.0" in metrics["licence"] and "LIDC" in metrics["citation"]
+    assert cv2.imread(str(tmp_path / "cubes.png")) is not None
+
+
+def test_a_broken_file_of_cubes_is_named(settings, tmp_path):
+    (tmp_path / "cubes.npz").write_bytes(b"nothing")
+    with pytest.raises(CohortError, match=r"cubes\.npz cannot be read"):
+        evaluate_real_nodules(AboveWater(), settings, tmp_path / "cubes.npz", tmp_path / "cubes.png", "SYNTHETIC")
+
+
+def test_real_nodules_have_the_form_that_is_expected(settings, shared_data, tmp_path):
+    with np.load(shared_data / "lidc-nodules" / "lidc_nodules_3d.npz") as arrays:
+        some = {"hu": arrays["hu"][:4], "mask": arrays["mask"][:4]}
+    np.savez(tmp_path / "some.npz", **some)
+    metrics = evaluate_real_nodules(AboveWater(), settings, tmp_path / "some.npz", tmp_path / "some.png", "SYNTHETIC")
+    assert metrics["nodules"] == 4
+    assert metrics["touched"] >= 0.75  # what is denser than -300 HU meets nearly every solid nodule

@@ -1,0 +1,87 @@
+"""A scan goes to the working grid, through the network, and back to where it came from."""
+
+import numpy as np
+import paddle
+import pytest
+
+from lung_ssp.ct.volume import Volume
+from lung_ssp.segmentation.networks import ImprovedUNet
+from lung_ssp.segmentation.predict import predict_probability, probability_of_images, probability_of_slices
+from lung_ssp.segmentation.settings import SegmentationSettings
+
+
+class Brightness(paddle.nn.Layer):
+    """Says "nodule" with the probability that is the middle slice's own normalised HU."""
+
+    def __init__(self, in_channels: int = 3) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.seen: list[list[int]] = []
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        assert not self.training
+        self.seen.append(x.shape)
+        middle = x[:, self.in_channels // 2 : self.in_channels // 2 + 1].clip(1e-6, 1 - 1e-6)
+        return [paddle.concat([paddle.log(1 - middle), paddle.log(middle)], axis=1)]
+
+
+@pytest.fixture
+def settings(shipped_tree):
+    shipped_tree["slices"] = {"spacing_mm": [2.5, 1.4, 1.4], "margin_mm": 5.0, "window_hu": [-1000.0, 400.0]}
+    shipped_tree["prediction"] = {"batch_size": 5}
+    return SegmentationSettings.model_validate(shipped_tree)
+
+
+def blob(shape, spacing, **place) -> Volume:
+    """A Gaussian blob 24 mm wide in the middle of air, between -1000 and 400 HU."""
+    z, y, x = (np.arange(n) * step - (n - 1) * step / 2 for n, step in zip(shape, spacing, strict=True))
+    squared = z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2
+    return Volume((-1000 + 1400 * np.exp(-squared / (2 * 12**2))).astype(np.int16), spacing, **place)
+
+
+@pytest.mark.parametrize("spacing", [(2.5, 0.7, 0.7), (1.25, 1.0, 0.8), (3.0, 1.4, 1.4), (5.0, 2.0, 2.0)])
+def test_the_result_lies_where_the_scan_lies(settings, spacing):
+    shape = tuple(int(size / step) for size, step in zip((60, 90, 80), spacing, strict=True))
+    volume = blob(shape, spacing, origin=(40.0, -30.0, 7.0))
+    lungs = np.zeros(shape, bool)
+    lungs[2:-2, 8:-8, 8:-8] = True
+    probability = predict_probability(Brightness(), volume, lungs, settings)
+    assert probability.shape == shape and probability.dtype == np.float32
+    assert (probability[~lungs] == 0).all()
+    expected = (volume.hu + 1000) / 1400
+    assert np.abs(probability - expected)[lungs].max() < 0.06
+
+
+def test_slices_go_in_batches_of_a_size_that_the_network_can_halve(settings):
+    volume = blob((18, 50, 60), (2.5, 1.4, 1.4))
+    network = Brightness()
+    predict_probability(network, volume, np.ones(volume.shape, bool), settings)
+    assert network.seen == [[5, 3, 64, 64]] * 3 + [[3, 3, 64, 64]]
+
+
+def test_padding_is_cut_off_again():
+    images = np.random.default_rng(0).random((2, 1, 17, 30), dtype=np.float32)
+    network = Brightness(in_channels=1)
+    network.eval()
+    np.testing.assert_allclose(probability_of_images(network, images), images[:, 0], atol=1e-5)
+    assert network.seen == [[2, 1, 32, 32]]
+
+
+def test_batches_do_not_change_the_result():
+    paddle.seed(0)
+    network = ImprovedUNet(width=2)
+    network.eval()
+    slices = np.random.default_rng(0).random((7, 32, 32), dtype=np.float32)
+    whole = probability_of_slices(network, slices, batch_size=7)
+    assert whole.shape == (7, 32, 32) and np.ptp(whole) > 0.01
+    np.testing.assert_allclose(probability_of_slices(network, slices, batch_size=2), whole, atol=1e-6)
+
+
+def test_the_network_is_left_in_evaluation_mode(settings):
+    paddle.seed(0)
+    network = ImprovedUNet(width=1)
+    network.train()
+    volume = blob((16, 40, 40), (2.5, 1.4, 1.4))
+    one, two = (predict_probability(network, volume, np.ones(volume.shape, bool), settings) for _ in range(2))
+    assert not network.training
+    assert np.array_equal(one, two)  # no averages of batch normalisation moved in between
