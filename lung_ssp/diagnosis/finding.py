@@ -1,0 +1,53 @@
+"""One finding: where a nodule is, how large, and how probable each class is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lung_ssp.cohort.classes import TASK_NAMES, class_name
+from lung_ssp.ct.nodules import Nodule
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """A candidate nodule with the classifier's opinion.
+
+    number: 1 for the most suspicious.
+    section: float32 (size, size), what the classifier saw.
+    probabilities: by task name, (classes,) summing to 1.
+    """
+
+    number: int
+    nodule: Nodule
+    section: np.ndarray
+    probabilities: dict[str, np.ndarray]
+
+    @property
+    def figure_name(self) -> str:
+        """The file of its picture."""
+        return f"finding-{self.number:02d}.png"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain numbers with their units in the names; positions in patient coordinates (LPS)."""
+        nodule = self.nodule
+        return {
+            "number": self.number,
+            "centre_lps_mm": [round(value, 2) for value in nodule.centre_mm],
+            "slice_index": nodule.slice_index,
+            "diameter_mm": round(nodule.diameter_mm, 2),
+            "longest_axial_diameter_mm": round(nodule.longest_axial_diameter_mm, 2),
+            "volume_mm3": round(nodule.volume_mm3, 1),
+            "mean_hu": round(nodule.mean_hu, 1),
+            "score": round(nodule.score, 4),
+            **{
+                f"{task}_diagnosis": {class_name(k): round(float(p), 6) for k, p in enumerate(self.probabilities[task])}
+                for task in TASK_NAMES
+            },
+            "figure": self.figure_name,
+        }
+
+    def most_probable(self, task: str) -> tuple[str, float]:
+        """The most probable class of a task and its probability."""
+        best = int(np.argmax(self.probabilities[task]))
+        return class_name(best), float(self.probabilities[task][best])

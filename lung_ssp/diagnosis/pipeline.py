@@ -1,0 +1,151 @@
+"""The whole way: a series to lungs, nodules, sections, and nine probabilities of both tasks."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from tqdm import tqdm
+
+from lung_ssp.classification.build import TrainedClassifier, load_classifier
+from lung_ssp.classification.task import predict_logits
+from lung_ssp.cohort.classes import TASK_NAMES
+from lung_ssp.ct.figures import save_lung_figure
+from lung_ssp.ct.nodules import Nodule, find_nodules
+from lung_ssp.ct.parenchyma import segment_lungs
+from lung_ssp.ct.series import read_series
+from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.ct.volume import Volume
+from lung_ssp.diagnosis.figures import save_overview
+from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.statement import NOT_FOR_DIAGNOSIS, training_statement, weights_of
+from lung_ssp.errors import CheckpointError, LungSspError
+from lung_ssp.files import read_json, write_json
+from lung_ssp.segmentation.predict import predict_probability
+from lung_ssp.segmentation.trained import load_segmenter
+from lung_ssp.training.run import COHORT_FILE
+
+
+def diagnose_series(
+    series: Path, segmentation_run: Path, classification_run: Path, out: Path, series_uid: str | None = None
+) -> str:
+    """Find and classify the nodules of one CT series.
+
+    Writes findings.json and one picture a finding into `out`, which must be new or empty.
+
+    Args:
+        series: folder with the series' DICOM files.
+        series_uid: which series, where the folder holds several.
+
+    Returns:
+        the findings as a text table.
+
+    Raises:
+        LungSspError: the series, a run or the folder is at fault.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise LungSspError(f"{out} is not an empty folder: name another --out, so that nothing is overwritten.")
+    segmenter, classifier = load_segmenter(segmentation_run), load_classifier(classification_run)
+    section_settings = section_settings_of(classification_run, classifier)
+    weights = {
+        "segmentation": weights_of(segmentation_run, segmenter.checkpoint),
+        "classification": weights_of(classification_run, classifier.checkpoint),
+    }
+    notice = f"{NOT_FOR_DIAGNOSIS} {training_statement(weights)}"
+
+    seconds: dict[str, float] = {}
+    with timed("reading", seconds):
+        volume = read_series(series, series_uid)
+    with timed("lungs", seconds):
+        lungs = segment_lungs(volume, segmenter.settings.parenchyma)
+    with timed("segmentation", seconds):
+        probability = predict_probability(segmenter.network, volume, lungs.mask, segmenter.settings)
+        nodules = find_nodules(probability, volume, lungs.mask, segmenter.settings.nodules)
+    with timed("classification", seconds):
+        findings = classify(nodules, volume, classifier, section_settings)
+    out.mkdir(parents=True, exist_ok=True)
+    with timed("figures", seconds):
+        save_lung_figure(out / "lungs.png", volume, lungs, notice)
+        for finding in tqdm(findings, "figures", unit="finding"):
+            save_overview(finding, volume, lungs.mask, notice, out / finding.figure_name)
+    write_json(
+        out / "findings.json",
+        {
+            "notice": NOT_FOR_DIAGNOSIS,
+            "training": training_statement(weights),
+            "weights": weights,
+            "series": describe_series(volume),
+            "lungs": {"volume_ml": round(lungs.volume_ml, 1), "threshold_hu": round(lungs.threshold_hu, 1)},
+            "findings": [finding.as_json() for finding in findings],
+            "seconds": {step: round(value, 2) for step, value in seconds.items()},
+        },
+    )
+    return text_table(findings, notice, seconds, out)
+
+
+def classify(
+    nodules: list[Nodule], volume: Volume, classifier: TrainedClassifier, settings: SectionSettings
+) -> list[Finding]:
+    """The findings in the order of the nodules, each with the probabilities of both tasks."""
+    if not nodules:
+        return []
+    sections = np.stack([nodule.section(volume, settings) for nodule in nodules])
+    logits = predict_logits(classifier.network, sections[:, None])
+    probabilities = {task: softmax(logits[task], axis=1) for task in TASK_NAMES}
+    return [
+        Finding(i + 1, nodule, sections[i], {task: probabilities[task][i] for task in TASK_NAMES})
+        for i, nodule in enumerate(nodules)
+    ]
+
+
+def section_settings_of(run: Path, classifier: TrainedClassifier) -> SectionSettings:
+    """How the sections that the classifier learnt from were made.
+
+    Raises:
+        CheckpointError: the run does not tell, or its network takes another size.
+    """
+    try:
+        settings = SectionSettings.model_validate(read_json(run / COHORT_FILE)["settings"]["section"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{run / COHORT_FILE} does not tell how its sections were made: prepare the cohort and train again."
+        ) from error
+    if settings.size != classifier.settings.model.image_size:
+        raise CheckpointError(f"{run} was trained on sections of {settings.size} pixels, its network takes others.")
+    return settings
+
+
+def describe_series(volume: Volume) -> dict[str, Any]:
+    """The series by its UID and its grid; of the patient nothing is read, neither name nor number nor dates."""
+    return {
+        "series_uid": volume.series_uid,
+        "shape_zyx": list(volume.shape),
+        "spacing_zyx_mm": [round(step, 4) for step in volume.spacing],
+    }
+
+
+@contextmanager
+def timed(step: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Note how long a step takes."""
+    begin = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - begin
+
+
+def text_table(findings: list[Finding], notice: str, seconds: dict[str, float], out: Path) -> str:
+    """The findings to read on a console."""
+    lines = [notice, "", f"{len(findings)} findings in {out}:"]
+    if findings:
+        lines.append(f"{'':>4s}{'score':>7s}{'mm':>7s}{'HU':>7s}{'slice':>7s}  image diagnosis / pathology diagnosis")
+    for finding in findings:
+        opinions = " / ".join("{} {:.2f}".format(*finding.most_probable(task)) for task in TASK_NAMES)
+        nodule = finding.nodule
+        lines.append(
+            f"{finding.number:4d}{nodule.score:7.2f}{nodule.diameter_mm:7.1f}{nodule.mean_hu:7.0f}"
+            f"{nodule.slice_index + 1:7d}  {opinions}"
+        )
+    steps = ", ".join(f"{step} {value:.1f} s" for step, value in seconds.items())
+    return "\n".join([*lines, "", f"time: {steps}"])

@@ -1,0 +1,83 @@
+"""Fixtures that more than one room's tests use."""
+
+import os
+import tarfile
+from pathlib import Path
+
+import paddle
+import pytest
+from hypothesis import settings
+
+from lung_ssp.classification.build import build_classification
+from lung_ssp.cohort.prepare import prepare_cohort
+from lung_ssp.config import load_config
+from lung_ssp.segmentation.build import build_network
+from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
+from lung_ssp.training.run import open_run, run_config
+
+# The same examples in every run, so that a change is judged by what it changes.
+settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("project")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder with real scans and nodules, which the project does not ship; LUNG_SSP_REAL_DATA may name it."""
+    folder = Path(os.environ.get("LUNG_SSP_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}: set LUNG_SSP_REAL_DATA to the folder that holds it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lidc_series(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the 133 DICOM slices of LIDC-IDRI-0001, and the readers' XML beside them."""
+    archive = shared_data / "lidc-idri" / "LIDC-IDRI-0001.tar.xz"
+    if not archive.is_file():
+        pytest.skip(f"no real scan: {archive} is missing")
+    folder = tmp_path_factory.mktemp("lidc")
+    with tarfile.open(archive) as files:
+        files.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cohort of `make smoke`."""
+    root = tmp_path_factory.mktemp("tiny") / "cohort"
+    config = load_config(REPOSITORY / "configs" / "cohort" / "phantom_smoke.yml", [f"cohort.root={root}"])
+    prepare_cohort(config.settings)
+    return root
+
+
+def untrained_run(name: str, cohort: Path, folder: Path) -> Path:
+    """A run folder whose best checkpoint is the network's first weights."""
+    roots = [f"{part}_dataset.dataset_root={cohort}" for part in ("train", "val")]
+    roots += [f"test_dataset.dataset_root={cohort}"] if name == "classification" else []
+    config = load_config(REPOSITORY / "configs" / name / "smoke.yml", roots)
+    open_run(folder, config.text(), {}, cohort, resume=False)
+    paddle.seed(0)
+    if name == "classification":
+        network = build_classification(config.settings)[0].network
+    else:
+        network = build_network(run_config(folder))
+    save_checkpoint(folder / "checkpoints", "best", 0, network_arrays(network), {"score": 0.0})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def runs(tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A segmentation run and a classification run."""
+    folder = tmp_path_factory.mktemp("runs")
+    return (
+        untrained_run("segmentation", tiny_cohort, folder / "segmentation"),
+        untrained_run("classification", tiny_cohort, folder / "classification"),
+    )
+
+
+@pytest.fixture(scope="session")
+def series(tiny_cohort: Path) -> Path:
+    """The DICOM files of one synthetic scan."""
+    return sorted(path for path in (tiny_cohort / "scans").iterdir() if path.is_dir())[0]

@@ -1,0 +1,91 @@
+"""From a DICOM series to findings, with everything real but the training."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lung_ssp.cohort.classes import CLASS_NAMES
+from lung_ssp.diagnosis.pipeline import diagnose_series
+from lung_ssp.errors import LungSspError
+from lung_ssp.files import read_json, write_json
+
+
+@pytest.fixture(scope="module")
+def diagnosis(series: Path, runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of one diagnosis and what it printed."""
+    out = tmp_path_factory.mktemp("diagnosis") / "out"
+    return out, diagnose_series(series, *runs, out)
+
+
+def test_every_finding_has_its_measures_probabilities_and_picture(diagnosis: tuple[Path, str]) -> None:
+    out, _ = diagnosis
+    findings = json.loads((out / "findings.json").read_text())["findings"]
+    assert 1 <= len(findings) <= 50
+    assert [finding["number"] for finding in findings] == list(range(1, len(findings) + 1))
+    assert [finding["score"] for finding in findings] == sorted((f["score"] for f in findings), reverse=True)
+    for finding in findings:
+        assert (out / finding["figure"]).read_bytes().startswith(b"\x89PNG")
+        assert finding["diameter_mm"] == pytest.approx(np.cbrt(6 * finding["volume_mm3"] / np.pi), abs=0.02)
+        for task in ("image_diagnosis", "pathology_diagnosis"):
+            assert tuple(finding[task]) == CLASS_NAMES
+            assert sum(finding[task].values()) == pytest.approx(1, abs=1e-4)
+
+
+def test_every_output_says_what_it_is_not_for_and_where_the_weights_come_from(
+    diagnosis: tuple[Path, str], runs: tuple[Path, Path]
+) -> None:
+    out, printed = diagnosis
+    report = json.loads((out / "findings.json").read_text())
+    assert report["notice"] == "Research use only, not for diagnosis."
+    for text in (printed, report["training"]):
+        assert "SYNTHETIC" in text
+    pictures = sorted(out.glob("*.png"))
+    assert "lungs.png" in [path.name for path in pictures]
+    for path in pictures:
+        with Image.open(path) as picture:
+            assert picture.text["Description"] == f"{report['notice']} {report['training']}"
+    for run, facts in zip(runs, report["weights"].values(), strict=True):
+        assert facts["cohort_fingerprint"] == read_json(run / "cohort.json")["fingerprint"]
+        assert facts["weights_fingerprint"] == read_json(run / "checkpoints" / "best.json")["sha256"][:16]
+        assert facts["cohort_synthetic"] is True
+
+
+def test_no_patient_is_named(diagnosis: tuple[Path, str]) -> None:
+    out, printed = diagnosis
+    assert "PHANTOM" not in printed
+    assert "PHANTOM" not in (out / "findings.json").read_text()
+
+
+def test_a_diagnosis_is_repeatable(
+    diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    diagnose_series(series, *runs, tmp_path / "again")
+    first, second = (read_json(folder / "findings.json")["findings"] for folder in (diagnosis[0], tmp_path / "again"))
+    assert first == second
+
+
+def test_a_folder_with_files_is_never_written_over(
+    diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path]
+) -> None:
+    with pytest.raises(LungSspError, match="not an empty folder"):
+        diagnose_series(series, *runs, diagnosis[0])
+
+
+def test_runs_in_the_wrong_places_are_told(series: Path, runs: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(LungSspError, match="expected segmentation"):
+        diagnose_series(series, runs[1], runs[0], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_does_not_tell_its_sections_is_refused(
+    series: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "classification"
+    shutil.copytree(runs[1], copy)
+    write_json(copy / "cohort.json", {"name": "x", "synthetic": True, "fingerprint": "y"})
+    with pytest.raises(LungSspError, match="how its sections were made"):
+        diagnose_series(series, runs[0], copy, tmp_path / "out")
