@@ -174,7 +174,7 @@ def describe(fault: Any, tree: dict[str, Any], kind: type[Settings], origins: di
     """One sentence: the file, the key, what is wrong, what was expected, the nearest valid name."""
     location = keys_in_tree(fault["loc"], tree)
     where = next((origins[location[:i]] for i in range(len(location), 0, -1) if location[:i] in origins), str(path))
-    key = ".".join(location) or "the file"
+    key = ".".join(location)
     if fault["type"] == "extra_forbidden":
         valid = fields_at(kind, location[:-1], tree)
         return f"{where}: {key} is not a setting{nearest(location[-1], valid)}; valid here: {', '.join(valid)}."
@@ -189,7 +189,7 @@ def describe(fault: Any, tree: dict[str, Any], kind: type[Settings], origins: di
     if isinstance(value, str) and is_number(value):
         return f"{sentence} (YAML 1.1 reads {value} as text: write it with a point, e.g. 1.0e-3)."
     if isinstance(value, dict):
-        return f"{where}: {key}: {message}."
+        return f"{where}: {key}: {message}." if key else f"{where}: {message}."
     return f"{sentence}."
 
 

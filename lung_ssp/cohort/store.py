@@ -116,7 +116,7 @@ def read_cohort(root: Path) -> dict[str, Any]:
     """
     path = Path(root) / "cohort.json"
     if not path.is_file():
-        raise CohortError(f"{root} holds no prepared cohort: run tools/prepare.py --config ... first.")
+        raise CohortError(f"{root} holds no prepared cohort: prepare one first with tools/prepare.py.")
     return read_json(path)
 
 
@@ -140,5 +140,9 @@ def contents_digest(splits: Iterable[Sections], *more: bytes) -> str:
 
 def cohort_statement(cohort: dict[str, Any]) -> str:
     """The sentence that every output carries: what the numbers come from, with the fingerprint."""
-    origin = "SYNTHETIC cohort: no number here is about patients" if cohort["synthetic"] else "real cohort"
+    origin = (
+        "SYNTHETIC cohort: no number here is about patients"
+        if cohort["synthetic"]
+        else "cohort from a manifest, its origin is its maker's word"
+    )
     return f"{origin} ({cohort['name']}, fingerprint {cohort['fingerprint']})"

@@ -28,7 +28,7 @@ def weights_of(run: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
 def training_statement(weights: dict[str, dict[str, Any]]) -> str:
     """One sentence on the origin of both networks' weights."""
     parts = [
-        f"{task} {facts['weights_fingerprint']} on a {'SYNTHETIC' if facts['cohort_synthetic'] else 'real'} cohort "
+        f"{task} {facts['weights_fingerprint']} on a {'SYNTHETIC' if facts['cohort_synthetic'] else 'manifest'} cohort "
         f"({facts['cohort']}, {facts['cohort_fingerprint']})"
         for task, facts in weights.items()
     ]

@@ -29,7 +29,8 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
     """
     config_path, environment_path = folder / CONFIG_FILE, folder / ENVIRONMENT_FILE
     starts = read_json(environment_path) if environment_path.is_file() else []
-    if config_path.is_file():
+    begun = any((folder / CHECKPOINTS).glob("*"))  # else a training that was refused before its first step
+    if begun:
         if not resume:
             raise CheckpointError(
                 f"{folder} already holds a run: add --resume to go on with it, or name another --output."
@@ -43,9 +44,8 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
         check_cohort(folder, cohort)
     elif folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not starts)):
         raise CheckpointError(f"{folder} holds something that is not a run: name another --output.")
-    # The configuration comes last: a folder that has it is a run.
     write_json(environment_path, [*starts, environment])
-    if not config_path.is_file():
+    if not begun:
         for name in (COHORT_FILE, "splits.csv"):
             if (cohort / name).is_file():
                 write_text(folder / name, (cohort / name).read_text(encoding="utf-8"))

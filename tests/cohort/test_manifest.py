@@ -65,7 +65,7 @@ def test_masks_in_any_format_give_the_same_section(clinic, tmp_path):
     assert (train.image_labels[0], train.pathology_labels[0]) == (1, 1)
     assert (validation.image_labels[0], validation.pathology_labels[0]) == (-1, 0)
     assert (test.image_labels[0], test.pathology_labels[0]) == (CLASS_NAMES.index("carcinoid tumor"), -1)
-    assert cohort["synthetic"] is False and "real cohort (clinic" in cohort_statement(cohort)
+    assert cohort["synthetic"] is False and "SYNTHETIC" not in cohort_statement(cohort)
     assert cohort["counts"]["sections"] == {"train": 1, "validation": 1, "test": 1}
     assert (tmp_path / "cohort" / "sections.csv").read_text().splitlines()[1].startswith("A,train,2,")
 

@@ -18,8 +18,14 @@ def cohort(tmp_path: Path) -> Path:
     return folder
 
 
+def begin(folder: Path, config: str, cohort: Path) -> None:
+    """Open a run and leave a checkpoint in it."""
+    open_run(folder, config, {"cores": 1}, cohort, resume=False)
+    write_json(folder / "checkpoints" / "latest.json", {})
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_new_run_holds_its_configuration_environment_cohort_and_splits(tmp_path: Path, cohort: Path) -> None:
@@ -31,7 +37,7 @@ def test_a_new_run_holds_its_configuration_environment_cohort_and_splits(tmp_pat
 
 
 def test_an_existing_run_is_refused_without_resume_and_untouched(tmp_path: Path, cohort: Path) -> None:
-    open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
+    begin(tmp_path / "run", "seed: 1\n", cohort)
     before = contents(tmp_path / "run")
     with pytest.raises(CheckpointError, match="--resume"):
         open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
@@ -39,13 +45,13 @@ def test_an_existing_run_is_refused_without_resume_and_untouched(tmp_path: Path,
 
 
 def test_resuming_adds_the_environment_of_this_start(tmp_path: Path, cohort: Path) -> None:
-    for cores in (2, 4):
-        open_run(tmp_path / "run", "seed: 1\n", {"cores": cores}, cohort, resume=True)
-    assert [start["cores"] for start in read_json(tmp_path / "run" / "environment.json")] == [2, 4]
+    begin(tmp_path / "run", "seed: 1\n", cohort)
+    open_run(tmp_path / "run", "seed: 1\n", {"cores": 4}, cohort, resume=True)
+    assert [start["cores"] for start in read_json(tmp_path / "run" / "environment.json")] == [1, 4]
 
 
 def test_another_configuration_is_refused_with_the_key_named(tmp_path: Path, cohort: Path) -> None:
-    open_run(tmp_path / "run", "model: {width: 8}\n", {}, cohort, resume=False)
+    begin(tmp_path / "run", "model: {width: 8}\n", cohort)
     before = contents(tmp_path / "run")
     with pytest.raises(CheckpointError, match=r"model\.width was 8 and is 16"):
         open_run(tmp_path / "run", "model: {width: 16}\n", {}, cohort, resume=True)
@@ -53,7 +59,7 @@ def test_another_configuration_is_refused_with_the_key_named(tmp_path: Path, coh
 
 
 def test_a_cohort_that_has_changed_is_refused(tmp_path: Path, cohort: Path) -> None:
-    open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
+    begin(tmp_path / "run", "seed: 1\n", cohort)
     write_json(cohort / "cohort.json", {"fingerprint": "xyz"})
     with pytest.raises(CheckpointError, match=r"abc.*xyz"):
         check_cohort(tmp_path / "run", cohort)
@@ -78,3 +84,9 @@ def test_a_cohort_that_is_gone_is_told(tmp_path: Path, cohort: Path) -> None:
     open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
     with pytest.raises(CheckpointError, match="prepare it again"):
         check_cohort(tmp_path / "run", tmp_path / "nowhere")
+
+
+def test_a_training_refused_before_its_first_step_may_be_started_anew(tmp_path: Path, cohort: Path) -> None:
+    open_run(tmp_path / "run", "batch_size: 16\n", {}, cohort, resume=False)
+    open_run(tmp_path / "run", "batch_size: 2\n", {}, cohort, resume=False)
+    assert run_config(tmp_path / "run").read_text() == "batch_size: 2\n"
