@@ -2,6 +2,7 @@
 
 import os
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import paddle
@@ -9,8 +10,11 @@ import pytest
 from hypothesis import settings
 
 from lung_ssp.classification.build import build_classification
+from lung_ssp.cohort.phantom.make import make_phantom_cohort
 from lung_ssp.cohort.prepare import prepare_cohort
+from lung_ssp.cohort.settings import ClassCounts, CohortSettings
 from lung_ssp.config import load_config
+from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.segmentation.build import build_network
 from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
 from lung_ssp.training.run import open_run, run_config
@@ -65,6 +69,21 @@ def untrained_run(name: str, cohort: Path, folder: Path) -> Path:
         network = build_network(run_config(folder))
     save_checkpoint(folder / "checkpoints", "best", 0, network_arrays(network), {"score": 0.0})
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_small_scans() -> Callable[[Path, list[int], dict[str, int]], Path]:
+    """Makes an embedded cohort of few coarse scans, as DICOM files with their true masks, and hardly any sections."""
+
+    def make(root: Path, patients: list[int], lesions: dict[str, int]) -> Path:
+        few = dict.fromkeys(ClassCounts.model_fields, 0) | {"normal": 1, "adenocarcinoma": 1}
+        scans = {"patients": patients, "lesions": few | lesions, "size": 96, "slices": [30, 40], "slice_mm": [8.0, 9.0]}
+        sections = {"counts": dict.fromkeys(("train", "validation", "test"), few)}
+        settings = CohortSettings.model_validate({"phantom": {"sections": sections, "scans": scans}})
+        make_phantom_cohort(root, settings, SectionSettings(), seed=1, processes=1)
+        return root
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lung_ssp.cohort.phantom.make import make_phantom_cohort
 from lung_ssp.cohort.scans import read_scans
-from lung_ssp.cohort.settings import ClassCounts, CohortSettings
 from lung_ssp.cohort.slices import (
     LungSlices,
     SliceSettings,
@@ -22,7 +20,7 @@ from lung_ssp.cohort.slices import (
     slices_path,
     write_slices,
 )
-from lung_ssp.ct.settings import ParenchymaSettings, SectionSettings
+from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_text
@@ -137,21 +135,9 @@ def test_missing_and_broken_files_are_named(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def phantom_cohort(tmp_path_factory):
+def phantom_cohort(tmp_path_factory, make_small_scans):
     """Two small scans of the embedded cohort, as DICOM files with their true masks."""
-    root = tmp_path_factory.mktemp("cohorts") / "phantom"
-    few = dict.fromkeys(ClassCounts.model_fields, 0) | {"normal": 1, "adenocarcinoma": 1}
-    scans = {"patients": [1, 0, 1], "lesions": few | {"adenocarcinoma": 5}, "size": 96}
-    cohort = CohortSettings.model_validate(
-        {
-            "phantom": {
-                "sections": {"counts": dict.fromkeys(("train", "validation", "test"), few)},
-                "scans": scans | {"slices": [30, 40], "slice_mm": [8.0, 9.0]},
-            }
-        }
-    )
-    make_phantom_cohort(root, cohort, SectionSettings(), seed=1, processes=1)
-    return root
+    return make_small_scans(tmp_path_factory.mktemp("cohorts") / "phantom", [1, 0, 1], {"adenocarcinoma": 5})
 
 
 def test_scans_become_slices_once_and_other_settings_are_refused(phantom_cohort):

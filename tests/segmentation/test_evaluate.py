@@ -7,10 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.cohort.phantom.make import make_phantom_cohort
 from lung_ssp.cohort.scans import read_scans
-from lung_ssp.cohort.settings import ClassCounts, CohortSettings
-from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.evaluate import evaluate_segmentation, summary
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
@@ -36,21 +33,9 @@ def settings(shipped_tree):
 
 
 @pytest.fixture(scope="module")
-def scan_cohort(tmp_path_factory):
+def scan_cohort(tmp_path_factory, make_small_scans):
     """A cohort with one small test scan and three lesions."""
-    root = tmp_path_factory.mktemp("cohorts") / "phantom"
-    few = dict.fromkeys(ClassCounts.model_fields, 0) | {"normal": 1, "adenocarcinoma": 1}
-    scans = {"patients": [0, 0, 1], "lesions": few | {"carcinoid": 2}, "size": 96}
-    cohort = CohortSettings.model_validate(
-        {
-            "phantom": {
-                "sections": {"counts": dict.fromkeys(("train", "validation", "test"), few)},
-                "scans": scans | {"slices": [30, 40], "slice_mm": [8.0, 9.0]},
-            }
-        }
-    )
-    make_phantom_cohort(root, cohort, SectionSettings(), seed=1, processes=1)
-    return root
+    return make_small_scans(tmp_path_factory.mktemp("cohorts") / "phantom", [0, 0, 1], {"carcinoid": 2})
 
 
 def test_measures_by_scan_and_by_lesion(scan_cohort, settings, tmp_path):

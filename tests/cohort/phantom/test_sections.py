@@ -16,14 +16,14 @@ SHIPPED_SEED = 42
 
 
 @pytest.fixture(scope="module")
-def test_sections():
+def planned_sections():
     return plan_sections(plan_patients(SHIPPED, SHIPPED_SEED), "test")
 
 
 @pytest.fixture(scope="module")
-def both_labels(test_sections):
-    reader = image_labels(test_sections, SHIPPED, SHIPPED_SEED, "test")
-    return reader, np.array([section.pathology for section in test_sections])
+def both_labels(planned_sections):
+    reader = image_labels(planned_sections, SHIPPED, SHIPPED_SEED, "test")
+    return reader, np.array([section.pathology for section in planned_sections])
 
 
 def test_class_0_holds_1712_of_the_3080_test_labels(both_labels):
@@ -53,8 +53,8 @@ def test_the_labels_keep_their_promises_with_other_seeds(seed):
     assert (np.bincount(reader, minlength=9) + np.bincount(pathology, minlength=9)).min() >= 16
 
 
-def test_rendering_does_not_depend_on_order_or_processes(test_sections):
-    chosen = test_sections[::150]
+def test_rendering_does_not_depend_on_order_or_processes(planned_sections):
+    chosen = planned_sections[::150]
     settings = SectionSettings()
     alone = render_sections(chosen, SHIPPED, settings, SHIPPED_SEED, Workers())
     with workers(2) as two:
@@ -64,16 +64,16 @@ def test_rendering_does_not_depend_on_order_or_processes(test_sections):
     assert alone.min() >= 0 and alone.max() <= 1
 
 
-def test_another_seed_gives_other_pictures(test_sections):
-    chosen = test_sections[:2]
+def test_another_seed_gives_other_pictures(planned_sections):
+    chosen = planned_sections[:2]
     one, other = (render_sections(chosen, SHIPPED, SectionSettings(), seed, Workers()) for seed in (1, 2))
     assert not np.array_equal(one, other)
 
 
-def test_a_lesion_keeps_its_shape_and_surroundings_over_the_years_but_not_the_noise(test_sections):
+def test_a_lesion_keeps_its_shape_and_surroundings_over_the_years_but_not_the_noise(planned_sections):
     followed = [
         pair
-        for pair in pairwise(test_sections)
+        for pair in pairwise(planned_sections)
         if pair[0].key == pair[1].key and pair[0].label == 0 and pair[0].attributes.diameter_mm > 10
     ]
     for pair in followed[:10]:
@@ -82,8 +82,8 @@ def test_a_lesion_keeps_its_shape_and_surroundings_over_the_years_but_not_the_no
         assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.7
 
 
-def test_the_mask_has_the_size_of_the_lesion(test_sections):
-    nodules = [s for s in test_sections if s.attributes.finding_name == "nodule" and s.attributes.location == 0]
+def test_the_mask_has_the_size_of_the_lesion(planned_sections):
+    nodules = [s for s in planned_sections if s.attributes.finding_name == "nodule" and s.attributes.location == 0]
     ratios = []
     for section in nodules[:20]:
         hu, spacing, mask = render_scan_of(section, SHIPPED, 56.0, SHIPPED_SEED)
@@ -93,9 +93,9 @@ def test_the_mask_has_the_size_of_the_lesion(test_sections):
     assert 0.65 < np.median(ratios) < 1.1  # elongated lesions are narrower than long
 
 
-def test_every_finding_has_a_section(test_sections):
+def test_every_finding_has_a_section(planned_sections):
     """Nothing, vessels and nodules; the smallest of them too."""
     for finding in ("none", "vessel", "nodule"):
-        own = [s for s in test_sections if s.attributes.finding_name == finding]
+        own = [s for s in planned_sections if s.attributes.finding_name == finding]
         smallest = min(own, key=lambda s: s.attributes.diameter_mm)
         assert render_scan_of(smallest, SHIPPED, 56.0, SHIPPED_SEED)[2].any()
