@@ -1,5 +1,26 @@
 """The faults a user can mend, each told in one clear sentence."""
 
+from functools import partial
+from typing import Any, Literal
+
+SeriesFault = Literal[
+    "not found",
+    "several series",
+    "foreign file",
+    "damaged",
+    "compressed",
+    "header",
+    "too few slices",
+    "mixed",
+    "orientation",
+    "duplicate",
+    "gap",
+    "irregular",
+    "tilt",
+    "implausible HU",
+    "no lungs",
+]
+
 
 class LungSspError(Exception):
     """A fault of the input: the message says what is wrong, where, and what to do.
@@ -17,7 +38,22 @@ class EnvironmentFault(LungSspError):
 
 
 class SeriesError(LungSspError):
-    """A CT series cannot be read as one regular volume."""
+    """A CT series cannot be read as one regular volume.
+
+    reason: the kind of fault, one of a fixed list. Failures are counted by it, since the sentence names files and UIDs.
+    """
+
+    def __init__(self, message: str, *, reason: SeriesFault) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For the way from a worker process: by default only the message would come back."""
+        return partial(SeriesError, reason=self.reason), self.args
+
+
+class SlideError(LungSspError):
+    """A pathology slide cannot be read as one pyramid of colour images."""
 
 
 class CohortError(LungSspError):

@@ -48,7 +48,8 @@ def without_background(dark: np.ndarray, hu: np.ndarray, spacing: tuple[float, f
             kept.append(int(label))
     chosen = np.zeros(count + 1, bool)
     chosen[kept] = True
-    return chosen[labels]
+    # slice by slice: an index array of the whole scan would be turned into 64 bits first
+    return np.stack([chosen[plane] for plane in labels])
 
 
 def count_lungs(lungs: np.ndarray) -> int:

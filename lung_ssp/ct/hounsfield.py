@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from lung_ssp.ct.slice_header import SliceHeader
 from lung_ssp.ct.volume import AIR_HU
@@ -41,10 +42,11 @@ def to_hounsfield(values: np.ndarray, header: SliceHeader) -> tuple[np.ndarray, 
     padding = values < LOWEST_HU
     if header.padding_hu is not None:
         lowest, highest = header.padding_hu
-        padding |= (values > lowest - 0.5) & (values < highest + 0.5)
+        marked = (values > lowest - 0.5) & (values < highest + 0.5)
+        padding |= _joined_to_edge(marked) if highest > AIR_HU else marked
     hu = np.where(padding, AIR_HU, values)
     if hu.max() > np.iinfo(np.int16).max:
-        raise SeriesError(implausible(header, f"holds {hu.max():.0f} HU"))
+        raise implausible(header, f"holds {hu.max():.0f} HU")
     shown = values[~padding]
     return np.rint(hu).astype(np.int16), TissueShares(
         pixels=shown.size,
@@ -52,6 +54,13 @@ def to_hounsfield(values: np.ndarray, header: SliceHeader) -> tuple[np.ndarray, 
         soft_tissue=_share((shown >= SOFT_TISSUE_HU[0]) & (shown <= SOFT_TISSUE_HU[1])),
         light=_share(shown < FAT_AND_AIR_END_HU),
     )
+
+
+def _joined_to_edge(marked: np.ndarray) -> np.ndarray:
+    """Of bool (y, x), what reaches the slice's edge: a value that tissue may have as well is padding only there."""
+    inside = np.zeros_like(marked)
+    inside[1:-1, 1:-1] = True
+    return ndimage.binary_propagation(marked & ~inside, mask=marked)
 
 
 def check_chest(headers: list[SliceHeader], shares: list[TissueShares]) -> None:
@@ -65,24 +74,26 @@ def check_chest(headers: list[SliceHeader], shares: list[TissueShares]) -> None:
     """
     for header, share in zip(headers, shares, strict=True):
         if share.pixels and share.light < MIN_SHARE:
-            raise SeriesError(implausible(header, f"has neither air nor fat (nothing below {FAT_AND_AIR_END_HU} HU)"))
+            raise implausible(header, f"has neither air nor fat (nothing below {FAT_AND_AIR_END_HU} HU)")
     tissue = [index for index, share in enumerate(shares) if share.soft_tissue >= MIN_SHARE]
     if not tissue or max(share.air for share in shares) < MIN_SHARE:
         kind = "air" if tissue else "soft tissue"
         raise SeriesError(
             f"Series {headers[0].series_uid} shows no {kind} in any slice: its HU are implausible for a chest, check "
-            "RescaleSlope and RescaleIntercept."
+            "RescaleSlope and RescaleIntercept.",
+            reason="implausible HU",
         )
     for index in range(tissue[0], tissue[-1]):
         if shares[index].soft_tissue < MIN_SHARE:
-            raise SeriesError(implausible(headers[index], "is blank or has no soft tissue, unlike its neighbours"))
+            raise implausible(headers[index], "is blank or has no soft tissue, unlike its neighbours")
 
 
-def implausible(header: SliceHeader, what: str) -> str:
-    """The sentence about a slice whose HU cannot be right."""
-    return (
+def implausible(header: SliceHeader, what: str) -> SeriesError:
+    """The fault of a slice whose HU cannot be right."""
+    return SeriesError(
         f"{header.path} (series {header.series_uid}) {what}: implausible HU for a chest, check its RescaleSlope and "
-        "RescaleIntercept or copy it again."
+        "RescaleIntercept or copy it again.",
+        reason="implausible HU",
     )
 
 

@@ -1,6 +1,6 @@
 """Nodules out of a probability volume: connected in 3-D, measured, most suspicious first (paper section 3, Fig. 4)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -37,6 +37,13 @@ class Nodule:
     slice_index: int
     box: Box
     voxels: np.ndarray
+
+    def moved(self, part: Box) -> "Nodule":
+        """The same nodule as seen from the whole scan, where it was found in the part of it that `part` cuts out."""
+        z, y, x = (
+            slice(side.start + outer.start, side.stop + outer.start) for side, outer in zip(self.box, part, strict=True)
+        )
+        return replace(self, box=(z, y, x), slice_index=self.slice_index + part[0].start)
 
     def mask(self, shape: tuple[int, ...]) -> np.ndarray:
         """The nodule as a bool array of the scan's shape (z, y, x)."""

@@ -58,7 +58,8 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings) -> LungMask:
     if not cleaned.any():
         raise SeriesError(
             f"{_name(volume)} shows no lungs (nothing dark inside the body at {threshold:.0f} HU): check that it is a "
-            "chest CT in Hounsfield units."
+            "chest CT in Hounsfield units.",
+            reason="no lungs",
         )
     cleaned &= ~trachea(volume.hu, cleaned, volume.spacing)
     recipe = paper if settings.recipe == "paper" else lesion_preserving
@@ -68,7 +69,8 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings) -> LungMask:
     if not lowest <= volume_ml <= highest:
         raise SeriesError(
             f"{_name(volume)} has lungs of {volume_ml:.0f} ml, expected are {lowest:g} to {highest:g}: check that both "
-            "lungs are in it, or set parenchyma.volume_ml for a partial scan."
+            "lungs are in it, or set parenchyma.volume_ml for a partial scan.",
+            reason="no lungs",
         )
     return LungMask(binary, cleaned, mask, threshold, volume_ml, count_lungs(cleaned))
 
@@ -76,7 +78,8 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings) -> LungMask:
 def otsu(hu: np.ndarray, clip_hu: list[float]) -> tuple[float, np.ndarray]:
     """Otsu's threshold in HU over the whole clipped volume, and the bool (z, y, x) mask of what is not above it."""
     lowest, highest = clip_hu
-    shifted = (np.clip(hu, lowest, highest) - lowest).astype(np.uint16)
+    # slice by slice: as a whole the volume of floats would be the largest thing in memory
+    shifted = np.stack([(np.clip(plane, lowest, highest) - lowest).astype(np.uint16) for plane in hu])
     threshold, _ = cv2.threshold(shifted.reshape(len(hu), -1), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     return threshold + lowest, shifted <= threshold
 

@@ -1,21 +1,28 @@
 """Find, verify and read one DICOM series of axial CT slices."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import SimpleITK as sitk
 
-from lung_ssp.ct.geometry import sort_slices, stack_geometry
+from lung_ssp.ct.duplicates import drop_duplicates
+from lung_ssp.ct.gaps import fill_gaps, number_planes
+from lung_ssp.ct.geometry import axes_of, sort_slices, stack_geometry
 from lung_ssp.ct.hounsfield import check_chest, to_hounsfield
+from lung_ssp.ct.settings import GapSettings, check_accept
 from lung_ssp.ct.slice_header import (
     CT_IMAGE_STORAGE,
     ENHANCED_CT_IMAGE_STORAGE,
     SliceHeader,
+    is_localizer,
     parse_header,
     read_dataset,
 )
+from lung_ssp.ct.tilt import Straight, straighten
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import SeriesError
 
@@ -23,69 +30,143 @@ MIN_SLICES = 16  # fewer are a localizer or a fragment
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 
 
+@dataclass(frozen=True)
+class SliceReference:
+    """Where a slice of a volume comes from.
+
+    path: its file, or None where it was interpolated.
+    sop_uid: its SOPInstanceUID (0008,0018), empty where it was interpolated or has none.
+    instance_number: its InstanceNumber (0020,0013), or None.
+    """
+
+    path: Path | None = None
+    sop_uid: str = ""
+    instance_number: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A CT series that was read.
+
+    volume: the scan, z ascending towards the head.
+    slices: one for each volume.hu[z]. The volume's axes may be turned against the stored rows and columns: what is
+        given in stored pixels comes to the volume through patient coordinates (SliceHeader of the slice's file).
+    mended: what was not as it should be and was accepted, in sentences without file names and UIDs.
+    """
+
+    volume: Volume
+    slices: tuple[SliceReference, ...]
+    mended: tuple[str, ...]
+
+
 def read_series(source: Path | Sequence[Path], series_uid: str | None = None) -> Volume:
+    """The volume of a series that is one regular stack (see `open_series`, which accepts nothing else by default)."""
+    return open_series(source, series_uid).volume
+
+
+def open_series(
+    source: Path | Sequence[Path],
+    series_uid: str | None = None,
+    accept: Collection[str] = (),
+    gaps: GapSettings | None = None,
+) -> Series:
     """Read one CT series.
 
     Slices are found by SeriesInstanceUID (0020,000E), sorted by ImagePositionPatient (0020,0032) along the normal, and
     spaced by those positions, never by SliceThickness. RescaleSlope and RescaleIntercept are applied slice by slice.
     PixelPaddingValue, and anything below -1024 HU, becomes air. The axes are turned so that x runs to the patient's
-    left, y to the back and z to the head, whatever the order in which the scanner stored them.
+    left, y to the back and z to the head, whatever the order in which the scanner stored them. Localizers in a folder
+    are left out.
 
     Args:
         source: a folder, searched with its subfolders (other files may lie there), or the slices' files themselves.
         series_uid: which series, needed where the source holds several.
+        accept: what is mended instead of refused. "tilt": the slices of a tilted gantry are moved within their planes
+            onto a straight grid, wide enough for all. "gaps": missing slices are interpolated. "duplicates": of
+            identical slices at one position one is kept.
+        gaps: limits of the gaps that are accepted.
 
     Returns:
-        The scan: HU int16 (z, y, x), spacing (z, y, x) in mm.
+        The scan: HU int16 (z, y, x), spacing (z, y, x) in mm; its slices' files; and what was mended.
 
     Raises:
         SeriesError: no such source or series, a choice to be made, a damaged or foreign file, fewer than 16 slices,
-            missing or duplicate slices, mixed sizes or orientations, a tilted gantry, implausible HU.
+            missing or duplicate slices, mixed sizes, orientations or kernels, a tilted gantry, implausible HU.
+        ConfigError: `accept` names something else.
     """
-    datasets = _ct_datasets(source)
+    check_accept(accept)
+    datasets, localizers = _ct_datasets(source)
     chosen = _choose_series(datasets, source, series_uid)
-    if len(chosen) < MIN_SLICES:
-        raise SeriesError(
-            f"Series {_uid(next(iter(chosen.values())))} has {len(chosen)} slices (first: {next(iter(chosen))}), at "
-            f"least {MIN_SLICES} are needed: choose a complete axial series, not a localizer."
-        )
-    headers = sort_slices([parse_header(path, dataset) for path, dataset in chosen.items()])
-    origin, spacing, direction = stack_geometry(headers)
-    slices, shares = zip(*(to_hounsfield(_read_pixels(header), header) for header in headers), strict=True)
-    check_chest(headers, list(shares))
-    volume = Volume(np.stack(slices), spacing, origin, direction, headers[0].series_uid)
-    return _to_lps(volume)
+    uid = _uid(next(iter(chosen.values())))
+    _require_enough(uid, list(chosen))
+    headers = [parse_header(path, dataset) for path, dataset in chosen.items()]
+    _require_one_kernel(headers)
+    mended = _count(sum(_uid(localizer) == uid for localizer in localizers), "localizer")
+
+    found = sort_slices(headers)
+    headers = drop_duplicates(found, "duplicates" in accept, _hounsfield)
+    _require_enough(uid, [header.path for header in headers])
+    mended += _count(len(found) - len(headers), "duplicate slice")
+    planes = number_planes(headers, (gaps or GapSettings()) if "gaps" in accept else None)
+    origin, spacing, direction = stack_geometry(headers, planes)
+    straight = straighten(headers, "tilt" in accept)
+    if straight is not None:
+        origin = straight.origin
+        mended.append(f"gantry tilt of {straight.degrees:.1f} degrees straightened")
+    hu = _read_stack(headers, planes, straight)
+    mended += fill_gaps(hu, planes)
+
+    volume = _to_lps(Volume(hu, spacing, origin, direction, headers[0].series_uid))
+    references = [SliceReference()] * len(hu)
+    for header, plane in zip(headers, planes, strict=True):
+        references[plane] = SliceReference(header.path, header.sop_uid, header.instance_number)
+    if axes_of(headers[0])[2, 2] < 0:  # sorted along their normal, which points to the feet
+        references.reverse()
+    return Series(volume, tuple(references), tuple(mended))
 
 
-def _ct_datasets(source: Path | Sequence[Path]) -> dict[Path, pydicom.Dataset]:
-    """The tags of every CT slice in the source, by file; in a folder, what is plainly something else is left out."""
+def _ct_datasets(source: Path | Sequence[Path]) -> tuple[dict[Path, pydicom.Dataset], list[pydicom.Dataset]]:
+    """The tags of every CT slice in the source, by file, and those of the localizers.
+
+    In a folder, what is plainly something else is left out.
+    """
     named = not isinstance(source, Path)
     found: dict[Path, pydicom.Dataset] = {}
+    localizers: list[pydicom.Dataset] = []
     for path in _files_in(source) if isinstance(source, Path) else source:
         dataset = read_dataset(path)
         if dataset is None:
             if named or path.suffix.lower() in DICOM_SUFFIXES:
-                raise SeriesError(f"{path} is not a DICOM file: remove it, or copy it again from its source.")
+                raise SeriesError(
+                    f"{path} is not a DICOM file: remove it, or copy it again from its source.", reason="foreign file"
+                )
             continue
         kind = dataset.get("SOPClassUID")
         if kind == ENHANCED_CT_IMAGE_STORAGE:
             raise SeriesError(
-                f"{path} (series {_uid(dataset)}) is an enhanced multi-frame CT: convert the series to single slices."
+                f"{path} (series {_uid(dataset)}) is an enhanced multi-frame CT: convert the series to single slices.",
+                reason="foreign file",
             )
-        if kind == CT_IMAGE_STORAGE:
+        if kind == CT_IMAGE_STORAGE and not is_localizer(dataset):
             found[path] = dataset
         elif named:
-            raise SeriesError(f"{path} (series {_uid(dataset)}) is not a CT slice: leave it out.")
+            what = "a localizer, no slice" if kind == CT_IMAGE_STORAGE else "not a CT slice"
+            raise SeriesError(f"{path} (series {_uid(dataset)}) is {what}: leave it out.", reason="foreign file")
+        elif kind == CT_IMAGE_STORAGE:
+            localizers.append(dataset)
     if not found:
-        raise SeriesError(f"{_name(source)} holds no CT slice: give the folder of a DICOM series.")
-    return found
+        besides = f" besides {len(localizers)} localizer(s)" if localizers else ""
+        raise SeriesError(
+            f"{_name(source)} holds no CT slice{besides}: give the folder of a DICOM series.", reason="not found"
+        )
+    return found, localizers
 
 
 def _files_in(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     if not folder.is_dir():
-        raise SeriesError(f"{folder} does not exist: give the folder of a DICOM series.")
+        raise SeriesError(f"{folder} does not exist: give the folder of a DICOM series.", reason="not found")
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
@@ -97,20 +178,74 @@ def _choose_series(
         by_series.setdefault(_uid(dataset), {})[path] = dataset
     inventory = ", ".join(f"{uid} ({len(slices)} slices)" for uid, slices in sorted(by_series.items()))
     if series_uid is None and len(by_series) > 1:
-        raise SeriesError(f"{_name(source)} holds {len(by_series)} series, choose one by its UID: {inventory}.")
+        raise SeriesError(
+            f"{_name(source)} holds {len(by_series)} series, choose one by its UID: {inventory}.",
+            reason="several series",
+        )
     if series_uid is not None and series_uid not in by_series:
-        raise SeriesError(f"{_name(source)} holds no series {series_uid}, choose one of those there: {inventory}.")
+        raise SeriesError(
+            f"{_name(source)} holds no series {series_uid}, choose one of those there: {inventory}.",
+            reason="not found",
+        )
     return by_series[series_uid if series_uid is not None else next(iter(by_series))]
 
 
-def _read_pixels(header: SliceHeader) -> np.ndarray:
+def _require_enough(series_uid: str, files: list[Path]) -> None:
+    if len(files) < MIN_SLICES:
+        raise SeriesError(
+            f"Series {series_uid} has {len(files)} slices (first: {files[0]}), at least {MIN_SLICES} are needed: "
+            "choose a complete axial series, not a localizer.",
+            reason="too few slices",
+        )
+
+
+def _require_one_kernel(headers: list[SliceHeader]) -> None:
+    """A series that holds two reconstructions would alternate between a smooth and a sharp one."""
+    kernels = Counter(header.kernel for header in headers if header.kernel)
+    if len(kernels) > 1:
+        counts = ", ".join(f"{kernel} ({count} slices)" for kernel, count in sorted(kernels.items()))
+        raise SeriesError(
+            f"Series {headers[0].series_uid} mixes reconstructions with {len(kernels)} kernels: {counts}; keep the "
+            "slices of one.",
+            reason="mixed",
+        )
+
+
+def _count(number: int, what: str) -> list[str]:
+    """ "2 duplicate slices left out", or nothing for none."""
+    return [f"{number} {what}{'s' * (number > 1)} left out"] if number else []
+
+
+def _read_stack(headers: list[SliceHeader], planes: np.ndarray, straight: Straight | None) -> np.ndarray:
+    """The slices' HU, each in its plane, on the straight grid if there is one; missing planes are not yet filled.
+
+    Raises:
+        SeriesError: a slice that cannot be decoded, or HU that no chest has.
+    """
+    rows, columns = headers[0].shape if straight is None else straight.shape
+    hu = np.empty((planes[-1] + 1, rows, columns), np.int16)
+    shares = []
+    for index, (header, plane) in enumerate(zip(headers, planes, strict=True)):
+        pixels, share = to_hounsfield(_pixels(header), header)
+        hu[plane] = pixels if straight is None else straight.place(pixels, index)
+        shares.append(share)
+    check_chest(headers, shares)
+    return hu
+
+
+def _hounsfield(header: SliceHeader) -> np.ndarray:
+    return to_hounsfield(_pixels(header), header)[0]
+
+
+def _pixels(header: SliceHeader) -> np.ndarray:
     """The pixels of one slice, (y, x), with its own slope and intercept applied by GDCM."""
     try:
         image = sitk.ReadImage(str(header.path), imageIO="GDCMImageIO")
     except RuntimeError as error:
         raise SeriesError(
-            f"{header.path} (series {header.series_uid}) cannot be decoded, it is truncated, damaged or compressed in "
-            "an unknown way: copy it again from its source."
+            f"{header.path} (series {header.series_uid}) cannot be decoded, it is truncated or damaged: copy it "
+            "again from its source.",
+            reason="damaged",
         ) from error
     return sitk.GetArrayFromImage(image).reshape(header.shape)
 

@@ -1,12 +1,45 @@
 """Settings of the steps that work on one scan."""
 
-from typing import Literal, TypeVar
+from collections.abc import Collection
+from typing import Literal, TypeVar, get_args
 
 from pydantic import Field, model_validator
 
+from lung_ssp.errors import ConfigError
 from lung_ssp.settings import Settings
 
 _SettingsT = TypeVar("_SettingsT", bound=Settings)
+
+Acceptable = Literal["tilt", "gaps", "duplicates"]
+
+
+class GapSettings(Settings):
+    """How many missing slices of a series are interpolated, where gaps are accepted."""
+
+    longest: int = Field(3, ge=1, le=20, description="most slices missing in a row")
+    largest_share: float = Field(0.05, gt=0, le=0.5, description="most slices missing, as a share of the whole series")
+
+
+class ReadingSettings(Settings):
+    """What is accepted of a series that is not one regular stack."""
+
+    accept: list[Acceptable] = Field(
+        default_factory=list,
+        description="tilt: a tilted gantry's slices are straightened; gaps: missing slices are interpolated; "
+        "duplicates: one of several identical slices is kept",
+    )
+    gaps: GapSettings = Field(default_factory=GapSettings, description="limits of the gaps that are accepted")
+
+
+def check_accept(names: Collection[str]) -> None:
+    """Refuse to accept what nobody knows.
+
+    Raises:
+        ConfigError: a name that is none of `Acceptable`.
+    """
+    for name in names:
+        if name not in get_args(Acceptable):
+            raise ConfigError(f"{name!r} cannot be accepted: choose from {', '.join(get_args(Acceptable))}.")
 
 
 class SectionSettings(Settings):

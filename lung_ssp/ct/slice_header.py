@@ -13,8 +13,13 @@ from lung_ssp.errors import SeriesError
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 ENHANCED_CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2.1"
 TAGS = [
+    "ImageType",
     "SOPClassUID",
+    "SOPInstanceUID",
     "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "InstanceNumber",
+    "ConvolutionKernel",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",
@@ -28,8 +33,24 @@ TAGS = [
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
     "PixelRepresentation",
-    "BitsAllocated",
+    "BitsStored",
 ]
+# What GDCM decodes within SimpleITK.
+DECODED = (
+    pydicom.uid.ImplicitVRLittleEndian,
+    pydicom.uid.ExplicitVRLittleEndian,
+    pydicom.uid.ExplicitVRBigEndian,
+    pydicom.uid.DeflatedExplicitVRLittleEndian,
+    pydicom.uid.RLELossless,
+    pydicom.uid.JPEGBaseline8Bit,
+    pydicom.uid.JPEGExtended12Bit,
+    pydicom.uid.JPEGLossless,
+    pydicom.uid.JPEGLosslessSV1,
+    pydicom.uid.JPEGLSLossless,
+    pydicom.uid.JPEGLSNearLossless,
+    pydicom.uid.JPEG2000Lossless,
+    pydicom.uid.JPEG2000,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,9 @@ class SliceHeader:
     shape: (rows, columns).
     padding_hu: lowest and highest HU that mark pixels outside the field of view (PixelPaddingValue and
         PixelPaddingRangeLimit after slope and intercept), or None where the file names none.
+    sop_uid: the slice's own name (SOPInstanceUID), empty where the file has none.
+    instance_number: its number in the series (InstanceNumber), or None.
+    kernel: how it was reconstructed (ConvolutionKernel), empty where the file does not tell.
     """
 
     path: Path
@@ -51,6 +75,9 @@ class SliceHeader:
     pixel_spacing: tuple[float, ...]
     shape: tuple[int, int]
     padding_hu: tuple[float, float] | None
+    sop_uid: str = ""
+    instance_number: int | None = None
+    kernel: str = ""
 
 
 def read_dataset(path: Path) -> pydicom.Dataset | None:
@@ -66,15 +93,21 @@ def read_dataset(path: Path) -> pydicom.Dataset | None:
     except InvalidDicomError:
         return None
     except OSError as error:
-        raise SeriesError(f"{path} cannot be opened ({error.strerror}): check the path and its permissions.") from error
+        raise SeriesError(
+            f"{path} cannot be opened ({error.strerror}): check the path and its permissions.", reason="not found"
+        ) from error
     except Exception as error:  # pydicom raises errors of many kinds where a header is cut or garbled
-        raise SeriesError(f"{path} has a damaged or truncated DICOM header: copy it again from its source.") from error
+        raise SeriesError(
+            f"{path} has a damaged or truncated DICOM header: copy it again from its source.", reason="damaged"
+        ) from error
     # The preamble's copy of the class tells a DICOMDIR, which has none of its own, from a slice cut before it.
     kind = dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID", CT_IMAGE_STORAGE))
-    if ended and kind == CT_IMAGE_STORAGE:
+    # To read the header of a deflated file is to inflate the whole of it, which fails where it is cut.
+    if ended and kind == CT_IMAGE_STORAGE and _syntax(dataset) != pydicom.uid.DeflatedExplicitVRLittleEndian:
         raise SeriesError(
             f"{path} (series {dataset.get('SeriesInstanceUID', 'unknown')}) is truncated, it ends before its pixel "
-            "data: copy it again from its source."
+            "data: copy it again from its source.",
+            reason="damaged",
         )
     return dataset
 
@@ -83,7 +116,8 @@ def parse_header(path: Path, dataset: pydicom.Dataset) -> SliceHeader:
     """The geometry and the scale of a CT slice from its tags.
 
     Raises:
-        SeriesError: a tag is missing or impossible, or the file is no single grey-scale slice.
+        SeriesError: a tag is missing or impossible, the file is no single grey-scale slice, or it is compressed in a
+            way that cannot be decoded.
     """
     series_uid = str(dataset.get("SeriesInstanceUID", ""))
 
@@ -91,23 +125,36 @@ def parse_header(path: Path, dataset: pydicom.Dataset) -> SliceHeader:
         try:
             return convert(dataset[tag].value)
         except KeyError as error:
-            fault = "has no"
-            raise SeriesError(_tag_message(path, series_uid, fault, tag)) from error
+            raise _tag_fault(path, series_uid, "has no", tag) from error
         except (ValueError, TypeError) as error:
-            fault = "has an unreadable"
-            raise SeriesError(_tag_message(path, series_uid, fault, tag)) from error
+            raise _tag_fault(path, series_uid, "has an unreadable", tag) from error
 
-    frames, samples = int(dataset.get("NumberOfFrames") or 1), read("SamplesPerPixel", int)
+    syntax = _syntax(dataset)
+    if syntax not in DECODED:
+        raise SeriesError(
+            f"{path} (series {series_uid}) is compressed as {syntax.name} ({syntax}), which cannot be decoded: export "
+            "the series uncompressed or with a lossless JPEG.",
+            reason="compressed",
+        )
+    frames = read("NumberOfFrames", int) if dataset.get("NumberOfFrames") is not None else 1
+    samples = read("SamplesPerPixel", int)
     if frames != 1 or samples != 1 or read("PhotometricInterpretation", str) != "MONOCHROME2":
         raise SeriesError(
             f"{path} (series {series_uid}) is not one grey-scale slice (MONOCHROME2, one frame): "
-            "export the series as single CT slices."
+            "export the series as single CT slices.",
+            reason="header",
         )
     slope, intercept = read("RescaleSlope", float), read("RescaleIntercept", float)
     spacing = read("PixelSpacing", _numbers(2))
     if slope <= 0 or min(spacing) <= 0:
         tag = "RescaleSlope" if slope <= 0 else "PixelSpacing"
-        raise SeriesError(_tag_message(path, series_uid, "has a zero or negative", tag))
+        raise _tag_fault(path, series_uid, "has a zero or negative", tag)
+    padding = None
+    if dataset.get("PixelPaddingValue") is not None:
+        bits, signed = read("BitsStored", int), read("PixelRepresentation", int) == 1
+        tags = [tag for tag in ("PixelPaddingValue", "PixelPaddingRangeLimit") if dataset.get(tag) is not None]
+        ends = [_stored(read(tag, int), bits, signed) for tag in tags]
+        padding = min(ends), max(ends)
     return SliceHeader(
         path=path,
         series_uid=series_uid,
@@ -115,23 +162,44 @@ def parse_header(path: Path, dataset: pydicom.Dataset) -> SliceHeader:
         orientation=read("ImageOrientationPatient", _numbers(6)),
         pixel_spacing=spacing,
         shape=(read("Rows", int), read("Columns", int)),
-        padding_hu=_padding_hu(dataset, slope, intercept),
+        padding_hu=None if padding is None else (padding[0] * slope + intercept, padding[1] * slope + intercept),
+        sop_uid=str(dataset.get("SOPInstanceUID") or ""),
+        instance_number=_instance_number(dataset),
+        kernel=_kernel(dataset),
     )
 
 
-def _padding_hu(dataset: pydicom.Dataset, slope: float, intercept: float) -> tuple[float, float] | None:
-    """The range of HU of the padding; a signed image may carry its padding value as unsigned (63536 for -2000)."""
-    if dataset.get("PixelPaddingValue") is None:
+def is_localizer(dataset: pydicom.Dataset) -> bool:
+    """Whether a CT image is a projection for planning, no slice (third value of ImageType, PS3.3 C.8.2.1.1.1)."""
+    kind = dataset.get("ImageType")
+    return not isinstance(kind, str) and "LOCALIZER" in (kind or ())
+
+
+def _syntax(dataset: pydicom.Dataset) -> pydicom.uid.UID:
+    return pydicom.uid.UID(dataset.file_meta.get("TransferSyntaxUID", pydicom.uid.ImplicitVRLittleEndian))
+
+
+def _instance_number(dataset: pydicom.Dataset) -> int | None:
+    try:
+        return int(dataset["InstanceNumber"].value)
+    except (KeyError, ValueError, TypeError):
         return None
-    ends = [int(dataset.PixelPaddingValue)]
-    if dataset.get("PixelPaddingRangeLimit") is not None:
-        ends.append(int(dataset.PixelPaddingRangeLimit))
-    bits = int(dataset.get("BitsAllocated", 16))
-    if dataset.get("PixelRepresentation") == 1:
-        ends = [end - 2**bits if end >= 2 ** (bits - 1) else end for end in ends]
-    else:
-        ends = [end % 2**bits for end in ends]
-    return min(ends) * slope + intercept, max(ends) * slope + intercept
+
+
+def _kernel(dataset: pydicom.Dataset) -> str:
+    """The kernel as one text; Siemens gives several values."""
+    value = dataset.get("ConvolutionKernel") or ""
+    return value if isinstance(value, str) else "\\".join(value)
+
+
+def _stored(value: int, bits: int, signed: bool) -> int:
+    """A padding value as GDCM reads such a pixel: the lowest `bits` of it, with its sign if pixels have one.
+
+    A signed image may carry its padding as an unsigned number (63536 for -2000), an unsigned one as a negative number,
+    and one of 12 bits as a number of 16.
+    """
+    value %= 2**bits
+    return value - 2**bits if signed and value >= 2 ** (bits - 1) else value
 
 
 def _numbers(count: int) -> Callable[[Any], tuple[float, ...]]:
@@ -144,5 +212,8 @@ def _numbers(count: int) -> Callable[[Any], tuple[float, ...]]:
     return convert
 
 
-def _tag_message(path: Path, series_uid: str, fault: str, tag: str) -> str:
-    return f"{path} (series {series_uid}) {fault} {tag}: export the series again with its geometry and its HU scale."
+def _tag_fault(path: Path, series_uid: str, fault: str, tag: str) -> SeriesError:
+    return SeriesError(
+        f"{path} (series {series_uid}) {fault} {tag}: export the series again with its geometry and its HU scale.",
+        reason="header",
+    )

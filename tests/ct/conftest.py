@@ -125,10 +125,11 @@ def _write_series(
 def refused() -> Callable[..., str]:
     """A function that wants a SeriesError of another and gives its message, which must not tell who the patient is."""
 
-    def call(function: Callable, *arguments: object) -> str:
+    def call(function: Callable, *arguments: object, reason: str | None = None) -> str:
         with pytest.raises(SeriesError) as caught:
             function(*arguments)
         message = str(caught.value)
+        assert reason in (None, caught.value.reason)
         assert PATIENT_ID not in message
         assert "Doe" not in message
         return message

@@ -38,10 +38,56 @@ def test_round_field_of_view_with_unsigned_padding_value(tmp_path, hu, write_ser
     np.testing.assert_array_equal(volume.hu[:, ~outside], hu[:, ~outside])
 
 
+PADDINGS = [
+    # signed, bits stored, PixelPaddingValue, its VR, the pixels' bits
+    (True, 16, -2000, "SS", -2000),
+    (True, 16, 63536, "US", -2000),
+    (True, 12, 63536, "US", -2000),
+    (False, 16, -2000, "SS", 63536),
+    (False, 16, 63536, "US", 63536),
+    (False, 12, -2000, "SS", 63536),  # bits beyond those stored, which GDCM cuts off: 2096
+    (False, 12, 63536, "US", 63536),
+    (False, 16, 4095, "US", 4095),
+    (False, 12, 0, "US", 0),
+]
+
+
+@pytest.mark.parametrize("syntax", [pydicom.uid.ExplicitVRLittleEndian, pydicom.uid.ImplicitVRLittleEndian])
+@pytest.mark.parametrize(("signed", "bits", "value", "vr", "stored"), PADDINGS)
+def test_padding_in_every_guise_is_air(tmp_path, hu, write_series, syntax, signed, bits, value, vr, stored):
+    intercept = -1024 if not signed or bits == 16 else 0
+    outside = np.zeros(hu[0].shape, bool)
+    outside[:4, :6] = outside[-3:, -2:] = True
+    shown = hu.clip(-1000, 1000)
+
+    def pad(dataset, index):
+        pixels = np.where(outside, stored, shown[index] - intercept)
+        dataset.PixelData = (pixels & 0xFFFF).astype("<u2").tobytes()
+        dataset.PixelRepresentation, dataset.BitsStored, dataset.HighBit = int(signed), bits, bits - 1
+        dataset.add_new(0x00280120, vr, value)
+        dataset.file_meta.TransferSyntaxUID = syntax
+
+    write_series(tmp_path, hu, intercepts=intercept, edit=pad)
+    volume = read_series(tmp_path)
+    assert np.all(volume.hu[:, outside] == -1000)
+    np.testing.assert_array_equal(volume.hu[:, ~outside], shown[:, ~outside])
+
+
+def test_a_padding_value_that_bone_has_too_is_padding_at_the_edge_only():
+    values = np.full((5, 6), 40)
+    values[0, :3] = values[1, 0] = 1072
+    values[3, 3] = 1072
+    expected = np.where(values == 1072, -1000, 40)
+    expected[3, 3] = 1072
+    hu, shares = to_hounsfield(values, header((1072, 1072)))
+    np.testing.assert_array_equal(hu, expected)
+    assert shares.pixels == 26
+
+
 def test_missing_intercept(tmp_path, hu, write_series, refused):
     """Stored values taken for HU: air at 24, soft tissue at 1064."""
     paths = write_series(tmp_path, hu + 1024, intercepts=0)
-    message = refused(read_series, tmp_path)
+    message = refused(read_series, tmp_path, reason="implausible HU")
     assert f"{paths[0]} (series {UID}) has neither air nor fat" in message
 
 

@@ -1,14 +1,17 @@
 import math
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from pydicom.data import get_testdata_file
 
-from lung_ssp.ct.series import MIN_SLICES, read_series
-from lung_ssp.errors import SeriesError
+from lung_ssp.ct.series import MIN_SLICES, open_series, read_series
+from lung_ssp.ct.slice_header import parse_header, read_dataset
+from lung_ssp.errors import ConfigError, SeriesError
 
 UID = "1.2.826.0.1.3680043.8.498.1"
 
@@ -48,6 +51,64 @@ def test_axes_are_turned_to_the_patient(tmp_path, hu, write_series, turned):
     assert volume.hu[tuple(np.rint(volume.to_index(place)).astype(int))] == 2500
 
 
+AXES = [np.array(axis) for axis in ([1.0, 0, 0], [-1.0, 0, 0], [0, 1.0, 0], [0, -1.0, 0])]
+POSITIONS = {
+    "HFS": (1, 0, 0, 0, 1, 0),
+    "HFP": (-1, 0, 0, 0, -1, 0),
+    "FFS": (-1, 0, 0, 0, 1, 0),
+    "FFP": (1, 0, 0, 0, -1, 0),
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "column"), [(row, column) for row, column in product(AXES, AXES) if not row @ column], ids=str
+)
+def test_every_orientation_gives_the_same_volume(tmp_path, hu, write_series, row, column):
+    """Feet first, prone, mirrored, on the side, slices from the head down: the patient is the same one."""
+    steps = np.array([0.7, 0.8, 2.5])  # along x, y, z
+    extent = np.array(hu.shape[::-1]) - 1
+    axes = np.stack([row, column, np.cross(row, column)])  # of the stored columns, rows and slices
+    stored = hu.transpose([2 - np.flatnonzero(axis)[0] for axis in axes[::-1]])
+    stored = np.flip(stored, [i for i, axis in enumerate(axes[::-1]) if axis.sum() < 0])
+    corner = np.array([-100.0, -120.0, 30.0]) + steps * extent * (axes.sum(axis=0) < 0)
+    spacing = tuple(float(abs(axis @ steps)) for axis in axes[::-1])
+    name = next((name for name, place in POSITIONS.items() if np.array_equal(place, [*row, *column])), "HFDR")
+    paths = write_series(
+        tmp_path,
+        stored,
+        spacing=spacing,
+        origin=tuple(corner),
+        orientation=(*row, *column),
+        edit=lambda dataset, index: setattr(dataset, "PatientPosition", name),
+    )
+    series = open_series(tmp_path)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert series.volume.spacing == pytest.approx((2.5, 0.8, 0.7))
+    assert series.volume.origin == pytest.approx((-100, -120, 30))
+    assert series.volume.direction == pytest.approx((1, 0, 0, 0, 1, 0, 0, 0, 1))
+    assert [reference.path for reference in series.slices] == (paths if axes[2, 2] > 0 else paths[::-1])
+    heights = [parse_header(r.path, read_dataset(r.path)).position[2] for r in series.slices]
+    assert heights == pytest.approx(30 + 2.5 * np.arange(18))
+
+
+def test_each_slice_is_told_by_its_file_and_names(tmp_path, hu, write_series, change_tag):
+    paths = write_series(tmp_path, hu)
+    change_tag(paths[2], InstanceNumber=None)
+    series = open_series(tmp_path)
+    assert len(series.slices) == 18
+    assert [reference.path for reference in series.slices] == paths
+    assert [reference.sop_uid for reference in series.slices] == [f"{UID}.{index + 1}" for index in range(18)]
+    numbers = [int(path.stem) if path != paths[2] else None for path in paths]
+    assert [reference.instance_number for reference in series.slices] == numbers
+    assert series.mended == ()
+
+
+def test_what_nobody_knows_cannot_be_accepted(tmp_path, hu, write_series):
+    write_series(tmp_path, hu)
+    with pytest.raises(ConfigError, match="'tlit' cannot be accepted: choose from tilt, gaps, duplicates"):
+        open_series(tmp_path, accept=["gaps", "tlit"])
+
+
 def test_oblique_slices_keep_their_direction(tmp_path, hu, write_series):
     turn = math.radians(10)
     orientation = (1, 0, 0, 0, math.cos(turn), math.sin(turn))
@@ -75,7 +136,7 @@ def test_other_files_may_lie_in_the_folder(tmp_path, hu, write_series):
 def test_one_of_several_series_is_chosen_by_its_uid(tmp_path, hu, write_series, refused):
     write_series(tmp_path / "a", hu)
     write_series(tmp_path / "b", hu[:, ::-1], series_uid=UID + ".2")
-    message = refused(read_series, tmp_path)
+    message = refused(read_series, tmp_path, reason="several series")
     assert f"{UID} (18 slices)" in message
     assert f"{UID}.2 (18 slices)" in message
     np.testing.assert_array_equal(read_series(tmp_path, UID + ".2").hu, hu[:, ::-1])
@@ -86,15 +147,15 @@ def test_sixteen_slices_are_needed(tmp_path, hu, write_series, refused):
     paths = write_series(tmp_path, hu[:MIN_SLICES])
     assert read_series(tmp_path).shape == (16, 20, 24)
     paths[-1].unlink()
-    message = refused(read_series, tmp_path)
+    message = refused(read_series, tmp_path, reason="too few slices")
     assert UID in message
     assert "15 slices" in message
 
 
 def test_nothing_there(tmp_path, refused):
-    assert "does not exist" in refused(read_series, tmp_path / "nowhere")
-    assert "holds no CT slice" in refused(read_series, tmp_path)
-    assert "cannot be opened" in refused(read_series, [tmp_path / "nothing.dcm"])
+    assert "does not exist" in refused(read_series, tmp_path / "nowhere", reason="not found")
+    assert "holds no CT slice" in refused(read_series, tmp_path, reason="not found")
+    assert "cannot be opened" in refused(read_series, [tmp_path / "nothing.dcm"], reason="not found")
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image at all", b"\0" * 400])
@@ -102,7 +163,7 @@ def test_what_claims_to_be_dicom_and_is_not(tmp_path, hu, write_series, refused,
     paths = write_series(tmp_path, hu)
     broken = tmp_path / "broken.dcm"
     broken.write_bytes(content)
-    message = refused(read_series, tmp_path)
+    message = refused(read_series, tmp_path, reason="foreign file")
     assert str(broken) in message
     assert "not a DICOM file" in message
     unnamed = broken.rename(tmp_path / "broken")
@@ -135,7 +196,7 @@ def test_truncation_is_found_wherever_it_is(tmp_path, hu, write_series, refused)
     pixels = 2 * hu[0].size
     for length in (140, 300, len(whole) - pixels - 40, len(whole) - pixels, len(whole) - pixels // 2, len(whole) - 1):
         paths[7].write_bytes(whole[:length])
-        message = refused(read_series, tmp_path)
+        message = refused(read_series, tmp_path, reason="damaged")
         assert str(paths[7]) in message, length
         assert "truncated" in message, length
         if length > 600:
@@ -148,15 +209,125 @@ def test_the_directory_of_a_disc_is_passed_over(tmp_path, hu, write_series):
     np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
 
 
-def test_compressed_pixels_are_read(tmp_path, hu, write_series, refused):
-    paths = write_series(tmp_path, hu)
+def jpeg_lossless(dataset):
+    """Compress by GDCM, which SimpleITK writes with; pydicom has no encoder for it."""
+    image = sitk.GetImageFromArray(dataset.pixel_array[None])
+    path = str(dataset.filename) + ".jpeg.dcm"
+    writer = sitk.ImageFileWriter()
+    writer.SetImageIO("GDCMImageIO")
+    writer.UseCompressionOn()
+    writer.SetCompressor("JPEG")
+    writer.SetFileName(path)
+    writer.Execute(image)
+    compressed = pydicom.dcmread(path)
+    Path(path).unlink()
+    dataset.PixelData = compressed.PixelData
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = compressed.file_meta.TransferSyntaxUID
+
+
+def by_pydicom(syntax):
+    return lambda dataset: dataset.compress(syntax, generate_instance_uid=False)
+
+
+def as_written(syntax):
+    return lambda dataset: setattr(dataset.file_meta, "TransferSyntaxUID", syntax)
+
+
+ENCODINGS = {
+    "1.2.840.10008.1.2": as_written(pydicom.uid.ImplicitVRLittleEndian),
+    "1.2.840.10008.1.2.1.99": as_written(pydicom.uid.DeflatedExplicitVRLittleEndian),
+    "1.2.840.10008.1.2.4.70": jpeg_lossless,
+    "1.2.840.10008.1.2.4.80": by_pydicom(pydicom.uid.JPEGLSLossless),
+    "1.2.840.10008.1.2.4.90": by_pydicom(pydicom.uid.JPEG2000Lossless),
+    "1.2.840.10008.1.2.5": by_pydicom(pydicom.uid.RLELossless),
+}
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("syntax", ENCODINGS)
+def test_compressed_pixels_are_read_bit_by_bit(tmp_path, hu, write_series, refused, syntax, signed):
+    hu = np.tile(hu, (1, 3, 3))  # JPEG 2000 halves a slice several times
+    paths = write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "PixelRepresentation", int(signed)))
     for path in paths:
         dataset = pydicom.dcmread(path)
-        dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
-        dataset.save_as(path)
+        ENCODINGS[syntax](dataset)
+        dataset.save_as(path, enforce_file_format=True)
+    assert pydicom.dcmread(paths[0]).file_meta.TransferSyntaxUID == syntax
     np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
     paths[3].write_bytes(paths[3].read_bytes()[:-60])
-    assert str(paths[3]) in refused(read_series, tmp_path)
+    assert str(paths[3]) in refused(read_series, tmp_path, reason="damaged")
+
+
+def test_a_compression_that_cannot_be_decoded_is_named(tmp_path, hu, write_series, refused):
+    paths = write_series(tmp_path, np.tile(hu, (1, 3, 3)))
+    dataset = pydicom.dcmread(paths[4])
+    dataset.compress(pydicom.uid.JPEG2000Lossless, generate_instance_uid=False)
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.HTJ2KLossless
+    dataset.save_as(paths[4])
+    message = refused(read_series, tmp_path, reason="compressed")
+    assert f"{paths[4]} (series {UID}) is compressed as High-Throughput JPEG 2000" in message
+    assert "(1.2.840.10008.1.2.4.201), which cannot be decoded" in message
+
+
+def test_one_series_of_two_kernels(tmp_path, hu, write_series, refused):
+    """Two reconstructions under one SeriesInstanceUID, each position twice."""
+
+    def soft(dataset, index):
+        dataset.ConvolutionKernel = ["B30f", "1"]  # as Siemens writes it
+
+    def sharp(dataset, index):
+        dataset.ConvolutionKernel = "B80f"
+
+    write_series(tmp_path / "a", hu, edit=soft)
+    write_series(tmp_path / "b", hu[:16], edit=sharp)
+    message = refused(open_series, tmp_path, None, ["duplicates"], reason="mixed")
+    assert f"Series {UID} mixes reconstructions with 2 kernels: B30f\\1 (18 slices), B80f (16 slices)" in message
+    np.testing.assert_array_equal(read_series(tmp_path / "b").hu, hu[:16])
+
+
+def test_two_series_of_two_kernels_are_two_series(tmp_path, hu, write_series, refused):
+    for name, kernel in (("1", "STANDARD"), ("2", "BONE")):
+        write_series(
+            tmp_path / name,
+            hu,
+            series_uid=f"{UID}.{name}",
+            edit=lambda dataset, index, kernel=kernel: setattr(dataset, "ConvolutionKernel", kernel),
+        )
+    assert "holds 2 series" in refused(read_series, tmp_path, reason="several series")
+    np.testing.assert_array_equal(read_series(tmp_path, f"{UID}.2").hu, hu)
+
+
+@pytest.fixture
+def localizer(hu, write_series):
+    """A function that writes a scout view, as a coronal projection under a given series."""
+
+    def write(folder, series_uid=UID):
+        def kind(dataset, index):
+            dataset.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+            dataset.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+
+        return write_series(folder, hu[:1, :16], series_uid=series_uid, edit=kind)[0]
+
+    return write
+
+
+def test_a_localizer_in_the_series_is_left_out(tmp_path, hu, write_series, refused, localizer):
+    paths = write_series(tmp_path / "a", hu, edit=lambda dataset, index: setattr(dataset, "ImageType", ["AXIAL"]))
+    scout = localizer(tmp_path / "b")
+    series = open_series(tmp_path)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert series.mended == ("1 localizer left out",)
+    assert f"{scout} (series {UID}) is a localizer" in refused(read_series, [*paths, scout], reason="foreign file")
+
+
+def test_a_localizer_beside_the_series_is_no_choice(tmp_path, hu, write_series, refused, localizer):
+    write_series(tmp_path / "a", hu)
+    localizer(tmp_path / "b", f"{UID}.7")
+    series = open_series(tmp_path)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert series.mended == ()
+    assert "no CT slice besides 1 localizer" in refused(read_series, tmp_path / "b", reason="not found")
 
 
 def test_real_series(lidc_series: Path):

@@ -45,24 +45,30 @@ def test_missing_tag_is_named(tmp_path, hu, write_series, refused, change_tag, t
 def test_impossible_value_is_named(tmp_path, hu, write_series, refused, change_tag, tag, value, fault):
     paths = write_series(tmp_path, hu)
     change_tag(paths[5], **{tag: value})
-    message = refused(read_series, tmp_path)
+    message = refused(read_series, tmp_path, reason="header")
     assert str(paths[5]) in message
     assert UID in message
     assert fault in message
 
 
 @pytest.mark.parametrize(
-    ("stored", "limit", "signed", "padding_hu"),
+    ("stored", "limit", "signed", "bits", "padding_hu"),
     [
-        (-2000, None, True, (-3024, -3024)),
-        (63536, None, True, (-3024, -3024)),  # the same bits, written as unsigned
-        (0, None, False, (-1024, -1024)),
-        (-2000, -1990, True, (-3024, -3014)),
+        (-2000, None, True, 16, (-3024, -3024)),
+        (63536, None, True, 16, (-3024, -3024)),  # the same bits, written as unsigned
+        (63536, None, True, 12, (-3024, -3024)),
+        (2096, None, True, 12, (-3024, -3024)),  # the lowest 12 of the same bits
+        (0, None, False, 16, (-1024, -1024)),
+        (-2000, None, False, 16, (62512, 62512)),
+        (-2000, None, False, 12, (1072, 1072)),
+        (63536, None, False, 12, (1072, 1072)),
+        (-2000, -1990, True, 16, (-3024, -3014)),
     ],
 )
-def test_padding_in_hu(tmp_path, hu, write_series, stored, limit, signed, padding_hu):
+def test_padding_in_hu(tmp_path, hu, write_series, stored, limit, signed, bits, padding_hu):
     def pad(dataset, index):
         dataset.PixelRepresentation = int(signed)
+        dataset.BitsStored, dataset.HighBit = bits, bits - 1
         dataset.add_new(0x00280120, "SS" if stored < 0 else "US", stored)
         if limit is not None:
             dataset.add_new(0x00280121, "SS", limit)
@@ -71,9 +77,17 @@ def test_padding_in_hu(tmp_path, hu, write_series, stored, limit, signed, paddin
     assert header_of(path).padding_hu == padding_hu
 
 
+def test_several_padding_values_are_unreadable(tmp_path, hu, write_series, refused):
+    write_series(tmp_path, hu, edit=lambda dataset, index: dataset.add_new(0x00280120, "SS", [-2000, -1024]))
+    assert "unreadable PixelPaddingValue" in refused(read_series, tmp_path, reason="header")
+
+
 def test_header_holds_what_the_file_says(tmp_path, hu, write_series):
     header = header_of(write_series(tmp_path, hu)[2])
     assert header.position == pytest.approx((-100, -120, 35))
     assert header.pixel_spacing == pytest.approx((0.8, 0.7))
     assert header.shape == (20, 24)
     assert header.padding_hu is None
+    assert header.sop_uid == f"{UID}.3"
+    assert header.instance_number == int(header.path.stem)
+    assert header.kernel == ""
