@@ -22,7 +22,7 @@ $(INSTALLED): setup.py constraints.txt tools/install.sh
 	@touch $@
 
 $(TEST_TOOLS): setup.py constraints.txt tools/install.sh
-	tools/install.sh cpu,test
+	tools/install.sh cpu,nlst,test
 	@touch $@ $(INSTALLED)
 
 reproduce: $(INSTALLED) ## the embedded cohort, both trainings, both evaluations: output/reproduce (at most 45 minutes)

@@ -6,7 +6,28 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 
-TEST_TOOLS = ["pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "types-PyYAML"]
+# The real trial: its public index (exactly this one: the documented figures are its), DICOM-SEG, slides, many machines.
+NLST = [
+    "idc-index==0.13.4",
+    "idc-index-data==25.0.5",
+    "pyarrow>=17,<26",  # 26 wants numpy 2, and fails at import only
+    "highdicom>=0.25",
+    "wsidicom>=0.35",
+    "dask>=2025.1",
+    "distributed>=2025.1",
+]
+TEST_TOOLS = [
+    "pytest",
+    "pytest-xdist",
+    "hypothesis",
+    "ruff",
+    "mypy",
+    "types-PyYAML",
+    "pylibjpeg-openjpeg",  # writes the JPEG 2000 files of the tests
+    "pyjpegls",  # and the JPEG-LS ones
+    "openslide-python",  # a second opinion on the slides that the tests write
+    "openslide-bin",
+]
 
 setup(
     name="lung-ssp",
@@ -37,6 +58,7 @@ setup(
     extras_require={
         "cpu": ["paddlepaddle==2.6.2"],
         "gpu": ["paddlepaddle-gpu==2.6.2"],
+        "nlst": NLST,
         "test": TEST_TOOLS,
     },
     entry_points={"console_scripts": ["lung-ssp = lung_ssp.cli:main"]},

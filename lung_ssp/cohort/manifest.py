@@ -1,15 +1,14 @@
 """One's own cohort: the lesions of a manifest (cohort/manifest_rows.py) made into sections like the embedded ones."""
 
 import hashlib
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 from tqdm import tqdm
 
+from lung_ssp.cohort.annotations.volumes import read_mask
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.manifest_rows import Row, read_manifest
 from lung_ssp.cohort.settings import CohortSettings
@@ -30,8 +29,6 @@ from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError, SeriesError
 from lung_ssp.files import sha256_of, write_json, write_text
-
-GRID_TOLERANCE_MM = 0.1  # between a mask's grid and its series'
 
 
 def prepare_manifest(root: Path, settings: CohortSettings, section_settings: SectionSettings) -> dict[str, Any]:
@@ -137,27 +134,11 @@ def _ball(row: Row, volume: Volume) -> np.ndarray:
 
 
 def _mask_of(row: Row, path: Path, volume: Volume) -> np.ndarray:
-    """The row's mask, bool (z, y, x), after checking that it lies on the grid of the series."""
-    where = f"The manifest's line {row.number}: the mask {path}"
+    """The row's mask on the voxels of the series, bool (z, y, x)."""
     try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as arrays:
-                values = arrays["mask"]
-        else:
-            image = sitk.DICOMOrient(sitk.ReadImage(str(path)), "LPS")
-            values = sitk.GetArrayFromImage(image)
-            corner = np.abs(np.subtract(image.GetOrigin(), volume.origin)).max()
-            pitch = np.abs(np.subtract(image.GetSpacing(), volume.spacing[::-1])).max()
-            if max(corner, pitch) > GRID_TOLERANCE_MM:
-                raise CohortError(f"{where} has another origin or spacing than the series {row.series}.")
-    except (OSError, EOFError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile) as error:
-        raise CohortError(f"{where} cannot be read ({error}).") from error
-    if values.shape != volume.shape:
-        raise CohortError(f"{where} has the size {values.shape} (z, y, x), the series {volume.shape}.")
-    mask = values != 0 if row.mask_value is None else values == row.mask_value
-    if not mask.any():
-        raise CohortError(f"{where} holds no voxel of the lesion.")
-    return mask
+        return read_mask(path, volume, row.mask_value)
+    except CohortError as error:
+        raise CohortError(f"The manifest's line {row.number}: the mask {error}") from error
 
 
 def _write_table(root: Path, rows: list[Row], split_of: dict[str, str]) -> None:

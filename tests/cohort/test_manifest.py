@@ -70,6 +70,27 @@ def test_masks_in_any_format_give_the_same_section(clinic, tmp_path):
     assert (tmp_path / "cohort" / "sections.csv").read_text().splitlines()[1].startswith("A,train,2,")
 
 
+def test_a_mask_on_a_finer_grid_gives_the_same_section(clinic, tmp_path):
+    folder, _, _ = clinic
+    image = sitk.ReadImage(str(folder / "mask.nii.gz"))
+    finer = sitk.ResampleImageFilter()
+    finer.SetReferenceImage(image)
+    finer.SetOutputSpacing([spacing / 2 for spacing in image.GetSpacing()])
+    finer.SetSize([2 * size - 1 for size in image.GetSize()])
+    finer.SetInterpolator(sitk.sitkNearestNeighbor)
+    sitk.WriteImage(finer.Execute(image), str(folder / "finer.mha"))
+    manifest = write(
+        folder,
+        "patient,split,series,mask,mask_value",
+        "A,train,series,mask.npz,1",
+        "B,test,series,finer.mha,1",
+        name="finer.csv",
+    )
+    prepare(manifest, tmp_path / "cohort")
+    train, test = (read_sections(tmp_path / "cohort", split) for split in ("train", "test"))
+    np.testing.assert_array_equal(train.images, test.images)
+
+
 def test_a_position_shows_the_same_lesion_as_its_mask(clinic, tmp_path):
     folder, scan, planned = clinic
     x, y, z = scan.centres_mm[0]

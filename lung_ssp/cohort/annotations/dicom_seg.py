@@ -1,0 +1,292 @@
+"""DICOM segmentations (Segmentation Storage, PS3.3 A.51): read onto a series' voxels, and written."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import SimpleITK as sitk
+from pydicom.uid import generate_uid
+from pydicom.valuerep import DA, TM
+
+from lung_ssp.cohort.annotations.planes import LARGEST_DRIFT, slice_voxels, stored_plane
+from lung_ssp.cohort.annotations.seg_file import Segment, SegmentationFile, require_highdicom
+from lung_ssp.cohort.annotations.settings import LARGEST_LOSS
+from lung_ssp.cohort.annotations.volumes import mask_onto
+from lung_ssp.ct.series import DICOM_SUFFIXES, Series, open_series
+from lung_ssp.ct.slice_header import read_dataset
+from lung_ssp.errors import CohortError
+from lung_ssp.files import write_atomically
+
+if TYPE_CHECKING:
+    from highdicom.seg import Segmentation
+
+SEGMENTATION_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation Storage
+    "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation Storage
+)
+STEP_TOLERANCE = 0.1  # how far a frame may lie from its place in a regular stack, as a share of the step
+HALF_SLICE = 0.5 + 1e-6  # a frame further from its slice than that is another slice's
+POSITION_DECIMALS = 3  # of a millimetre: what is smaller comes from rounded positions
+MAKER = "lung_ssp"
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentMask(Segment):
+    """One segment on the voxels of a series: what the file says about it, and mask, bool (z, y, x), not empty."""
+
+    mask: np.ndarray
+
+
+def read_segmentation(
+    source: Path,
+    series: Series,
+    labels: Sequence[str] = ("*",),
+    accept_other_series: bool = False,
+    largest_loss: float = LARGEST_LOSS,
+) -> list[SegmentMask]:
+    """Read the segments of DICOM segmentations onto the voxels of a series, frame by frame.
+
+    A frame goes to the slice it was made from (ReferencedSOPInstanceUID), else to the nearest one by its position;
+    within the slice its pixels go by their coordinates. Where the frames lie on another grid than the series, such as
+    that of another reconstruction of the exam, the whole segment is brought over by coordinates (see `mask_onto`).
+
+    Args:
+        source: a file, or a folder whose segmentations are all read; other DICOM files may lie there.
+        series: the CT series that was read.
+        labels: patterns (* and ?, in any case); a segment is read where one fits its label or its kind.
+        accept_other_series: take a segmentation that names another series though it has, or may have, another frame
+            of reference; within one frame of reference it is taken in any case.
+        largest_loss: by how much the volume of a segment may change on another grid, as a share.
+
+    Raises:
+        CohortError: no segmentation, none of the labels, a segmentation of another series, a damaged file, or a
+            segment that is empty or lies outside the series.
+    """
+    found: list[SegmentMask] = []
+    present: list[str] = []
+    for path in _segmentations(source):
+        file = SegmentationFile(path)
+        present += [segment.label for segment in file.segments]
+        wanted = [s for s in file.segments if any(_fits(pattern, s) for pattern in labels)]
+        if wanted:
+            _require_place(file, series, accept_other_series)
+            found += [_on_series(file, segment, series, largest_loss) for segment in wanted]
+    if not found:
+        raise CohortError(
+            f"{source} holds no segment that fits {', '.join(labels)}: its segments are {', '.join(present) or 'none'}."
+        )
+    return found
+
+
+def write_segmentation(
+    path: Path, source_files: Sequence[Path], masks: np.ndarray, descriptions: Sequence[str], key: str
+) -> None:
+    """Write lesions of a CT series as a DICOM segmentation, the same bytes for the same arguments.
+
+    Args:
+        path: the file to write.
+        source_files: the CT's DICOM files, in any order.
+        masks: uint8 (z, y, x), z ascending, as `open_series` gives the volume: 0 background, 1..n the lesions.
+        descriptions: the label of each lesion, n of them.
+        key: what the unique identifiers are derived from.
+
+    Raises:
+        CohortError: the masks have another shape than the series, or another number of lesions than descriptions.
+        SeriesError: the files are no regular series.
+    """
+    require_highdicom()
+    import highdicom
+    from highdicom.seg import Segmentation, SegmentDescription
+    from pydicom.sr.codedict import codes
+
+    from lung_ssp import __version__
+
+    series = open_series(list(source_files))
+    if masks.shape != series.volume.shape:
+        raise CohortError(f"The masks have the size {masks.shape} (z, y, x), the series {series.volume.shape}.")
+    if not descriptions or masks.max() != len(descriptions):
+        raise CohortError(
+            f"The masks hold lesions up to {masks.max()}, but {len(descriptions)} descriptions are given."
+        )
+    segments = [
+        SegmentDescription(
+            number,
+            label,
+            codes.SCT.MorphologicallyAbnormalStructure,
+            codes.SCT.Nodule,
+            "MANUAL",
+            tracking_uid=_uid(key, "lesion", number),
+            tracking_id=label,
+        )
+        for number, label in enumerate(descriptions, start=1)
+    ]
+    slices = [highdicom.imread(reference.path) for reference in series.slices if reference.path is not None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it would print names of patients that it finds unusual
+        image = Segmentation(
+            slices,
+            _as_stored(masks, series),
+            "BINARY",
+            segments,
+            series_instance_uid=_uid(key, "series"),
+            series_number=100,
+            sop_instance_uid=_uid(key, "image"),
+            instance_number=1,
+            manufacturer=MAKER,
+            manufacturer_model_name=MAKER,
+            software_versions=__version__,
+            device_serial_number="0",
+        )
+    _date_like(image, slices[0])
+    dimensions = _uid(key, "dimensions")
+    for item in [*image.DimensionOrganizationSequence, *image.DimensionIndexSequence]:
+        item.DimensionOrganizationUID = dimensions
+    write_atomically(path, lambda file: image.save_as(file, enforce_file_format=True))
+
+
+def _require_place(file: SegmentationFile, series: Series, accept_other_series: bool) -> None:
+    """Refuse a segmentation of another series, unless it shares the frame of reference or is accepted."""
+    if accept_other_series or _is_of(file, series):
+        return
+    ours = _frame_of_reference(series)
+    if not ours or ours != file.frame_of_reference:
+        raise CohortError(
+            f"{file.path} is a segmentation of another series than {series.volume.series_uid} and has another frame of "
+            "reference: give the series that it was made from."
+        )
+
+
+def _is_of(file: SegmentationFile, series: Series) -> bool:
+    slices = {reference.sop_uid for reference in series.slices} - {""}
+    return series.volume.series_uid in file.series_uids or any(frame.source_uid in slices for frame in file.frames)
+
+
+def _on_series(file: SegmentationFile, segment: Segment, series: Series, largest_loss: float) -> SegmentMask:
+    what = f"The segment {segment.number} ({segment.label}) of {file.path}"
+    if not file.frames_of(segment):
+        raise CohortError(f"{what} has no frame.")
+    if _lies_on_slices(file, segment, series):
+        mask = _from_slices(file, segment, series, what)
+    else:
+        mask = mask_onto(_stack(file, segment, what), series.volume, what, largest_loss)
+    if not mask.any():
+        raise CohortError(f"{what} holds no voxel.")
+    return SegmentMask(**vars(segment), mask=mask)
+
+
+def _lies_on_slices(file: SegmentationFile, segment: Segment, series: Series) -> bool:
+    """Whether the frames have the voxels of the series; those of another one must lie on its slices, too."""
+    planes = {frame.plane for frame in file.frames_of(segment)}
+    if not all(plane.fits(series.volume) for plane in planes):
+        return False
+    depths = np.array([plane.depth(series.volume) for plane in planes])
+    return _is_of(file, series) or bool(np.abs(depths - np.rint(depths)).max() < LARGEST_DRIFT)
+
+
+def _from_slices(file: SegmentationFile, segment: Segment, series: Series, what: str) -> np.ndarray:
+    """Copied from frame to slice."""
+    volume = series.volume
+    index_of = {reference.sop_uid: index for index, reference in enumerate(series.slices) if reference.sop_uid}
+    mask = np.zeros(volume.shape, bool)
+    for frame in file.frames_of(segment):
+        pixels = file.pixels(frame, segment)
+        if not pixels.any():
+            continue
+        depth = frame.plane.depth(volume)
+        index = index_of.get(frame.source_uid, round(depth))
+        if not 0 <= index < len(mask):
+            raise CohortError(f"{what} lies partly outside the series {volume.series_uid}.")
+        if abs(depth - index) > HALF_SLICE:
+            raise CohortError(
+                f"{what} has a frame that lies {abs(depth - index):.1f} slices beside its own, {frame.source_uid}: its "
+                "geometry is wrong."
+            )
+        y, x = slice_voxels(pixels, frame.plane, volume, what)
+        mask[index, y, x] = True
+    return mask
+
+
+def _stack(file: SegmentationFile, segment: Segment, what: str) -> sitk.Image:
+    """The segment on the grid of its own frames, 8-bit, 0 or 1."""
+    frames = file.frames_of(segment)
+    first = frames[0].plane
+    row, column = np.array(first.orientation[:3]), np.array(first.orientation[3:])
+    normal = np.cross(row, column)
+    positions = np.array([frame.plane.position for frame in frames])
+    depths = positions @ normal
+    step = _step(file, normal)
+    places = (depths - depths.min()) / step
+    sideways = np.abs((positions - positions[0]) @ np.stack([row, column], axis=1)).max()
+    alike = {(frame.plane.orientation, frame.plane.pixel_spacing) for frame in frames}
+    irregular = np.abs(places - np.rint(places)).max() > STEP_TOLERANCE
+    if len(alike) > 1 or sideways > LARGEST_DRIFT * min(first.pixel_spacing) or irregular:
+        raise CohortError(f"{what} has frames that make no regular stack: it cannot be brought onto the series.")
+    stack = np.zeros((round(places.max()) + 1, *first.shape), np.uint8)
+    for frame, place in zip(frames, places, strict=True):
+        stack[round(place)] |= file.pixels(frame, segment)
+    image = sitk.GetImageFromArray(stack)
+    image.SetSpacing((first.pixel_spacing[1], first.pixel_spacing[0], step))
+    image.SetOrigin(positions[depths.argmin()].tolist())
+    image.SetDirection(np.stack([row, column, normal], axis=1).ravel().tolist())
+    return image
+
+
+def _step(file: SegmentationFile, normal: np.ndarray) -> float:
+    """Between the planes of all frames, mm; a single plane is as thick as the file says."""
+    depths = np.unique(np.round([np.array(frame.plane.position) @ normal for frame in file.frames], POSITION_DECIMALS))
+    return float(np.diff(depths).min()) if len(depths) > 1 else file.thickness_mm()
+
+
+def _segmentations(source: Path) -> list[Path]:
+    if not source.exists():
+        raise CohortError(f"{source} does not exist: give a DICOM segmentation or its folder.")
+    files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
+    found = []
+    for path in files:
+        dataset = read_dataset(path)
+        if dataset is None and (path == source or path.suffix.lower() in DICOM_SUFFIXES):
+            raise CohortError(f"{path} is not a DICOM file: remove it, or copy it again from its source.")
+        if dataset is not None and dataset.get("SOPClassUID") in SEGMENTATION_CLASSES:
+            found.append(path)
+    if not found:
+        raise CohortError(f"{source} holds no DICOM segmentation: give the folder of one.")
+    return found
+
+
+def _fits(pattern: str, segment: Segment) -> bool:
+    return any(fnmatch(text.lower(), pattern.lower()) for text in (segment.label, segment.kind))
+
+
+def _frame_of_reference(series: Series) -> str:
+    """FrameOfReferenceUID (0020,0052) of the series, or empty."""
+    path = next((reference.path for reference in series.slices if reference.path is not None), None)
+    dataset = None if path is None else read_dataset(path)
+    return "" if dataset is None else str(dataset.get("FrameOfReferenceUID", ""))
+
+
+def _as_stored(masks: np.ndarray, series: Series) -> np.ndarray:
+    """The masks in the rows and columns of the series' files, (z, rows, columns)."""
+    frames = []
+    for mask, reference in zip(masks, series.slices, strict=True):
+        plane = stored_plane(reference)
+        y, x = plane.to_voxels(np.indices(plane.shape).reshape(2, -1), series.volume)
+        frames.append(mask[y, x].reshape(plane.shape))
+    return np.stack(frames)
+
+
+def _date_like(image: "Segmentation", source: Any) -> None:
+    """Give a segmentation the date of its source instead of today's, so that it can be made again."""
+    date = str(source.get("ContentDate") or source.get("StudyDate") or "19000101")
+    time = str(source.get("ContentTime") or "000000")
+    image.InstanceCreationDate = image.ContentDate = DA(date)
+    image.InstanceCreationTime = image.ContentTime = TM(time)
+    for equipment in image.get("ContributingEquipmentSequence", []):
+        equipment.ContributionDateTime = date + time
+
+
+def _uid(*parts: object) -> str:
+    return str(generate_uid(entropy_srcs=[str(part) for part in parts]))

@@ -1,0 +1,189 @@
+"""The inside of a DICOM segmentation file: its segments, and its frames one at a time."""
+
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from lung_ssp.cohort.annotations.planes import Plane
+from lung_ssp.ct.slice_header import read_dataset
+from lung_ssp.errors import CohortError, EnvironmentFault
+
+if TYPE_CHECKING:
+    from highdicom.seg import Segmentation
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a file says about one of its segments.
+
+    label, number: SegmentLabel (0062,0005) and SegmentNumber (0062,0004).
+    category, kind: what it is, as the codes' meanings: SegmentedPropertyCategory, such as "Anatomical Structure", and
+        SegmentedPropertyType after its modifier, such as "Left Upper lobe of lung".
+    region: where it is, the meaning of the first AnatomicRegionSequence item, or empty.
+    tracking_id: TrackingID (0062,0020), or empty.
+    """
+
+    label: str
+    number: int
+    category: str
+    kind: str
+    region: str
+    tracking_id: str
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame: its number from 1, its segment (0: of all), the slice it was made from ("" if unknown), its plane."""
+
+    number: int
+    segment: int
+    source_uid: str
+    plane: Plane
+
+
+def require_highdicom() -> None:
+    """Say in one sentence that the package for segmentations is not there.
+
+    Raises:
+        EnvironmentFault: it is not.
+    """
+    if importlib.util.find_spec("highdicom") is None:
+        raise EnvironmentFault("DICOM segmentations need highdicom, which is missing: pip install 'lung-ssp[nlst]'.")
+
+
+class SegmentationFile:
+    """One segmentation, of whose frames only those that are asked for are read.
+
+    Attributes:
+        path: the file.
+        segments: its segments, without the background of a label map.
+        frames: its frames.
+        series_uids: the series that it names as its sources.
+        frame_of_reference: FrameOfReferenceUID (0020,0052), or empty.
+
+    Raises:
+        CohortError: the file is damaged or truncated.
+        EnvironmentFault: highdicom is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        require_highdicom()
+        from highdicom.seg import segread
+
+        self.path = path
+        try:
+            self._image: Segmentation = segread(path, lazy_frame_retrieval=_frames_stand_alone(path))
+            self.segments = [_describe(item) for item in self._image.SegmentSequence if int(item.SegmentNumber)]
+            self.frames = list(_frames(self._image))
+        except Exception as error:  # highdicom raises errors of many kinds where a file is damaged
+            raise self._damaged() from error
+        self.series_uids = {str(item.SeriesInstanceUID) for item in self._image.get("ReferencedSeriesSequence", [])}
+        self.frame_of_reference = str(self._image.get("FrameOfReferenceUID", ""))
+        size = self._image.Rows * self._image.Columns * self._image.BitsAllocated * len(self.frames) // 8
+        if not self._image.transfer_syntax_uid.is_compressed and path.stat().st_size < size:
+            raise self._damaged()
+
+    def frames_of(self, segment: Segment) -> list[Frame]:
+        """The frames in which a segment may be."""
+        return [frame for frame in self.frames if frame.segment in (0, segment.number)]
+
+    def pixels(self, frame: Frame, segment: Segment) -> np.ndarray:
+        """Where a segment is in a frame, bool (rows, columns); of a probability, what has at least half the highest.
+
+        Raises:
+            CohortError: the frame cannot be decoded.
+        """
+        try:
+            stored = self._image.get_stored_frame(frame.number)
+        except Exception as error:  # as above
+            raise self._damaged() from error
+        if frame.segment == 0:
+            return stored == segment.number
+        return 2 * stored.astype(int) >= int(self._image.get("MaximumFractionalValue", 1))
+
+    def thickness_mm(self) -> float:
+        """How far apart its planes are by its own account (SpacingBetweenSlices, else SliceThickness).
+
+        Raises:
+            CohortError: it does not tell.
+        """
+        measures = _group(self._image, self._image.PerFrameFunctionalGroupsSequence[0], "PixelMeasuresSequence")
+        thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0)
+        if thickness <= 0:
+            raise CohortError(f"{self.path} does not tell how thick its planes are: give the series it was made from.")
+        return thickness
+
+    def _damaged(self) -> CohortError:
+        return CohortError(
+            f"{self.path} is damaged, truncated or no DICOM segmentation: copy it again from its source."
+        )
+
+
+def _frames_stand_alone(path: Path) -> bool:
+    """Whether single frames can be read from a file: not where it is deflated, or frames begin within a byte."""
+    header = read_dataset(path)
+    if header is None or header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+        return False
+    return int(header.Rows) * int(header.Columns) % 8 == 0
+
+
+def _describe(item: Any) -> Segment:
+    kinds = item.get("SegmentedPropertyTypeCodeSequence", [])
+    modifiers = kinds[0].get("SegmentedPropertyTypeModifierCodeSequence", []) if kinds else []
+    return Segment(
+        label=str(item.get("SegmentLabel", "")),
+        number=int(item.SegmentNumber),
+        category=_meaning(item.get("SegmentedPropertyCategoryCodeSequence", [])),
+        kind=f"{_meaning(modifiers)} {_meaning(kinds)}".strip(),
+        region=_meaning(item.get("AnatomicRegionSequence", [])),
+        tracking_id=str(item.get("TrackingID", "")),
+    )
+
+
+def _meaning(sequence: Any) -> str:
+    return str(sequence[0].get("CodeMeaning", "")) if sequence else ""
+
+
+def _frames(image: "Segmentation") -> Iterator[Frame]:
+    """The frames in their order, with their planes."""
+    label_map = image.get("SegmentationType") == "LABELMAP"
+    for number, groups in enumerate(image.PerFrameFunctionalGroupsSequence, start=1):
+        measures = _group(image, groups, "PixelMeasuresSequence")
+        segment = (
+            0 if label_map else int(_group(image, groups, "SegmentIdentificationSequence").ReferencedSegmentNumber)
+        )
+        yield Frame(
+            number,
+            segment,
+            _source_uid(groups),
+            Plane(
+                _numbers(_group(image, groups, "PlanePositionSequence").ImagePositionPatient),
+                _numbers(_group(image, groups, "PlaneOrientationSequence").ImageOrientationPatient),
+                _numbers(measures.PixelSpacing),
+                (int(image.Rows), int(image.Columns)),
+            ),
+        )
+
+
+def _group(image: "Segmentation", groups: Any, name: str) -> Any:
+    """A functional group of a frame, its own or the one shared by all."""
+    own = groups.get(name)
+    return (own or image.SharedFunctionalGroupsSequence[0][name].value)[0]
+
+
+def _source_uid(groups: Any) -> str:
+    """The slice that a frame was made from, where it names exactly one."""
+    derivations = groups.get("DerivationImageSequence") or []
+    sources = {
+        str(source.ReferencedSOPInstanceUID) for one in derivations for source in one.get("SourceImageSequence", [])
+    }
+    return sources.pop() if len(sources) == 1 else ""
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)

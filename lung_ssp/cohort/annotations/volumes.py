@@ -1,0 +1,157 @@
+"""Volumes and masks in NIfTI, MHA and NRRD files (and masks in npz files), brought onto a series' voxels."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from lung_ssp.cohort.annotations.settings import LARGEST_LOSS
+from lung_ssp.ct.volume import Volume
+from lung_ssp.errors import CohortError
+
+SUFFIXES = (".nii", ".nii.gz", ".mha", ".nrrd")  # all keep their voxels in the file itself
+GRID_TOLERANCE_MM = 0.1  # grids whose corners lie nearer to one another are one grid
+ROUNDING = 1e-6
+
+
+def read_volume(path: Path) -> Volume:
+    """Read a CT scan in Hounsfield units, turned so that x runs to the patient's left, y to the back, z to the head.
+
+    SimpleITK brings every format to LPS coordinates. What the file holds is taken as HU, rounded to whole ones.
+
+    Raises:
+        CohortError: the file cannot be read, is no single three-dimensional scan, or holds what HU cannot be.
+    """
+    image = _read_image(path)
+    values = sitk.GetArrayViewFromImage(image)
+    lowest, highest = float(values.min()), float(values.max())
+    if not (np.isfinite([lowest, highest]).all() and -(2**15) <= lowest < 0 and highest < 2**15):
+        raise CohortError(f"{path} holds values from {lowest:g} to {highest:g}: these are no Hounsfield units.")
+    return Volume.from_image(sitk.DICOMOrient(image, "LPS"))
+
+
+def read_mask(path: Path, volume: Volume, value: int | None = None, largest_loss: float = LARGEST_LOSS) -> np.ndarray:
+    """Read a mask and bring it onto the voxels of a volume.
+
+    An image goes by its coordinates, whatever its orientation and grid (see `mask_onto`). An npz file with an array
+    `mask` (z, y, x), z towards the head, knows no coordinates and must have the volume's shape.
+
+    Args:
+        path: .nii, .nii.gz, .mha, .nrrd or .npz.
+        volume: the scan that the mask is of.
+        value: which of its values is meant; None: everything but 0.
+        largest_loss: see `mask_onto`.
+
+    Returns:
+        bool (z, y, x) of the volume's shape, not empty.
+
+    Raises:
+        CohortError: the file cannot be read, holds no such voxel, or does not fit the volume. The message begins with
+            the path.
+    """
+    if path.suffix != ".npz":
+        image = _read_image(path)
+        return mask_onto(image != 0 if value is None else image == value, volume, str(path), largest_loss)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            values = arrays["mask"]
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise CohortError(f"{path} cannot be read ({error}).") from error
+    if values.shape != volume.shape:
+        raise CohortError(f"{path} has the size {values.shape} (z, y, x), the series {volume.shape}.")
+    mask: np.ndarray = values != 0 if value is None else values == value
+    _require_voxels(mask, str(path))
+    return mask
+
+
+def mask_onto(image: sitk.Image, volume: Volume, what: str, largest_loss: float = LARGEST_LOSS) -> np.ndarray:
+    """Bring a mask onto the voxels of a volume through patient coordinates.
+
+    On the same grid, its axes turned or not, the mask is copied exactly; on another, each voxel takes the value of the
+    mask's nearest one.
+
+    Args:
+        image: 8-bit, 0 or 1, in LPS coordinates.
+        what: the mask's name, with which a message begins.
+        largest_loss: by how much the mask's volume may change on the way, as a share of it.
+
+    Returns:
+        bool (z, y, x), not empty.
+
+    Raises:
+        CohortError: the mask is empty, lies partly outside the volume, or changes its volume more than that.
+    """
+    mask = sitk.GetArrayViewFromImage(image) != 0
+    _require_voxels(mask, what)
+    axes = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(volume.direction)
+    turned = sitk.DICOMOrient(image, axes)
+    grid = Volume.from_image(sitk.Cast(turned, sitk.sitkInt16))
+    if _same_grid(grid, volume):
+        return sitk.GetArrayFromImage(turned) != 0
+    _require_inside(grid, volume, what)
+    to_volume = sitk.ResampleImageFilter()
+    to_volume.SetSize(volume.shape[::-1])
+    to_volume.SetOutputOrigin(volume.origin)
+    to_volume.SetOutputSpacing(volume.spacing[::-1])
+    to_volume.SetOutputDirection(volume.direction)
+    to_volume.SetInterpolator(sitk.sitkNearestNeighbor)
+    moved = to_volume.Execute(turned)
+    result: np.ndarray = sitk.GetArrayFromImage(moved) != 0
+    before = np.count_nonzero(mask) * grid.voxel_mm3
+    change = np.count_nonzero(result) * volume.voxel_mm3 / before - 1
+    if abs(change) > largest_loss:
+        raise CohortError(
+            f"{what} has another grid than the series, on whose voxels it {'loses' if change < 0 else 'gains'} "
+            f"{abs(change):.0%} of its volume, more than {largest_loss:.0%}: give a mask on a finer grid."
+        )
+    return result
+
+
+def _read_image(path: Path) -> sitk.Image:
+    if not path.name.lower().endswith(SUFFIXES):
+        raise CohortError(f"{path} cannot be read: its name must end in one of {', '.join(SUFFIXES)}.")
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise CohortError(f"{path} cannot be read: it is missing, damaged or of another format.") from error
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise CohortError(
+            f"{path} has {image.GetDimension()} dimensions and {image.GetNumberOfComponentsPerPixel()} values a voxel: "
+            "three dimensions and one value are needed."
+        )
+    return image
+
+
+def _require_voxels(mask: np.ndarray, what: str) -> None:
+    if not mask.any():
+        raise CohortError(f"{what} holds no voxel of the lesion.")
+
+
+def _same_grid(grid: Volume, volume: Volume) -> bool:
+    if grid.shape != volume.shape:
+        return False
+    corners = np.array([[0, 0, 0], *np.diag(volume.shape)])
+    return bool(np.abs(grid.to_world(corners) - volume.to_world(corners)).max() < GRID_TOLERANCE_MM)
+
+
+def _require_inside(grid: Volume, volume: Volume, what: str) -> None:
+    """Refuse a mask (the voxels of `grid` that are not 0) with voxels beside the volume's, by more than half of one."""
+    extent = [np.flatnonzero(grid.hu.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    corners = np.array(np.meshgrid(*[(places[0], places[-1]) for places in extent])).reshape(3, -1).T
+    if not _outside(corners, grid, volume).any():
+        return
+    share = float(_outside(np.argwhere(grid.hu), grid, volume).mean())
+    if share > 0:
+        raise CohortError(
+            f"{what} has another origin or spacing than the series, and {share:.1%} of it lie outside: check which "
+            "series it is of."
+        )
+
+
+def _outside(index: np.ndarray, grid: Volume, volume: Volume) -> np.ndarray:
+    """Whether voxels of a grid, (n, 3) in (z, y, x), lie beside the volume, bool (n)."""
+    place = volume.to_index(grid.to_world(index))
+    reach = np.maximum(1, np.divide(grid.spacing, volume.spacing)) / 2 + ROUNDING
+    outside: np.ndarray = ((place < -reach) | (place > np.array(volume.shape) - 1 + reach)).any(axis=1)
+    return outside
