@@ -3,14 +3,16 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
+NLST := $(VENV)/installed-nlst
 TEST_TOOLS := $(VENV)/installed-test
 REPRODUCE := output/reproduce
 SMOKE := output/smoke
+TRIAL := output/trial
 # Real nodules (lidc_nodules_3d.npz), never trained on: measured where the folder is there.
 REAL_NODULES ?= $(wildcard ../shared/data/lidc-nodules)
 
 .DEFAULT_GOAL := help
-.PHONY: help install reproduce smoke test lint clean-smoke
+.PHONY: help install nlst reproduce smoke trial test lint clean-smoke
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
@@ -21,9 +23,15 @@ $(INSTALLED): setup.py constraints.txt tools/install.sh
 	tools/install.sh cpu
 	@touch $@
 
+nlst: $(NLST) ## the same with what the real trial needs
+
+$(NLST): setup.py constraints.txt tools/install.sh
+	tools/install.sh cpu,nlst
+	@touch $@ $(INSTALLED)
+
 $(TEST_TOOLS): setup.py constraints.txt tools/install.sh
 	tools/install.sh cpu,nlst,test
-	@touch $@ $(INSTALLED)
+	@touch $@ $(INSTALLED) $(NLST)
 
 reproduce: $(INSTALLED) ## the embedded cohort, both trainings, both evaluations: output/reproduce (at most 45 minutes)
 	$(PYTHON) tools/prepare.py --config configs/cohort/phantom.yml
@@ -40,6 +48,17 @@ smoke: $(INSTALLED) clean-smoke ## the same on a tiny cohort with a few steps, a
 	$(PYTHON) tools/eval.py $(SMOKE)/classification --table2
 	$(PYTHON) tools/diagnose.py $(SMOKE)/cohort/scans/PHANTOM-00001 --segmentation $(SMOKE)/segmentation \
 		--classification $(SMOKE)/classification --out $(SMOKE)/diagnosis
+
+trial: $(NLST) ## every step for the real trial (docs/nlst.md), on phantoms dressed as it: output/trial
+	$(PYTHON) tools/prepare.py --config configs/cohort/phantom_trial.yml
+	$(PYTHON) tools/train.py --config configs/segmentation/smoke.yml --output $(TRIAL)/segmentation --resume \
+		-o train_dataset.dataset_root=$(TRIAL)/phantoms -o val_dataset.dataset_root=$(TRIAL)/phantoms
+	$(PYTHON) tools/prepare.py plan --cohort trial
+	$(PYTHON) tools/prepare.py download --cohort trial
+	$(PYTHON) tools/prepare.py run --cohort trial -o candidates=$(TRIAL)/segmentation
+	$(PYTHON) tools/prepare.py verify $(TRIAL)/cohort
+	$(PYTHON) tools/train.py --config configs/classification/trial.yml --output $(TRIAL)/classification --resume
+	$(PYTHON) tools/eval.py $(TRIAL)/classification
 
 clean-smoke:
 	@rm -rf $(SMOKE)

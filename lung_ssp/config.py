@@ -16,7 +16,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from lung_ssp.classification.settings import ClassificationSettings
-from lung_ssp.cohort.prepare import PreparationSettings
+from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.preparation_settings import PreparationSettings
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.settings import Settings
@@ -25,6 +26,7 @@ KINDS: dict[str, type[Settings]] = {
     "classification": ClassificationSettings,
     "segmentation": SegmentationSettings,
     "preparation": PreparationSettings,
+    "nlst": NlstSettings,
 }
 COMMAND_LINE = "the command line (-o)"
 

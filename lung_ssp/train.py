@@ -26,7 +26,7 @@ def train_run(config_path: Path, overrides: Sequence[str], output: Path, device:
     """
     config = load_config(config_path, overrides)
     settings = config.settings
-    if settings.task == "preparation":
+    if settings.task in ("preparation", "nlst"):
         raise ConfigError(f"{config_path} prepares a cohort and trains nothing: give it to tools/prepare.py.")
     cohort = Path(settings.train_dataset.dataset_root)
     facts = {**runtime.environment(), "seed": settings.seed, "cohort": cohort_statement(read_cohort(cohort))}

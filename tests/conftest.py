@@ -10,9 +10,14 @@ import pytest
 from hypothesis import settings
 
 from lung_ssp.classification.build import build_classification
+from lung_ssp.cohort.nlst.plan import make_plan
+from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
+from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
+from lung_ssp.cohort.phantom.trial import write_trial
 from lung_ssp.cohort.prepare import prepare_cohort
-from lung_ssp.cohort.settings import ClassCounts, CohortSettings
+from lung_ssp.cohort.settings import ClassCounts, CohortSettings, PhantomSettings
+from lung_ssp.cohort.store import read_cohort
 from lung_ssp.config import load_config
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.segmentation.build import build_network
@@ -24,6 +29,8 @@ settings.register_profile("project", deadline=None, max_examples=50, derandomize
 settings.load_profile("project")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+TRIAL_CONFIG = REPOSITORY / "configs" / "cohort" / "trial.yml"
+PLANNED_FROM = {"index": "index.parquet", "boxes.sybil": "boxes.json"}
 
 
 @pytest.fixture(scope="session")
@@ -100,3 +107,31 @@ def runs(tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 def series(tiny_cohort: Path) -> Path:
     """The DICOM files of one synthetic scan."""
     return sorted(path for path in (tiny_cohort / "scans").iterdir() if path.is_dir())[0]
+
+
+@pytest.fixture(scope="session")
+def phantom_trial(make_small_scans: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an embedded cohort of six small scans that is dressed as the trial."""
+    root = tmp_path_factory.mktemp("trial") / "phantoms"
+    make_small_scans(root, [4, 1, 1], {"normal": 7, "adenocarcinoma": 3, "small_cell": 2})
+    cohort = read_cohort(root)
+    settings = PhantomSettings.model_validate(cohort["settings"]["phantom"])
+    write_trial(root, settings, cohort["seed"], cohort["key"])
+    return root
+
+
+@pytest.fixture(scope="session")
+def plan_trial(phantom_trial: Path) -> Callable[..., NlstSettings]:
+    """Gives the settings of configs/cohort/trial.yml on that cohort, with a plan and all else in one own folder."""
+
+    def plan(work: Path, *overrides: str, images: Path | None = None) -> NlstSettings:
+        folders = {name: work / name for name in ("plan", "samples", "cohort", "salt")}
+        folders |= {"images": images or phantom_trial / "trial" / "images", "tables": phantom_trial / "tables"}
+        (work / "salt").write_text("5a" * 32)
+        own = [f"folders.{name}={path}" for name, path in folders.items()]
+        own += [f"plan.{name}={phantom_trial}/trial/{file}" for name, file in PLANNED_FROM.items()]
+        settings: NlstSettings = load_config(TRIAL_CONFIG, [*own, *overrides], "nlst").settings
+        make_plan(settings.plan, work / "plan", open_pseudonyms(work / "salt"))
+        return settings
+
+    return plan

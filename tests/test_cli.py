@@ -177,6 +177,21 @@ def test_an_existing_run_is_refused(straight: Path, config: Path) -> None:
         (["prepare", "--config", CONFIG], "expected preparation"),
         (["eval", "tests"], "holds no run"),
         (["diagnose", "tests", "--segmentation", "x", "--classification", "y", "--out", "z"], "x holds no run"),
+        (
+            [
+                "diagnose",
+                "tests",
+                "--segmentation",
+                "x",
+                "--classification",
+                "y",
+                "--out",
+                "z",
+                "--accept",
+                "gaps,tlit",
+            ],
+            "'tlit' cannot be accepted: choose from tilt, gaps, duplicates",
+        ),
     ],
 )
 def test_a_fault_is_one_sentence_and_exit_code_2(words: list[object], sentence: str) -> None:

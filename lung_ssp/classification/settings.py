@@ -47,6 +47,9 @@ class ClassifierSettings(Settings):
 
     type: Literal["TwoTaskClassifier"] = Field("TwoTaskClassifier", description="the network")
     sharing: SharingMode = Field("partial_soft_sharing", description="what the two tasks share")
+    two_inputs: bool = Field(
+        False, description="the pathology branch sees patches of the patient's slide, not the section (networks.py)"
+    )
     alphas: AlphaSettings = Field(AlphaSettings(), description="the cross-stitch units' alphas")
     num_classes: NumClasses = Field(NumClasses(), description="classes per task")
     image_size: int = Field(28, ge=8, multiple_of=4, description="height and width of a section in pixels")
@@ -56,6 +59,15 @@ class ClassifierSettings(Settings):
     batch_norm_momentum: float = Field(0.999, ge=0, lt=1, description="share of the old moving average kept a step")
     batch_norm_epsilon: float = Field(0.001, gt=0, description="added to the variance")
 
+    @model_validator(mode="after")
+    def a_trunk_takes_one_kind_of_image(self) -> "ClassifierSettings":
+        if self.two_inputs and self.sharing == "hard_sharing":
+            raise ValueError(
+                "two_inputs needs a trunk for each branch, which hard_sharing does not have: choose single_task, "
+                "full_soft_sharing or partial_soft_sharing"
+            )
+        return self
+
 
 class SectionDatasetSettings(Settings):
     """The sections of one split of a prepared cohort."""
@@ -64,6 +76,13 @@ class SectionDatasetSettings(Settings):
     dataset_root: str = Field(description="folder of the prepared cohort")
     mode: Literal["train", "validation", "test"] = Field(description="the split")
     augment: bool = Field(False, description="flip and turn sections at random while training")
+    hide_slides: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="with two inputs, share of the sections with a slide that are shown without it while training, "
+        "drawn anew each time: slides are of cancers alone, and the image branch would else take none for health",
+    )
 
 
 class TwoTaskLossSettings(Settings):

@@ -1,5 +1,8 @@
 """The classifier as the training loop sees it: its losses, its log and its validation."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import paddle
 from paddle.nn import functional
@@ -11,6 +14,7 @@ from lung_ssp.classification.networks import TwoTaskClassifier
 from lung_ssp.classification.pictures import labelled_section
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
+from lung_ssp.cohort.store import class_names, read_cohort
 
 EVALUATION_BATCH = 256
 PICTURES = 8
@@ -30,34 +34,47 @@ class ClassificationTask:
     )
 
     def __init__(self, settings: ClassificationSettings) -> None:
-        size, classes = settings.model.image_size, settings.model.num_classes
+        of_model = settings.model.image_size, settings.model.num_classes, settings.model.two_inputs
         self.loss = settings.loss
-        self.training = SectionDataset(settings.train_dataset, size, classes)
-        self.validation = SectionDataset(settings.val_dataset, size, classes).whole()
-        self.test = SectionDataset(settings.test_dataset, size, classes).whole()
+        self.training = SectionDataset(settings.train_dataset, *of_model)
+        self.validation = SectionDataset(settings.val_dataset, *of_model).whole()
+        self.test = SectionDataset(settings.test_dataset, *of_model).whole()
         self.size = len(self.training)
+        self.image_names = class_names(read_cohort(Path(settings.train_dataset.dataset_root)))["image"]
         self.network = TwoTaskClassifier(settings.model)
         self.network.set_normalisation(paddle.to_tensor(self.training.sections.images))
+        if self.training.patches is not None:
+            self.network.set_slide_normalisation(self.training.patches.images)
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> SectionBatch:
-        """The training sections `indices`."""
-        return self.training.batch(indices, rng)
+        """The training sections `indices`.
+
+        If just one of them has a slide, it goes without: batch normalisation needs two to compare.
+        """
+        batch = self.training.batch(indices, rng)
+        return without_slides(batch) if batch.has_slide is not None and batch.has_slide.sum() == 1 else batch
 
     def losses(self, batch: SectionBatch) -> dict[str, paddle.Tensor]:
         """Cross-entropy of each task, the L2 penalty, and their weighted sum as "total"."""
-        logits = dict(zip(TASK_NAMES, self.network(paddle.to_tensor(batch.images)), strict=True))
-        return two_task_losses(logits, batch.labels, self.network.decayed_weights(), self.loss)
+        inputs = [paddle.to_tensor(array) for array in inputs_of(batch)]
+        logits, labels = dict(zip(TASK_NAMES, self.network(*inputs), strict=True)), batch.labels
+        if batch.has_slide is not None:
+            logits, labels = pathology_where_seen(logits, labels, batch.has_slide)
+        losses = two_task_losses(logits, labels, self.network.decayed_weights(), self.loss)
+        if batch.has_slide is not None and not batch.has_slide.any():
+            losses["total"] = losses["total"] + no_change(self.network)
+        return losses
 
     def log_values(self, batch: SectionBatch) -> dict[str, float]:
         """Mean accuracy of both tasks on the batch just learned and on the whole test set."""
         return {
-            "accuracy_train_value": mean_accuracy(predict_logits(self.network, batch.images), batch.labels),
-            "accuracy_test_value": mean_accuracy(predict_logits(self.network, self.test.images), self.test.labels),
+            "accuracy_train_value": mean_accuracy(predict_logits(self.network, *inputs_of(batch)), batch.labels),
+            "accuracy_test_value": mean_accuracy(predict_logits(self.network, *inputs_of(self.test)), self.test.labels),
         }
 
     def validate(self) -> dict[str, float]:
         """Mean accuracy of both tasks on the validation sections, which alone choose the best checkpoint."""
-        logits = predict_logits(self.network, self.validation.images)
+        logits = predict_logits(self.network, *inputs_of(self.validation))
         return {self.score_name: mean_accuracy(logits, self.validation.labels)}
 
     def scalars(self) -> dict[str, float]:
@@ -86,7 +103,11 @@ class ClassificationTask:
         batch = self.training.batch(np.linspace(0, self.size - 1, PICTURES).astype(int))
         return {
             f"sections/{i}": labelled_section(
-                batch.images[i, 0], int(batch.labels["image"][i]), int(batch.labels["pathology"][i])
+                batch.images[i, 0],
+                int(batch.labels["image"][i]),
+                int(batch.labels["pathology"][i]),
+                None if batch.slides is None else batch.slides[i],
+                self.image_names,
             )
             for i in range(len(batch))
         }
@@ -106,6 +127,37 @@ def two_task_losses(
     return {"total": total, **losses}
 
 
+def without_slides(batch: SectionBatch) -> SectionBatch:
+    """A batch of two inputs as if nobody had a slide."""
+    labels = {**batch.labels, "pathology": np.full(len(batch), MISSING)}
+    return replace(batch, labels=labels, has_slide=np.zeros(len(batch), bool))
+
+
+def inputs_of(batch: SectionBatch) -> list[np.ndarray]:
+    """What the network is given of a batch: the sections, and with two inputs the patches and where there are any."""
+    return [array for array in (batch.images, batch.slides, batch.has_slide) if array is not None]
+
+
+def pathology_where_seen(
+    logits: dict[str, paddle.Tensor], labels: dict[str, np.ndarray], has_slide: np.ndarray
+) -> tuple[dict[str, paddle.Tensor], dict[str, np.ndarray]]:
+    """The same with the pathology of those samples alone that have a slide; elsewhere its logits are no numbers.
+
+    Where no sample has one, the pathology is one sample without a label, of which no loss comes.
+    """
+    rows = np.flatnonzero(has_slide)
+    if len(rows):
+        pathology = paddle.gather(logits["pathology"], paddle.to_tensor(rows)), labels["pathology"][rows]
+    else:
+        pathology = paddle.zeros_like(logits["pathology"][:1]), np.array([MISSING])
+    return {**logits, "pathology": pathology[0]}, {**labels, "pathology": pathology[1]}
+
+
+def no_change(network: TwoTaskClassifier) -> paddle.Tensor:
+    """A loss of 0 that gives every parameter a gradient of 0: the optimizer wants one of each at each step."""
+    return paddle.add_n([parameter.sum() for parameter in network.parameters() if not parameter.stop_gradient]) * 0.0
+
+
 def masked_cross_entropy(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
     """Mean cross-entropy over the labelled samples; 0 where the batch holds no label."""
     total = functional.cross_entropy(logits, labels, ignore_index=MISSING, reduction="sum")
@@ -114,16 +166,19 @@ def masked_cross_entropy(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle
 
 
 @paddle.no_grad()
-def predict_logits(network: TwoTaskClassifier, images: np.ndarray) -> dict[str, np.ndarray]:
+def predict_logits(network: TwoTaskClassifier, images: np.ndarray, *slides: np.ndarray) -> dict[str, np.ndarray]:
     """Logits of both tasks in evaluation mode, by task name, float32 (n, classes); leaves the mode as it was.
 
     Args:
         images: float32 (n, 1, size, size), 0..1.
+        slides: with two inputs, what SectionBatch holds as `slides` and `has_slide`; nothing: no section has a slide.
+            The pathology logits of sections without a slide are NaN then.
     """
     was_training = network.training
     network.eval()
     parts = [
-        network(paddle.to_tensor(images[i : i + EVALUATION_BATCH])) for i in range(0, len(images), EVALUATION_BATCH)
+        network(*(paddle.to_tensor(array[i : i + EVALUATION_BATCH]) for array in (images, *slides)))
+        for i in range(0, len(images), EVALUATION_BATCH)
     ]
     if was_training:
         network.train()

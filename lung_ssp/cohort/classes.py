@@ -1,5 +1,7 @@
 """The nine classes of the paper (section 5), in its order and with its names."""
 
+from collections.abc import Sequence
+
 CLASS_NAMES = (
     "normal",
     "adenocarcinoma",
@@ -17,8 +19,8 @@ MISSING = -1  # a label that nobody gave: left out of losses and metrics
 TASK_NAMES = ("image", "pathology")
 
 
-def class_name(label: int) -> str:
-    """The name of a class, "no label" for a missing one, and the bare number beyond the paper's nine."""
+def class_name(label: int, names: Sequence[str] = CLASS_NAMES) -> str:
+    """The name of a class, "no label" for a missing one, and the bare number beyond the names there are."""
     if label == MISSING:
         return "no label"
-    return CLASS_NAMES[label] if label < len(CLASS_NAMES) else f"class {label}"
+    return names[label] if label < len(names) else f"class {label}"

@@ -14,8 +14,12 @@ from lung_ssp.errors import CohortError
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """One row of scans.csv: a CT series and, where they are known, its true masks (npz with `lungs` and `lesions`)."""
+    """One row of scans.csv: a CT series and, where they are known, its masks (npz with `lungs` and `lesions`).
 
+    name: what its slices are called; the patient, where each patient has one scan.
+    """
+
+    name: str
     patient: str
     split: str
     series: Path
@@ -49,7 +53,13 @@ def read_scans(root: Path) -> list[Scan]:
     if unknown:
         raise CohortError(f"{path} names the split {min(unknown)!r}: a split is one of {', '.join(SPLITS)}.")
     return [
-        Scan(row.patient, row.split, Path(root) / row.series, Path(root) / row.masks if row.masks else None)
+        Scan(
+            row.name if "name" in table else row.patient,
+            row.patient,
+            row.split,
+            Path(root) / row.series,
+            Path(root) / row.masks if row.masks else None,
+        )
         for row in table.itertuples()
     ]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from lung_ssp.cohort.phantom.looks import ClassLooks, Probability
+from lung_ssp.cohort.phantom.slide_looks import SlideLooks
 from lung_ssp.settings import Settings
 
 Range = Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -174,6 +175,21 @@ class PhantomScanSettings(Settings):
         return self
 
 
+class PhantomSlideSettings(Settings):
+    """The pathology slides: small DICOM-WSI pyramids, whose texture depends on the class."""
+
+    patients: list[Count] = Field(
+        [0, 0, 0],
+        min_length=3,
+        max_length=3,
+        description="patients of train, validation, test with a slide (one each), of those with a cancer of known "
+        "pathology; NLST has slides of 452 of its patients with cancer",
+    )
+    size: int = Field(768, ge=64, le=8192, description="pixels along each side of a slide")
+    mpp: float = Field(1.0, gt=0, le=4, description="micrometres a pixel")
+    looks: SlideLooks = Field(SlideLooks(), description="how the classes look on a slide")
+
+
 class PhantomSettings(Settings):
     """The embedded cohort: synthetic, made from one seed."""
 
@@ -183,6 +199,7 @@ class PhantomSettings(Settings):
     reader: ReaderSettings = ReaderSettings()
     scanner: ScannerSettings = ScannerSettings()
     looks: ClassLooks = ClassLooks()
+    slides: PhantomSlideSettings = PhantomSlideSettings()
 
     @model_validator(mode="after")
     def _reader_can_call(self) -> "PhantomSettings":
@@ -210,6 +227,9 @@ class CohortSettings(Settings):
         description="shares of train, validation, test by which a manifest without splits is divided, by patient",
     )
     split_seed: int = Field(0, ge=0, description="of that division")
+    trial: bool = Field(
+        False, description="dress the embedded scans as the trial: index, images by UID, masks and boxes (needs nlst)"
+    )
     phantom: PhantomSettings = PhantomSettings()
 
     @model_validator(mode="after")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field, model_validator
 from scipy import ndimage
 from tqdm import tqdm
 
 from lung_ssp.cohort.scans import load_arrays, read_scans
+from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.cohort.store import read_cohort
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
@@ -20,31 +20,6 @@ from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
-from lung_ssp.settings import Settings
-
-
-class SliceSettings(Settings):
-    """The working grid of the segmentation network.
-
-    The slices are resampled along z as well, so that a neighbouring slice is always the same number of millimetres
-    away.
-    """
-
-    spacing_mm: list[float] = Field(
-        [2.5, 1.4, 1.4], min_length=3, max_length=3, description="distance of the voxels along z, y, x in mm"
-    )
-    margin_mm: float = Field(10.0, ge=0, description="what is kept around the box of the lungs in mm")
-    window_hu: list[float] = Field(
-        [-1000.0, 400.0], min_length=2, max_length=2, description="HU that become 0 and 1; beyond them it is clipped"
-    )
-
-    @model_validator(mode="after")
-    def _possible(self) -> "SliceSettings":
-        if min(self.spacing_mm) <= 0:
-            raise ValueError(f"spacing_mm must be positive, but is {self.spacing_mm}")
-        if self.window_hu[0] >= self.window_hu[1]:
-            raise ValueError(f"window_hu must rise, but is {self.window_hu}")
-        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +85,7 @@ def lung_box(lungs: np.ndarray, spacing: tuple[float, float, float], margin_mm: 
 
 
 def prepare_slices(root: Path, settings: SliceSettings, parenchyma: ParenchymaSettings) -> None:
-    """Write <root>/slices/<patient>.npz for every scan whose lesions are known; what is finished is skipped.
+    """Write <root>/slices/<name>.npz for every scan whose lesions are known; what is finished is skipped.
 
     Each file holds `hu` int16, `lungs` bool and `lesions` uint8 (z, y, x), `spacing` (z, y, x) in mm, and `settings`,
     a JSON text with all that made it.
@@ -120,7 +95,7 @@ def prepare_slices(root: Path, settings: SliceSettings, parenchyma: ParenchymaSe
     """
     made_with = _describe(root, settings, parenchyma)
     for scan in tqdm([scan for scan in read_scans(root) if scan.masks], desc="slices", unit="scan"):
-        path = slices_path(root, scan.patient)
+        path = slices_path(root, scan.name)
         if path.is_file():
             _refuse_other_settings(path, made_with)
             continue
@@ -142,7 +117,7 @@ def read_slices(root: Path, split: str) -> tuple[SliceSettings, list[LungSlices]
     scans = [scan for scan in read_scans(root) if scan.split == split and scan.masks]
     if not scans:
         raise CohortError(f"{root} holds no {split} scan whose lesions are known.")
-    files = [_read_file(slices_path(root, scan.patient)) for scan in scans]
+    files = [_read_file(slices_path(root, scan.name)) for scan in scans]
     made_with = str(files[0]["settings"])
     if any(str(arrays["settings"]) != made_with for arrays in files):
         raise CohortError(
@@ -169,9 +144,9 @@ def write_slices(path: Path, slices: LungSlices, made_with: str) -> None:
     )
 
 
-def slices_path(root: Path, patient: str) -> Path:
-    """Where the slices of a patient lie."""
-    return Path(root) / "slices" / f"{patient}.npz"
+def slices_path(root: Path, name: str) -> Path:
+    """Where the slices of a scan lie."""
+    return Path(root) / "slices" / f"{name}.npz"
 
 
 def _as_triple(values: Iterable[float]) -> tuple[float, float, float]:

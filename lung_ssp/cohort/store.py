@@ -5,10 +5,13 @@
     <root>/sections.csv           one row a section: patient, split, labels, where it came from
     <root>/sections/<split>.npz   the sections of a split with their labels, same order as in sections.csv
     <root>/splits.csv             the split of each patient
-    <root>/scans.csv              one row a CT series: patient, split, folder, masks (where they are known)
-    <root>/slices/<patient>.npz   slices for the segmentation network
+    <root>/scans.csv              one row a CT series: patient, split, folder, masks (where they are known), and a name
+                                  of its own where a patient has several
+    <root>/slices/<name>.npz      slices for the segmentation network
+    <root>/patches/<split>.npz    patches of the patients' pathology slides (slides/store.py), where there are any
 
-The embedded cohort also has scans/ (the DICOM series and their true masks), lesions.csv and tables/ (NLST's tables).
+The embedded cohort also has scans/ (the DICOM series and their true masks), lesions.csv and tables/ (NLST's tables),
+and, where it has slides, slides/ (the DICOM files) and slides.csv; files.json holds the hash of every file.
 A cohort without scans has no scans.csv and no slices, and one without labelled lesions no sections.
 """
 
@@ -120,6 +123,11 @@ def read_cohort(root: Path) -> dict[str, Any]:
     return read_json(path)
 
 
+def class_names(cohort: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The names of each task's classes: the image diagnosis may have its own (cohort/nlst/image_rule.py)."""
+    return {"image": tuple(cohort.get("image_classes", CLASS_NAMES)), "pathology": CLASS_NAMES}
+
+
 def class_counts(sections: Sections) -> dict[str, list[int]]:
     """How many of a split's sections each task gives to each class 0..8; missing labels are not counted."""
     labels = dict(zip(TASK_NAMES, (sections.image_labels, sections.pathology_labels), strict=True))
@@ -143,6 +151,7 @@ def cohort_statement(cohort: dict[str, Any]) -> str:
     origin = (
         "SYNTHETIC cohort: no number here is about patients"
         if cohort["synthetic"]
-        else "cohort from a manifest, its origin is its maker's word"
+        else cohort.get("origin", "cohort from a manifest, its origin is its maker's word")
     )
-    return f"{origin} ({cohort['name']}, fingerprint {cohort['fingerprint']})"
+    leak = "LEAKY split, patients on both sides: its figures are too good; " if cohort.get("leaky") else ""
+    return f"{leak}{origin} ({cohort['name']}, fingerprint {cohort['fingerprint']})"

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from lung_ssp.cohort.classes import TASK_NAMES, class_name
 from lung_ssp.ct.volume import Volume
-from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.finding import NO_SLIDE, Finding
 from lung_ssp.figures import new_figure, save_figure
 
 LUNG_WINDOW = (-1350, 150)  # HU from black to white, as lungs are read
@@ -90,14 +90,22 @@ def detail(
     axes.set_ylim(*((high_row, low_row) if name == "axial" else (low_row, high_row)))
 
 
+def class_of_both(label: int, finding: Finding) -> str:
+    """The name of a class, or both where the tasks have different ones."""
+    image, pathology = (class_name(label, finding.names[task]) for task in TASK_NAMES)
+    return image if image == pathology else f"{image} | {pathology}"
+
+
 def opinion(axes: Axes, finding: Finding) -> None:
     """The probabilities of both tasks as bars."""
-    classes = len(finding.probabilities[TASK_NAMES[0]])
-    places = np.arange(classes)
+    places = np.arange(max(len(values) for values in finding.probabilities.values()))
     for shift, task, colour in ((-0.2, "image", "#4c78a8"), (0.2, "pathology", "#f58518")):
+        if task not in finding.probabilities:
+            axes.plot([], [], " ", label=f"{task} diagnosis: {NO_SLIDE}")
+            continue
         values = finding.probabilities[task]
         axes.barh(np.arange(len(values)) + shift, values, 0.38, color=colour, label=f"{task} diagnosis")
-    axes.set_yticks(places, [class_name(k) for k in places], fontsize=8)
+    axes.set_yticks(places, [class_of_both(k, finding) for k in places], fontsize=8)
     axes.yaxis.tick_right()
     axes.invert_yaxis()
     axes.set_xlim(0, 1)

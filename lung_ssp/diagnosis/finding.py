@@ -8,6 +8,8 @@ import numpy as np
 from lung_ssp.cohort.classes import TASK_NAMES, class_name
 from lung_ssp.ct.nodules import Nodule
 
+NO_SLIDE = "no slide"  # in place of a diagnosis that needs a pathology slide
+
 
 @dataclass(frozen=True, eq=False)
 class Finding:
@@ -15,13 +17,16 @@ class Finding:
 
     number: 1 for the most suspicious.
     section: float32 (size, size), what the classifier saw.
-    probabilities: by task name, (classes,) summing to 1.
+    probabilities: by task name, (classes,) summing to 1; a task that needs a slide, which a CT does not have, is left
+        out.
+    names: by task name, the names of its classes.
     """
 
     number: int
     nodule: Nodule
     section: np.ndarray
     probabilities: dict[str, np.ndarray]
+    names: dict[str, tuple[str, ...]]
 
     @property
     def figure_name(self) -> str:
@@ -40,14 +45,19 @@ class Finding:
             "volume_mm3": round(nodule.volume_mm3, 1),
             "mean_hu": round(nodule.mean_hu, 1),
             "score": round(nodule.score, 4),
-            **{
-                f"{task}_diagnosis": {class_name(k): round(float(p), 6) for k, p in enumerate(self.probabilities[task])}
-                for task in TASK_NAMES
-            },
+            **{f"{task}_diagnosis": self._diagnosis(task) for task in TASK_NAMES},
             "figure": self.figure_name,
         }
 
-    def most_probable(self, task: str) -> tuple[str, float]:
+    def _diagnosis(self, task: str) -> dict[str, float] | str:
+        """The probability of each class by its name."""
+        if task not in self.probabilities:
+            return NO_SLIDE
+        return {class_name(k, self.names[task]): round(float(p), 6) for k, p in enumerate(self.probabilities[task])}
+
+    def opinion(self, task: str) -> str:
         """The most probable class of a task and its probability."""
+        if task not in self.probabilities:
+            return NO_SLIDE
         best = int(np.argmax(self.probabilities[task]))
-        return class_name(best), float(self.probabilities[task][best])
+        return f"{class_name(best, self.names[task])} {self.probabilities[task][best]:.2f}"

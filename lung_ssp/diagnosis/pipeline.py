@@ -1,7 +1,7 @@
 """The whole way: a series to lungs, nodules, sections, and nine probabilities of both tasks."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,29 @@ from tqdm import tqdm
 from lung_ssp.classification.build import TrainedClassifier, load_classifier
 from lung_ssp.classification.task import predict_logits
 from lung_ssp.cohort.classes import TASK_NAMES
+from lung_ssp.cohort.store import class_names
 from lung_ssp.ct.figures import save_lung_figure
-from lung_ssp.ct.nodules import Nodule, find_nodules
+from lung_ssp.ct.nodules import Nodule
 from lung_ssp.ct.parenchyma import segment_lungs
-from lung_ssp.ct.series import read_series
-from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.ct.series import open_series
+from lung_ssp.ct.settings import SectionSettings, check_accept
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.figures import save_overview
 from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.statement import NOT_FOR_DIAGNOSIS, training_statement, weights_of
 from lung_ssp.errors import CheckpointError, LungSspError
 from lung_ssp.files import read_json, write_json
-from lung_ssp.segmentation.predict import predict_probability
 from lung_ssp.segmentation.trained import load_segmenter
 from lung_ssp.training.run import COHORT_FILE
 
 
 def diagnose_series(
-    series: Path, segmentation_run: Path, classification_run: Path, out: Path, series_uid: str | None = None
+    series: Path,
+    segmentation_run: Path,
+    classification_run: Path,
+    out: Path,
+    series_uid: str | None = None,
+    accept: Collection[str] = (),
 ) -> str:
     """Find and classify the nodules of one CT series.
 
@@ -39,6 +44,7 @@ def diagnose_series(
     Args:
         series: folder with the series' DICOM files.
         series_uid: which series, where the folder holds several.
+        accept: what is mended instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
 
     Returns:
         the findings as a text table.
@@ -46,10 +52,12 @@ def diagnose_series(
     Raises:
         LungSspError: the series, a run or the folder is at fault.
     """
+    check_accept(accept)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise LungSspError(f"{out} is not an empty folder: name another --out, so that nothing is overwritten.")
     segmenter, classifier = load_segmenter(segmentation_run), load_classifier(classification_run)
     section_settings = section_settings_of(classification_run, classifier)
+    names = class_names(read_json(classification_run / COHORT_FILE))
     weights = {
         "segmentation": weights_of(segmentation_run, segmenter.checkpoint),
         "classification": weights_of(classification_run, classifier.checkpoint),
@@ -58,14 +66,14 @@ def diagnose_series(
 
     seconds: dict[str, float] = {}
     with timed("reading", seconds):
-        volume = read_series(series, series_uid)
+        read = open_series(series, series_uid, accept)
+        volume = read.volume
     with timed("lungs", seconds):
         lungs = segment_lungs(volume, segmenter.settings.parenchyma)
     with timed("segmentation", seconds):
-        probability = predict_probability(segmenter.network, volume, lungs.mask, segmenter.settings)
-        nodules = find_nodules(probability, volume, lungs.mask, segmenter.settings.nodules)
+        nodules = segmenter.find(volume, lungs.mask)
     with timed("classification", seconds):
-        findings = classify(nodules, volume, classifier, section_settings)
+        findings = classify(nodules, volume, classifier, section_settings, names)
     out.mkdir(parents=True, exist_ok=True)
     with timed("figures", seconds):
         save_lung_figure(out / "lungs.png", volume, lungs, notice)
@@ -78,25 +86,34 @@ def diagnose_series(
             "training": training_statement(weights),
             "weights": weights,
             "series": describe_series(volume),
+            "mended": list(read.mended),
             "lungs": {"volume_ml": round(lungs.volume_ml, 1), "threshold_hu": round(lungs.threshold_hu, 1)},
             "findings": [finding.as_json() for finding in findings],
             "seconds": {step: round(value, 2) for step, value in seconds.items()},
         },
     )
-    return text_table(findings, notice, seconds, out)
+    return text_table(findings, notice, seconds, out, read.mended)
 
 
 def classify(
-    nodules: list[Nodule], volume: Volume, classifier: TrainedClassifier, settings: SectionSettings
+    nodules: list[Nodule],
+    volume: Volume,
+    classifier: TrainedClassifier,
+    settings: SectionSettings,
+    names: dict[str, tuple[str, ...]],
 ) -> list[Finding]:
-    """The findings in the order of the nodules, each with the probabilities of both tasks."""
+    """The findings in the order of the nodules, each with the probabilities of both tasks.
+
+    Of a classifier with two inputs, with those of the image diagnosis alone: a CT comes without a slide.
+    """
     if not nodules:
         return []
     sections = np.stack([nodule.section(volume, settings) for nodule in nodules])
     logits = predict_logits(classifier.network, sections[:, None])
-    probabilities = {task: softmax(logits[task], axis=1) for task in TASK_NAMES}
+    seen = ("image",) if classifier.settings.model.two_inputs else TASK_NAMES
+    probabilities = {task: softmax(logits[task], axis=1) for task in seen}
     return [
-        Finding(i + 1, nodule, sections[i], {task: probabilities[task][i] for task in TASK_NAMES})
+        Finding(i + 1, nodule, sections[i], {task: probabilities[task][i] for task in seen}, names)
         for i, nodule in enumerate(nodules)
     ]
 
@@ -135,13 +152,15 @@ def timed(step: str, seconds: dict[str, float]) -> Iterator[None]:
     seconds[step] = time.perf_counter() - begin
 
 
-def text_table(findings: list[Finding], notice: str, seconds: dict[str, float], out: Path) -> str:
+def text_table(
+    findings: list[Finding], notice: str, seconds: dict[str, float], out: Path, mended: Sequence[str]
+) -> str:
     """The findings to read on a console."""
-    lines = [notice, "", f"{len(findings)} findings in {out}:"]
+    lines = [notice, "", *(f"The series was mended: {what}." for what in mended), f"{len(findings)} findings in {out}:"]
     if findings:
         lines.append(f"{'':>4s}{'score':>7s}{'mm':>7s}{'HU':>7s}{'slice':>7s}  image diagnosis / pathology diagnosis")
     for finding in findings:
-        opinions = " / ".join("{} {:.2f}".format(*finding.most_probable(task)) for task in TASK_NAMES)
+        opinions = " / ".join(finding.opinion(task) for task in TASK_NAMES)
         nodule = finding.nodule
         lines.append(
             f"{finding.number:4d}{nodule.score:7.2f}{nodule.diameter_mm:7.1f}{nodule.mean_hu:7.0f}"

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from lung_ssp.cohort.store import cohort_statement
 from lung_ssp.files import read_json
 from lung_ssp.training.run import COHORT_FILE
 
@@ -21,6 +22,7 @@ def weights_of(run: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
         "weights_fingerprint": checkpoint["fingerprint"],
         "cohort": cohort["name"],
         "cohort_synthetic": cohort["synthetic"],
+        "cohort_statement": cohort_statement(cohort),
         "cohort_fingerprint": cohort["fingerprint"],
     }
 
@@ -28,8 +30,6 @@ def weights_of(run: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
 def training_statement(weights: dict[str, dict[str, Any]]) -> str:
     """One sentence on the origin of both networks' weights."""
     parts = [
-        f"{task} {facts['weights_fingerprint']} on a {'SYNTHETIC' if facts['cohort_synthetic'] else 'manifest'} cohort "
-        f"({facts['cohort']}, {facts['cohort_fingerprint']})"
-        for task, facts in weights.items()
+        f"{task} {facts['weights_fingerprint']} on: {facts['cohort_statement']}" for task, facts in weights.items()
     ]
     return f"Weights trained: {'; '.join(parts)}."

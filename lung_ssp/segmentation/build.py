@@ -8,7 +8,7 @@ import paddle
 from paddleseg.cvlibs import Config, SegBuilder
 from paddleseg.utils import logger
 
-from lung_ssp.cohort.slices import SliceSettings
+from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation import dataset, losses, networks  # noqa: F401  (imported to be known to PaddleSeg)
 from lung_ssp.segmentation.settings import SegmentationSettings

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lung_ssp.cohort.slices import SliceSettings
+from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings
 from lung_ssp.settings import Settings
 from lung_ssp.training.settings import CheckpointSettings, LogSettings

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lung_ssp.classification.settings import ClassificationSettings, ClassifierSettings
+from lung_ssp.cohort.slides.store import Patches, write_patches
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.files import write_json
 
@@ -25,12 +26,24 @@ def disk_sections(count: int, seed: int) -> Sections:
     return Sections(images, labels, pathology, np.array([f"P{i}" for i in range(count)]))
 
 
+def disk_patches(sections: Sections, seed: int) -> Patches:
+    """Three patches of every third patient, whose colour tells the class of the patient's section."""
+    rng = np.random.default_rng(seed)
+    chosen = np.arange(0, len(sections), 3)
+    colours = 60 * np.eye(3)[sections.image_labels[chosen]] + 120
+    images = colours[:, None, None, None] + rng.normal(0, 10, (len(chosen), 3, SIZE, SIZE, 3))
+    patients = np.repeat(sections.patients[chosen], 3)
+    return Patches(images.reshape(-1, SIZE, SIZE, 3).astype(np.uint8), patients, np.char.add(patients, "-1"))
+
+
 @pytest.fixture(scope="session")
 def disk_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A prepared cohort of disks: 100 training, 30 validation and 40 test sections."""
+    """A prepared cohort of disks: 100 training, 30 validation and 40 test sections, a third of them with a slide."""
     root = tmp_path_factory.mktemp("disks")
     for seed, (split, count) in enumerate(zip(SPLITS, (100, 30, 40), strict=True)):
-        write_sections(root, split, disk_sections(count, seed))
+        sections = disk_sections(count, seed)
+        write_sections(root, split, sections)
+        write_patches(root, split, disk_patches(sections, seed))
     write_json(root / "cohort.json", {"name": "disks", "synthetic": True, "fingerprint": "d15c", "settings": {}})
     return root
 

@@ -39,9 +39,9 @@ def test_a_cohort_without_scans_says_so(tmp_path):
 def test_lesions_come_from_the_masks(tmp_path):
     lesions = np.arange(8, dtype=np.uint8).reshape(2, 2, 2)
     np.savez(tmp_path / "m.npz", lesions=lesions)
-    assert np.array_equal(Scan("a", "train", tmp_path, tmp_path / "m.npz").lesions(), lesions)
+    assert np.array_equal(Scan("a", "a", "train", tmp_path, tmp_path / "m.npz").lesions(), lesions)
     with pytest.raises(CohortError, match="not known"):
-        Scan("a", "train", tmp_path, None).lesions()
+        Scan("a", "a", "train", tmp_path, None).lesions()
 
 
 def test_a_broken_or_incomplete_file_is_named(tmp_path):

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lung_ssp.cohort.scans import read_scans
+from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.cohort.slices import (
     LungSlices,
-    SliceSettings,
     cut_slices,
     lung_box,
     prepare_slices,

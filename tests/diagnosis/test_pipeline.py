@@ -10,7 +10,7 @@ from PIL import Image
 
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.diagnosis.pipeline import diagnose_series
-from lung_ssp.errors import LungSspError
+from lung_ssp.errors import LungSspError, SeriesError
 from lung_ssp.files import read_json, write_json
 
 
@@ -60,12 +60,21 @@ def test_no_patient_is_named(diagnosis: tuple[Path, str]) -> None:
     assert "PHANTOM" not in (out / "findings.json").read_text()
 
 
-def test_a_diagnosis_is_repeatable(
+def test_a_diagnosis_is_repeatable_and_records_what_was_mended(
     diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    diagnose_series(series, *runs, tmp_path / "again")
-    first, second = (read_json(folder / "findings.json")["findings"] for folder in (diagnosis[0], tmp_path / "again"))
-    assert first == second
+    """The second time one slice of the scan is there twice."""
+    twice = tmp_path / "series"
+    shutil.copytree(series, twice)
+    shutil.copy(sorted(twice.iterdir())[3], twice / "again.dcm")
+    with pytest.raises(SeriesError, match="--accept duplicates"):
+        diagnose_series(twice, *runs, tmp_path / "out")
+    printed = diagnose_series(twice, *runs, tmp_path / "out", accept=["duplicates"])
+    assert "The series was mended: 1 duplicate slice left out." in printed
+    assert "mended" not in diagnosis[1]
+    first, second = (read_json(folder / "findings.json") for folder in (diagnosis[0], tmp_path / "out"))
+    assert first["findings"] == second["findings"]
+    assert (first["mended"], second["mended"]) == ([], ["1 duplicate slice left out"])
 
 
 def test_a_folder_with_files_is_never_written_over(

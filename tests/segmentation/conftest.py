@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import yaml
 
-from lung_ssp.cohort.slices import LungSlices, SliceSettings, slices_path, write_slices
+from lung_ssp.cohort.slice_settings import SliceSettings
+from lung_ssp.cohort.slices import LungSlices, slices_path, write_slices
 from lung_ssp.ct.volume import Volume
 from lung_ssp.files import write_json, write_text
 

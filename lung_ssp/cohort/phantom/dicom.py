@@ -11,6 +11,7 @@ from lung_ssp.cohort.phantom.scans import PhantomScan, PlannedScan
 
 STUDY_DATES = ("19990102", "20000102", "20010102")  # T0, T1, T2, as NLST's anonymised series have them
 RESCALE_INTERCEPT = -1024
+MAKER = KERNEL = "PHANTOM"
 MANUFACTURER = "lung_ssp phantom (synthetic, no patient)"
 
 
@@ -24,14 +25,38 @@ def write_series(folder: Path, scan: PhantomScan, planned: PlannedScan, key: str
     series = _series(scan, planned, key)
     names = rng.permutation(len(scan.hu)) + 1
     for index, (pixels, name) in enumerate(zip(scan.hu, names, strict=True)):
-        _slice(series, scan, pixels, index, _uid(key, planned.patient, "image", index)).save_as(
+        _slice(series, scan, pixels, index, image_uid(key, planned, index)).save_as(
             folder / f"{name:06d}.dcm", enforce_file_format=True
         )
 
 
-def _uid(*parts: object) -> UID:
+def unique_identifier(*parts: object) -> UID:
     """A unique identifier under 2.25, the root for UUIDs (PS3.5 B.2)."""
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(map(str, parts))).int}")
+
+
+def study_uid(key: str, planned: PlannedScan) -> UID:
+    """StudyInstanceUID (0020,000D) of a scan."""
+    return unique_identifier(key, planned.patient, "study", planned.study_year)
+
+
+def series_uid(key: str, planned: PlannedScan) -> UID:
+    """SeriesInstanceUID (0020,000E) of a scan."""
+    return unique_identifier(key, planned.patient, "series", planned.study_year)
+
+
+def image_uid(key: str, planned: PlannedScan, index: int) -> UID:
+    """SOPInstanceUID (0008,0018) of a scan's slice, counted from 0 at the feet."""
+    return unique_identifier(key, planned.patient, "image", index)
+
+
+def series_description(study_year: int, field_mm: float, thickness_mm: float) -> str:
+    """What stands in SeriesDescription (0008,103E), in the order that NLST's series have.
+
+    Screening year, type (original, primary, axial), maker, model, kernel, field of view and slice thickness in mm, tube
+    voltage in kV, tube current, effective current, pitch.
+    """
+    return f"{study_year},OPA,{MAKER},SYNTHETIC,{KERNEL},{field_mm:.0f},{thickness_mm:.2f},120,na,na,na"
 
 
 def _series(scan: PhantomScan, planned: PlannedScan, key: str) -> Dataset:
@@ -48,7 +73,9 @@ def _series(scan: PhantomScan, planned: PlannedScan, key: str) -> Dataset:
     series.Manufacturer = MANUFACTURER
     series.ReferringPhysicianName = ""
     series.StudyDescription = "NLST-like screening, synthetic"
-    series.SeriesDescription = f"T{planned.study_year}, low dose, synthetic"
+    series.SeriesDescription = series_description(
+        planned.study_year, scan.spacing[2] * scan.hu.shape[2], scan.spacing[0]
+    )
     series.ManufacturerModelName = "phantom"
     series.PatientName = planned.patient
     series.PatientID = planned.patient
@@ -60,15 +87,15 @@ def _series(scan: PhantomScan, planned: PlannedScan, key: str) -> Dataset:
     series.KVP = "120"
     series.SpacingBetweenSlices = _decimal(scan.spacing[0])
     series.ReconstructionDiameter = _decimal(scan.spacing[2] * scan.hu.shape[2])
-    series.ConvolutionKernel = "PHANTOM"
+    series.ConvolutionKernel = KERNEL
     series.PatientPosition = "HFS"
-    series.StudyInstanceUID = _uid(key, planned.patient, "study", planned.study_year)
-    series.SeriesInstanceUID = _uid(key, planned.patient, "series", planned.study_year)
+    series.StudyInstanceUID = study_uid(key, planned)
+    series.SeriesInstanceUID = series_uid(key, planned)
     series.StudyID = f"T{planned.study_year}"
     series.SeriesNumber = "2"
     series.AcquisitionNumber = "1"
     series.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
-    series.FrameOfReferenceUID = _uid(key, planned.patient, "frame of reference", planned.study_year)
+    series.FrameOfReferenceUID = unique_identifier(key, planned.patient, "frame of reference", planned.study_year)
     series.PositionReferenceIndicator = ""
     series.SamplesPerPixel = 1
     series.PhotometricInterpretation = "MONOCHROME2"

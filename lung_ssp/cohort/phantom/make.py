@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,30 @@ import numpy as np
 from tqdm import tqdm
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
+from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.phantom.ceiling import accuracy_of_posterior, ceiling_of_population, describe_ceiling
 from lung_ssp.cohort.phantom.dicom import write_series
+from lung_ssp.cohort.phantom.nlst_tables import write_nlst_tables
 from lung_ssp.cohort.phantom.patients import Patient, plan_patients
 from lung_ssp.cohort.phantom.randomness import FILE_NAMES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan, make_scan, plan_scans
 from lung_ssp.cohort.phantom.sections import image_labels, plan_sections, posterior_of, render_sections
-from lung_ssp.cohort.phantom.tables import write_nlst_tables, write_scans_tables, write_sections_table
+from lung_ssp.cohort.phantom.slides import PlannedSlide, plan_slides, write_slides
+from lung_ssp.cohort.phantom.tables import (
+    write_scans_tables,
+    write_sections_table,
+    write_slides_table,
+)
 from lung_ssp.cohort.phantom.workers import Workers, workers
 from lung_ssp.cohort.settings import CohortSettings, PhantomSettings
+from lung_ssp.cohort.slides.settings import SlideSettings
+from lung_ssp.cohort.slides.store import prepare_patches
 from lung_ssp.cohort.split import check_disjoint
 from lung_ssp.cohort.store import (
     SPLITS,
     Sections,
     claim_folder,
     class_counts,
-    contents_digest,
     read_cohort,
     read_sections,
     write_sections,
@@ -39,24 +46,34 @@ FORMAT = 1  # to be raised whenever the same settings and seed give other conten
 
 
 def make_phantom_cohort(
-    root: Path, cohort_settings: CohortSettings, section_settings: SectionSettings, seed: int, processes: int
+    root: Path,
+    cohort_settings: CohortSettings,
+    section_settings: SectionSettings,
+    seed: int,
+    processes: int,
+    patch_settings: SlideSettings | None = None,
 ) -> dict[str, Any]:
     """Write the embedded cohort into `root` in the layout of cohort/store.py, and return what cohort.json says.
 
     What is finished is kept, so that an interrupted preparation goes on; a finished cohort is only read. The contents
     depend on settings and seed alone, not on the number of processes.
 
+    Args:
+        patch_settings: how patches are cut from the slides, where the settings ask for any; None: as shipped.
+
     Raises:
         CohortError: `root` holds a cohort of other settings, or files that are no cohort.
     """
     settings = cohort_settings.phantom
-    key = _key(settings, section_settings, seed)
+    patch_settings = patch_settings or SlideSettings()
+    key = _key(settings, section_settings, patch_settings, seed)
     claim_folder(root, key)
     if (root / "cohort.json").is_file():
         return read_cohort(root)
 
     patients = plan_patients(settings, seed)
     scans = plan_scans(settings, seed)
+    slides = plan_slides(patients, settings, seed)
     check_disjoint(
         {
             split: [p.name for p in patients if p.split == split] + [s.patient for s in scans if s.split == split]
@@ -68,20 +85,30 @@ def make_phantom_cohort(
             if not (root / "sections" / f"{split}.npz").is_file():
                 write_sections(root, split, _sections(patients, split, settings, section_settings, seed, crew))
         _write_scans(root, scans, settings, seed, key, crew)
-    _write_tables(root, patients, scans)
+        write_slides(root, slides, settings, seed, key, crew)
+    _write_tables(root, patients, scans, seed)
 
     cohort = _describe(root, cohort_settings.name, patients, scans, settings, section_settings, seed, key)
+    if slides:
+        write_slides_table(root, slides, settings, seed)
+        cohort["counts"] |= _write_patches(root, slides, patch_settings, seed)
+        cohort["settings"]["patches"] = patch_settings.model_dump()
+    cohort["fingerprint"] = cohort_fingerprint(root)
     write_json(root / "cohort.json", cohort)
     return cohort
 
 
-def _key(settings: PhantomSettings, section_settings: SectionSettings, seed: int) -> str:
-    """What a cohort is made from, as a number in hexadecimal."""
+def _key(settings: PhantomSettings, section_settings: SectionSettings, patch_settings: SlideSettings, seed: int) -> str:
+    """What a cohort is made from, as a number in hexadecimal; slides count where there are any."""
+    phantom = settings.model_dump()
+    if not any(settings.slides.patients):
+        del phantom["slides"]
     made_from = {
         "format": FORMAT,
         "seed": seed,
-        "phantom": settings.model_dump(),
+        "phantom": phantom,
         "section": section_settings.model_dump(),
+        **({"patches": patch_settings.model_dump()} if "slides" in phantom else {}),
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
@@ -136,7 +163,16 @@ def _write_scan(planned: PlannedScan, root: Path, settings: PhantomSettings, see
     )
 
 
-def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan]) -> None:
+def _write_patches(
+    root: Path, slides: list[PlannedSlide], settings: SlideSettings, seed: int
+) -> dict[str, dict[str, int]]:
+    """Cut the patches of the slides; how many slides and patches each split has."""
+    folders = {slide.patient: [root / slide.folder] for slide in slides}
+    patches = prepare_patches(root, folders, {slide.patient: slide.split for slide in slides}, settings, seed)
+    return {"slides": {split: sum(slide.split == split for slide in slides) for split in SPLITS}, "patches": patches}
+
+
+def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan], seed: int) -> None:
     planned = [section for split in SPLITS for section in plan_sections(patients, split)]
     stored = [read_sections(root, split) for split in SPLITS]
     write_sections_table(
@@ -147,7 +183,7 @@ def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan])
     )
     if scans:
         write_scans_tables(root, scans)
-    write_nlst_tables(root, planned, scans)
+    write_nlst_tables(root, planned, scans, seed)
 
 
 def _describe(
@@ -168,7 +204,6 @@ def _describe(
     return {
         "name": name,
         "synthetic": True,
-        "fingerprint": contents_digest(stored.values(), *_scan_digests(root, scans)),
         "key": key,
         "format": FORMAT,
         "seed": seed,
@@ -192,12 +227,3 @@ def _agreement(sections: Sections) -> float | None:
     if not known.any():
         return None
     return float(np.mean(sections.image_labels[known] == sections.pathology_labels[known]))
-
-
-def _scan_digests(root: Path, scans: list[PlannedScan]) -> Iterator[bytes]:
-    """The contents of the scans: the hash of their pixels, and their masks."""
-    for scan in scans:
-        with np.load(root / "scans" / f"{scan.patient}.npz", allow_pickle=False) as arrays:
-            yield str(arrays["pixels_sha256"]).encode()
-            yield arrays["lungs"].tobytes()
-            yield arrays["lesions"].tobytes()

@@ -1,0 +1,1 @@
+"""The National Lung Screening Trial: from the public index to labelled samples."""

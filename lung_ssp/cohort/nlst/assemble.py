@@ -1,0 +1,210 @@
+"""The samples of all series made into one prepared cohort, in the layout of cohort/store.py."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
+from lung_ssp.cohort.fingerprint import cohort_fingerprint
+from lung_ssp.cohort.nlst.image_rule import ImageRule
+from lung_ssp.cohort.nlst.jobs import SeriesJob
+from lung_ssp.cohort.nlst.series_samples import masks_path, sample_path, slices_file, without_paths
+from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.scans import load_arrays
+from lung_ssp.cohort.slices import slices_path
+from lung_ssp.cohort.slides.store import prepare_patches
+from lung_ssp.cohort.split import split_patients
+from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, class_counts, read_cohort, write_sections
+from lung_ssp.cohort.verify import record_files
+from lung_ssp.errors import CohortError
+from lung_ssp.files import link_or_copy, write_json, write_text
+
+ORIGIN = "cohort from the trial's images and tables"
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples of all series.
+
+    table: one row a sample: participant, study_year, series (pseudonym), image_label, pathology_label, and where each
+        and the position come from. images: float32 (n, size, size), in the table's order.
+    """
+
+    table: pd.DataFrame
+    images: np.ndarray
+
+
+def assemble_cohort(
+    jobs: Sequence[SeriesJob], settings: NlstSettings, slides: Mapping[str, Sequence[Path]], leaky: bool
+) -> dict[str, Any]:
+    """Write the prepared cohort from the files that the jobs have left; a cohort that is finished is only read.
+
+    Args:
+        jobs: those that are done.
+        slides: folders of each participant's pathology slides.
+        leaky: divide sections instead of patients, to show what that costs.
+
+    Returns:
+        what cohort.json says.
+
+    Raises:
+        CohortError: there is no sample, a split stays empty, or the folder holds another cohort.
+    """
+    root, out = Path(settings.folders.cohort), Path(settings.folders.samples)
+    key = _key(jobs, settings, slides, leaky)
+    claim_folder(root, key)
+    if (root / "cohort.json").is_file():
+        return read_cohort(root)
+    samples = read_samples(jobs, out, settings.series.section.size)
+    split = split_of_samples(samples.table, settings, leaky)
+    stored = _write_sections(root, samples, split)
+    split_of = _split_of_participants(samples.table, jobs, split, settings)
+    _write_scans(root, out, jobs, split_of)
+    patients = pd.DataFrame({"patient": samples.table["participant"], "split": split})
+    others = pd.DataFrame({"patient": list(split_of), "split": list(split_of.values())})
+    table = patients if leaky else pd.concat([patients, others])
+    table = table.drop_duplicates().sort_values(["split", "patient"])
+    write_text(root / "splits.csv", table.to_csv(index=False))
+    faults: dict[str, str] = {}
+    if settings.slides is not None:
+        prepare_patches(root, slides, split_of, settings.slides, settings.split.seed, faults)
+    cohort = {
+        "name": settings.name,
+        "synthetic": settings.synthetic,
+        "origin": ORIGIN,
+        "leaky": leaky,
+        "fingerprint": cohort_fingerprint(root),
+        "key": key,
+        "settings": {"section": settings.series.section.model_dump(), "split": settings.split.model_dump()},
+        "classes": list(CLASS_NAMES),
+        "image_classes": list(ImageRule.read(settings.series.samples.image_rule).classes),
+        "counts": {
+            "sections": {name: len(sections) for name, sections in stored.items()},
+            "patients": {name: len(set(sections.patients.tolist())) for name, sections in stored.items()},
+            "classes": {name: class_counts(sections) for name, sections in stored.items()},
+        },
+        "sources": {
+            column: {str(source): int(count) for source, count in samples.table[column].value_counts().items()}
+            for column in ("position_source",)
+        },
+        "slides_that_failed": {
+            name: without_paths(fault, [folder for own in slides.values() for folder in own])
+            for name, fault in faults.items()
+        },
+    }
+    write_json(root / "cohort.json", cohort)
+    record_files(root)
+    return cohort
+
+
+def read_samples(jobs: Sequence[SeriesJob], out: Path, size: int) -> Samples:
+    """Join the samples of the jobs, in the jobs' order.
+
+    Raises:
+        CohortError: there is none, or a file is damaged.
+    """
+    tables, images = [], []
+    for job in jobs:
+        arrays = load_arrays(sample_path(out, job.name), ["images", "image_labels", "pathology_labels", "rows"])
+        rows = pd.DataFrame(json.loads(str(arrays["rows"])))
+        if len(rows):
+            tables.append(rows.assign(image_label=arrays["image_labels"], pathology_label=arrays["pathology_labels"]))
+            images.append(arrays["images"])
+    if not tables:
+        raise CohortError(
+            "None of the series gave a sample: no lesion is marked in them and no candidate found (set candidates to a "
+            "segmentation run, or annotations)."
+        )
+    return Samples(pd.concat(tables, ignore_index=True), np.concatenate(images).reshape(-1, size, size))
+
+
+def split_of_samples(table: pd.DataFrame, settings: NlstSettings, leaky: bool) -> pd.Series:
+    """The split of each sample: that of its participant, stratified by the participant's highest class.
+
+    Raises:
+        CohortError: a split stays empty.
+    """
+    names = table.index.map("{:09d}".format) if leaky else table["participant"]
+    highest = table.groupby(names)["pathology_label"].max()
+    strata = {str(name): int(label) for name, label in highest.items()}
+    rng = np.random.default_rng(settings.split.seed)
+    split_of = split_patients(strata, settings.split.shares, rng)
+    split = pd.Series(names, index=table.index).map(split_of)
+    empty = [
+        name for name, share in zip(SPLITS, settings.split.shares, strict=True) if share and name not in set(split)
+    ]
+    if empty:
+        raise CohortError(
+            f"{len(strata)} participants with samples are too few: the {' and the '.join(empty)} split stays empty."
+        )
+    return split
+
+
+def _write_sections(root: Path, samples: Samples, split: pd.Series) -> dict[str, Sections]:
+    stored = {}
+    order = []
+    for name in SPLITS:
+        chosen = split == name
+        rows = samples.table[chosen]
+        stored[name] = Sections(
+            images=samples.images[chosen.to_numpy()],
+            image_labels=rows["image_label"].to_numpy(np.int64),
+            pathology_labels=rows["pathology_label"].to_numpy(np.int64),
+            patients=rows["participant"].to_numpy(str),
+        )
+        write_sections(root, name, stored[name])
+        order.append(rows.assign(split=name))
+    table = pd.concat(order).rename(columns={"participant": "patient"}).astype({"abnormality": "Int64"})
+    write_text(root / "sections.csv", table.to_csv(index=False))
+    return stored
+
+
+def _split_of_participants(
+    table: pd.DataFrame, jobs: Sequence[SeriesJob], split: pd.Series, settings: NlstSettings
+) -> dict[str, str]:
+    """The split of every participant of the jobs; those without samples are divided by themselves."""
+    split_of = dict(zip(table["participant"], split, strict=True))
+    others = {job.participant: MISSING for job in jobs if job.participant not in split_of}
+    return split_of | split_patients(others, settings.split.shares, np.random.default_rng(settings.split.seed + 1))
+
+
+def _write_scans(root: Path, out: Path, jobs: Sequence[SeriesJob], split_of: Mapping[str, str]) -> None:
+    """Write scans.csv and bring the masks and slices of the series whose lesions people have drawn into the cohort."""
+    rows = []
+    for job in jobs:
+        if masks_path(out, job.name).is_file():
+            link_or_copy(masks_path(out, job.name), root / "scans" / f"{job.name}.npz")
+            link_or_copy(slices_file(out, job.name), slices_path(root, job.name))
+            rows.append(
+                {
+                    "name": job.name,
+                    "patient": job.participant,
+                    "split": split_of[job.participant],
+                    "series": os.path.relpath(job.folder, root),
+                    "masks": f"scans/{job.name}.npz",
+                }
+            )
+    if rows:
+        write_text(root / "scans.csv", pd.DataFrame(rows).to_csv(index=False))
+
+
+def _key(jobs: Sequence[SeriesJob], settings: NlstSettings, slides: Mapping[str, Sequence[Path]], leaky: bool) -> str:
+    """What the cohort is made from."""
+    made_from = {
+        "jobs": [job.name for job in jobs],
+        "split": settings.split.model_dump(),
+        "slides": settings.slides.model_dump() if settings.slides else None,
+        "slide_folders": sorted(path.name for folders in slides.values() for path in folders)
+        if settings.slides
+        else [],
+        "synthetic": settings.synthetic,
+        "leaky": leaky,
+    }
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,121 @@
+"""The public index of the Imaging Data Commons (IDC), read for one collection without loading all of it."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
+from lung_ssp.errors import CohortError, EnvironmentFault
+
+ROWS_AT_ONCE = 65_536  # the file is one row group of a million: read at once it takes 1.5 GB
+MODALITIES = ("CT", "SEG", "SM")  # images, masks and slides; 256,000 structured reports are left out
+# The index's columns and the names they get here. Those that repeat are read as numbered words, which saves memory.
+REPEATING = {
+    "analysis_result_id": "analysis",
+    "PatientID": "participant",
+    "StudyInstanceUID": "study_uid",
+    "StudyDate": "study_date",
+    "Modality": "modality",
+    "SeriesDescription": "description",
+    "SeriesNumber": "series_number",
+    "ManufacturerModelName": "model",
+    "aws_bucket": "bucket",
+}
+OWN = {
+    "SeriesInstanceUID": "series_uid",
+    "crdc_series_uuid": "crdc_series_uuid",
+    "instanceCount": "instances",
+    "series_size_MB": "size_mb",
+}
+NUMBERS = ("instanceCount", "series_size_MB")
+UID = re.compile(r"[0-9]+(\.[0-9]+)+")  # DICOM PS3.5 section 9
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{2,62}")
+
+
+def own_index() -> Path:
+    """The index that idc-index-data ships.
+
+    Raises:
+        EnvironmentFault: the package is not installed.
+    """
+    try:
+        import idc_index_data
+    except ImportError as error:
+        raise EnvironmentFault(
+            "idc-index-data is not installed: install the extra nlst (pip install .[nlst])."
+        ) from error
+    return Path(str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH))
+
+
+def read_index(path: Path, collection: str, pseudonyms: Pseudonyms) -> pd.DataFrame:
+    """The CT series, segmentations and slides of a collection.
+
+    Returns:
+        one row a series: participant (pseudonym), study_uid, series_uid, crdc_series_uuid, bucket, study_date,
+        modality, description, series_number, model, analysis (analysis_result_id, "" for original images), instances
+        (int), size_mb (float, of 1e6 bytes).
+
+    Raises:
+        CohortError: the file is missing, no index of IDC's, holds nothing of the collection, or a series twice.
+    """
+    if not path.is_file():
+        raise CohortError(f"{path} does not exist: name IDC's index (a parquet file), or none for the installed one.")
+    try:
+        table = _read_rows(path, collection)
+    except pa.ArrowInvalid as error:
+        raise CohortError(f"{path} is no parquet file, or a damaged one: get it again.") from error
+    series = table.to_pandas(self_destruct=True, split_blocks=True).rename(columns={**REPEATING, **OWN})
+    del table
+    pa.default_memory_pool().release_unused()
+    for column in REPEATING.values():  # the words of the whole index still stand there
+        series[column] = series[column].astype("category").cat.remove_unused_categories()
+    if series.empty:
+        raise CohortError(f"{path} holds no CT series, masks or slides of the collection {collection!r}.")
+    _check_identifiers(series, path)
+    series["participant"] = series["participant"].map(pseudonyms.participant).astype("category")
+    series["analysis"] = series["analysis"].cat.add_categories([""]).fillna("")
+    return series
+
+
+def _read_rows(path: Path, collection: str) -> pa.Table:
+    columns = ["collection_id", *REPEATING, *OWN]
+    types = {field.name: field.type for field in pq.read_schema(path)}
+    wrong = [name for name in columns if name not in types or not _may_be(types[name], number=name in NUMBERS)]
+    if wrong:
+        raise CohortError(f"{path} is no index of IDC's: it lacks {', '.join(wrong)}, or has them of another type.")
+    file = pq.ParquetFile(path, read_dictionary=["collection_id", *REPEATING], memory_map=True)
+    batches = []
+    for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
+        wanted = pc.and_(
+            pc.equal(batch["collection_id"].cast(pa.string()), collection),
+            pc.is_in(batch["Modality"].cast(pa.string()), value_set=pa.array(MODALITIES)),
+        )
+        batches.append(batch.filter(wanted).drop_columns(["collection_id"]))
+    return pa.Table.from_batches(batches, schema=None if batches else file.schema_arrow).unify_dictionaries()
+
+
+def _may_be(kind: pa.DataType, number: bool) -> bool:
+    """Whether a column of this type can hold numbers, or else texts; one without any value has no type."""
+    if number:
+        return pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)
+
+
+def _check_identifiers(series: pd.DataFrame, path: Path) -> None:
+    """Refuse what would become a strange folder or a strange line of the manifest."""
+    for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID), ("bucket", BUCKET)):
+        values = series[column]
+        each = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
+        fits = pc.match_substring_regex(pa.array(each, pa.string()), f"^{form.pattern}$")
+        wrong = len(each) - (pc.sum(fits).as_py() or 0) + (values.isna().sum() if each is not values else 0)
+        if wrong:
+            raise CohortError(f"{path}: {wrong} values of {column} have not the form of one: get the index again.")
+    if not series["series_uid"].is_unique:
+        raise CohortError(f"{path} names a series twice: get the index again.")
+    if series[["instances", "size_mb"]].isna().to_numpy().any():
+        raise CohortError(f"{path}: a series has no instanceCount or series_size_MB: get the index again.")

@@ -1,0 +1,120 @@
+"""What is to be done: one job a series, named by all that its result depends on."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lung_ssp.cohort.annotations.boxes import Box
+from lung_ssp.cohort.nlst.exams import Exam
+from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
+from lung_ssp.cohort.nlst.settings import SeriesSettings
+
+FORMAT = 1  # to be raised whenever the same series and settings give other contents
+
+
+@dataclass(frozen=True)
+class SeriesJob:
+    """One exam's series with all that is known of it.
+
+    name: hash of the series, the settings and everything else its samples depend on; its file is called so.
+    pseudonym: of the series, for logs and reports.
+    participant: pseudonym. study_year: 0, 1, 2.
+    folder: its DICOM files. megabytes: what they should take.
+    exam: what the tables say; None where they have no such exam.
+    lesion_masks, lung_masks: source and folder of each DICOM-SEG series of the exam.
+    boxes: source ("sybil", "nlstx") to the boxes on this series.
+    """
+
+    name: str
+    pseudonym: str
+    participant: str
+    study_year: int
+    series_uid: str
+    folder: Path
+    megabytes: float
+    exam: Exam | None
+    lesion_masks: tuple[tuple[str, Path], ...]
+    lung_masks: tuple[tuple[str, Path], ...]
+    boxes: Mapping[str, tuple[Box, ...]]
+
+
+def make_jobs(
+    plan: pd.DataFrame,
+    images: Path,
+    exams: Mapping[tuple[str, int], Exam],
+    boxes: Mapping[str, Mapping[str, Sequence[Box]]],
+    settings: SeriesSettings,
+    candidates: str,
+    pseudonyms: Pseudonyms,
+) -> list[SeriesJob]:
+    """The jobs of a plan, in the plan's order.
+
+    Args:
+        plan: as `read_plan` gives it.
+        images: folder with one folder a series, named by its UID.
+        exams: by participant and study year.
+        boxes: by source, then by series UID.
+        candidates: fingerprint of the network that finds candidates, empty for none.
+    """
+    exam_of_study = plan[plan["role"] == "ct"].set_index("study_uid")
+    masks: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for row in plan[plan["role"].isin(["lesion_mask", "lung_mask"])].itertuples():
+        masks.setdefault((row.role, row.study_uid), []).append((row.source, row.series_uid))
+    jobs = []
+    for row in exam_of_study.reset_index().itertuples():
+        exam = exams.get((row.participant, int(row.study_year)))
+        lesion_masks = sorted(masks.get(("lesion_mask", row.study_uid), []))
+        lung_masks = sorted(masks.get(("lung_mask", row.study_uid), []))
+        own_boxes = {source: tuple(of_series.get(row.series_uid, ())) for source, of_series in boxes.items()}
+        made_from = {
+            "format": FORMAT,
+            "series": row.series_uid,
+            "settings": settings.model_dump(),
+            "exam": None if exam is None else _plain(exam),
+            "lesion_masks": lesion_masks,
+            "lung_masks": lung_masks,
+            "boxes": {source: [asdict(box) for box in found] for source, found in own_boxes.items()},
+            "candidates": candidates,
+        }
+        jobs.append(
+            SeriesJob(
+                name=_hash(pseudonyms, made_from),
+                pseudonym=pseudonyms.series(row.series_uid),
+                participant=row.participant,
+                study_year=int(row.study_year),
+                series_uid=row.series_uid,
+                folder=images / row.series_uid,
+                megabytes=float(row.size_mb),
+                exam=exam,
+                lesion_masks=tuple((source, images / uid) for source, uid in lesion_masks),
+                lung_masks=tuple((source, images / uid) for source, uid in lung_masks),
+                boxes=own_boxes,
+            )
+        )
+    return jobs
+
+
+def _hash(pseudonyms: Pseudonyms, made_from: object) -> str:
+    """32 hexadecimal digits; salted, since the series and their tables are public and could be tried one by one."""
+    text = json.dumps(made_from, sort_keys=True, default=str)
+    return hmac.new(pseudonyms.salt, text.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _plain(exam: Exam) -> object:
+    """An exam as lists and mappings, its sets in a fixed order."""
+    return _ordered(asdict(exam))
+
+
+def _ordered(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _ordered(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_ordered(below) for below in value]
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return value

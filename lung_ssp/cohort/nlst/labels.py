@@ -1,0 +1,160 @@
+"""From the lesions found in an exam's images to samples: which of them are taken, and the two labels of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from lung_ssp.cohort.classes import MISSING
+from lung_ssp.cohort.nlst.codes import NEGATIVE_RESULTS, NO_CANCER
+from lung_ssp.cohort.nlst.exams import Abnormality, Exam
+from lung_ssp.cohort.nlst.image_rule import ImageRule
+from lung_ssp.cohort.nlst.lobes import Side, possible_lobes
+from lung_ssp.cohort.nlst.pathology import pathology_labels
+from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+
+CANDIDATE = "candidate"
+NO_IMAGE_LABEL = "none"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One lesion found in an exam's images; an exam's places are different lesions.
+
+    source: where the position comes from, such as mask:nlstseg, box:sybil, box:nlstx, or candidate. slice_number:
+    InstanceNumber of the slice in which it is largest. side, lobe: None where not known; the lobe (RUL RML RLL LUL
+    lingula LLL) counts more than the side. score: how sure a candidate is, the higher the surer.
+    """
+
+    source: str
+    slice_number: int | None = None
+    side: Side | None = None
+    lobe: str | None = None
+    score: float = 0.0
+
+    @property
+    def lobes(self) -> frozenset[str]:
+        """Where it may lie: one lobe, the lobes of its side, or nothing if neither is known."""
+        return possible_lobes(self.lobe, self.side)
+
+
+@dataclass(frozen=True)
+class LabelledPlace:
+    """One sample.
+
+    place: index into the places given. image_label: of the rule's classes, or -1; pathology_label: 0..8, or -1; the
+    sources say where each comes from. abnormality: sct_ab_num of the abnormality taken for the same lesion.
+    """
+
+    place: int
+    image_label: int
+    image_source: str
+    pathology_label: int
+    pathology_source: str
+    abnormality: int | None
+
+
+def label_places(exam: Exam, places: Sequence[Place], settings: SampleSettings, rule: ImageRule) -> list[LabelledPlace]:
+    """The samples of one exam, in the order of the places.
+
+    Masks and boxes are all samples. Where an exam has neither, each abnormality takes the candidate nearest to its
+    slice, and a negative exam without any abnormality, of a participant without cancer, its surest candidates.
+    """
+    marked = [index for index, place in enumerate(places) if place.source != CANDIDATE]
+    normal = not marked and _is_normal(exam)
+    taken: dict[int, Abnormality | None]
+    if marked:
+        matched = match_abnormalities(exam, [places[index] for index in marked], settings)
+        taken = {index: matched.get(position) for position, index in enumerate(marked)}
+    elif normal:
+        taken = dict.fromkeys(_surest(places)[: settings.normal_candidates])
+    else:
+        taken = {**match_abnormalities(exam, places, settings)}
+    rivals = [] if marked else [nodule for nodule in _nodules(exam, settings) if nodule not in taken.values()]
+    pathologies = pathology_labels(
+        exam,
+        [_lobes_of(places[index], taken[index]) for index in sorted(taken)],
+        [possible_lobes(rival.lobe, None) for rival in rivals],
+        settings,
+    )
+    samples = []
+    for index, (pathology, pathology_source) in zip(sorted(taken), pathologies, strict=True):
+        nodule = taken[index]
+        image, image_source = _image_label(nodule, normal, rule)
+        number = None if nodule is None else nodule.number
+        samples.append(LabelledPlace(index, image, image_source, pathology, pathology_source, number))
+    return samples
+
+
+def unplaced_abnormalities(
+    exam: Exam, samples: Sequence[LabelledPlace], settings: SampleSettings
+) -> tuple[Abnormality, ...]:
+    """The abnormalities that could be samples but for which no place was found."""
+    placed = {sample.abnormality for sample in samples}
+    return tuple(found for found in _nodules(exam, settings) if found.number not in placed)
+
+
+def match_abnormalities(exam: Exam, places: Sequence[Place], settings: SampleSettings) -> dict[int, Abnormality]:
+    """Which abnormality each place is, by the place's index: of the same lobe, nearest in slice, each taken once.
+
+    The sum of the distances in slices is smallest, where an abnormality left over counts more than the farthest match;
+    of equal sums, the surer places are taken. An abnormality without slice or lobe, and a place without slice or of
+    which neither lobe nor side is known, is matched with nothing.
+    """
+    nodules = _nodules(exam, settings)
+    if not nodules or not places:
+        return {}
+    left_over = settings.max_slice_distance + 1.0
+    rank = {index: order for order, index in enumerate(_surest(places))}
+    costs = np.full((len(places), len(nodules)), left_over)
+    for row, place in enumerate(places):
+        for column, nodule in enumerate(nodules):
+            distance = _distance(place, nodule)
+            if distance is not None and distance <= settings.max_slice_distance:
+                costs[row, column] = distance + 0.5 * rank[row] / len(places) ** 2  # all ranks sum to less than a slice
+    pairs = zip(*linear_sum_assignment(costs), strict=True)
+    return {int(row): nodules[column] for row, column in pairs if costs[row, column] < left_over}
+
+
+def _nodules(exam: Exam, settings: SampleSettings) -> list[Abnormality]:
+    return [found for found in exam.abnormalities if found.desc in settings.nodule_codes]
+
+
+def _distance(place: Place, nodule: Abnormality) -> int | None:
+    """How many slices a place lies from an abnormality, None if they lie in different lobes or it cannot be told."""
+    if place.slice_number is None or nodule.slice_number is None:
+        return None
+    if not place.lobes & possible_lobes(nodule.lobe, None):
+        return None
+    return abs(place.slice_number - nodule.slice_number)
+
+
+def _is_normal(exam: Exam) -> bool:
+    """Whether a negative screen of a participant without cancer shows nothing at all."""
+    without_cancer = exam.can_scr == NO_CANCER and not exam.cancers
+    return without_cancer and not exam.abnormalities and exam.result in NEGATIVE_RESULTS
+
+
+def _surest(places: Sequence[Place]) -> list[int]:
+    """The indices of the places by falling score."""
+    return sorted(range(len(places)), key=lambda index: -places[index].score)
+
+
+def _lobes_of(place: Place, abnormality: Abnormality | None) -> frozenset[str]:
+    """Where a sample lies: as its place says, and where that knows the side only, as the reader recorded."""
+    if place.lobe is None and abnormality is not None and abnormality.lobe is not None:
+        return possible_lobes(abnormality.lobe, None)
+    return place.lobes
+
+
+def _image_label(abnormality: Abnormality | None, nothing_seen: bool, rule: ImageRule) -> tuple[int, str]:
+    """The image label and its source: by the rule where the reader spoke of this lesion, or saw nothing anywhere.
+
+    A lesion that others marked and the reader did not record has no image label: he may have missed it.
+    """
+    if abnormality is not None:
+        return rule.label(abnormality), f"nlst_ctab {abnormality.desc} #{abnormality.number}"
+    if nothing_seen:
+        return rule.nothing, "nlst_ctab without abnormality"
+    return MISSING, NO_IMAGE_LABEL

@@ -1,0 +1,86 @@
+"""NLST's tables on disk: which file holds which table, and its contents as text.
+
+The names of the files, without ending and in any case of letters:
+
+    table    from the Imaging Data Commons           from CDAS
+    prsn     nlst_prsn, nlst_780_prsn_idc_20210527   participant, participant_d040722, prsn
+    canc     nlst_canc, nlst_clinical, ...           lung_cancer, lung_cancer_d040722, canc
+    ctab     nlst_ctab, ...                          sct_abnormalities, sct_abnormalities_d040722, sctabn, ctab
+    ctabc    nlst_ctabc, ...                         sct_comparison_abnormalities, sct_comparison, sctabnc, ctabc
+    screen   nlst_screen, ...                        sct_screening, sctscreen, screen
+
+They may carry the project's number in front and a delivery's date behind, as the examples do, and lie in the folder
+itself or, as CDAS packs them, in folders directly below it.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from lung_ssp.cohort.nlst.pseudonyms import plain_number
+from lung_ssp.errors import CohortError
+
+FILE_NAMES = {
+    "prsn": ("prsn", "participant"),
+    "canc": ("canc", "clinical", "lung_cancer"),
+    "ctab": ("ctab", "sctabn", "sct_abnormalities"),
+    "ctabc": ("ctabc", "sctabnc", "sct_comparison", "sct_comparison_abnormalities"),
+    "screen": ("screen", "sctscreen", "sct_screening"),
+}
+ENDINGS = (".csv", ".parquet")
+MISSING = re.compile(r"\.?[EMNSW]|\.|nan|none|null|<na>|", re.IGNORECASE)  # empty, or SAS's special missing values
+
+
+def find_table(folder: Path, table: str) -> Path | None:
+    """The file that holds a table, None where there is none.
+
+    Raises:
+        CohortError: several files could be it.
+    """
+    names = "|".join(map(re.escape, FILE_NAMES[table]))
+    pattern = re.compile(rf"(nlst_)?(\d+_)?({names})(_idc)?(_d?\d{{6,8}})?", re.IGNORECASE)
+    found = [
+        path
+        for path in sorted([*folder.glob("*"), *folder.glob("*/*")])
+        if path.suffix.lower() in ENDINGS and path.is_file() and pattern.fullmatch(path.stem.replace(" ", "_"))
+    ]
+    if len(found) > 1:
+        both = " and ".join(str(path.relative_to(folder)) for path in found[:2])
+        raise CohortError(f"{folder} holds the table {table} more than once, in {both}: leave only one of them there.")
+    return found[0] if found else None
+
+
+def read_texts(path: Path) -> pd.DataFrame:
+    """A table with every value as text, "" where it is missing, and column names in lower case.
+
+    Whole numbers lose the ".0" that gaps in a column give them.
+
+    Raises:
+        CohortError: the file is no such table, or two of its columns differ by their case only.
+    """
+    try:
+        if path.suffix.lower() == ".csv":
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig")
+        else:
+            table = pd.read_parquet(path)
+    except ImportError as error:
+        raise CohortError(f"{path} needs pyarrow: install the extra nlst (pip install 'lung-ssp[nlst]').") from error
+    except (ValueError, OSError) as error:  # pandas' and pyarrow's own faults are of these kinds
+        reason = " ".join(str(error).split())
+        raise CohortError(f"{path} cannot be read as a table ({reason}): get the file anew.") from error
+    table.columns = [str(name).strip().lower() for name in table.columns]
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise CohortError(f"{path} has the column '{twice[0]}' twice: remove one.")
+    return table.apply(_as_texts)
+
+
+def _as_texts(column: pd.Series) -> pd.Series:
+    texts = {value: "" if pd.isna(value) else plain_number(value) for value in column.unique()}
+    return column.map(texts).fillna("").astype(str)
+
+
+def is_missing(texts: pd.Series) -> pd.Series:
+    """Which values are missing: bool, on the same index."""
+    return texts.str.fullmatch(MISSING)

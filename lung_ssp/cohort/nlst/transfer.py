@@ -1,0 +1,170 @@
+"""Fetching series with idc-index's client, in batches, each series checked before it takes its place."""
+
+import logging
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+
+from lung_ssp.cohort.nlst.arrival import measure
+from lung_ssp.cohort.nlst.manifest import manifest_text
+from lung_ssp.cohort.nlst.plan_settings import DownloadSettings
+from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB
+from lung_ssp.errors import EnvironmentFault
+from lung_ssp.files import write_text
+
+INCOMING = ".incoming"  # what is on its way; a series leaves it when all of it is there
+FROM_URL = r"s3://(?P<bucket>[^/]+)/(?P<crdc_series_uuid>[^/]+)/"
+NOT_INDEXED = "not in idc-index's index, or in another version: make the plan from that index"
+
+
+class Client(Protocol):
+    """What is used of idc-index's IDCClient."""
+
+    index: pd.DataFrame
+
+    def download_from_manifest(
+        self,
+        manifestFile: str,
+        downloadDir: str,
+        *,
+        quiet: bool,
+        show_progress_bar: bool,
+        dirTemplate: str,
+        progress_callback: Callable[[float, float, str, str], None],
+    ) -> None:
+        """Run the copy commands of a manifest, each series into a folder named after the template."""
+
+
+def own_client() -> Client:
+    """idc-index's client, told to keep UIDs and paths to itself; it takes 1.7 GB.
+
+    Raises:
+        EnvironmentFault: the package is not installed.
+    """
+    try:
+        from idc_index import IDCClient
+    except ImportError as error:
+        raise EnvironmentFault("idc-index is not installed: install the extra nlst (pip install .[nlst]).") from error
+    logging.getLogger("idc_index").setLevel(logging.CRITICAL)
+    return IDCClient()
+
+
+class Transfer:
+    """The fetching of series into <data_root>/<series_uid>/."""
+
+    def __init__(
+        self, data_root: Path, settings: DownloadSettings, client: Client, arrived: Callable[[int], object]
+    ) -> None:
+        """Nothing is fetched yet.
+
+        Args:
+            arrived: called with the bytes of each series that took its place, from several threads.
+        """
+        self.data_root = data_root
+        self.incoming = data_root / INCOMING
+        self.settings = settings
+        self.client = client
+        self.arrived = arrived
+        self.preparing = threading.Lock()
+
+    def fetch(self, missing: pd.DataFrame) -> pd.DataFrame:
+        """Fetch series of a plan, and those that did not arrive whole again.
+
+        Returns:
+            the series that are still not there, with the column fault.
+        """
+        located = self._locate(missing)
+        unknown, left = located[located["fault"].ne("")], located[located["fault"].eq("")]
+        for _ in range(self.settings.attempts):
+            if not left.empty:
+                left = left.assign(fault=self._fetch_once(left))
+                left = left[left["fault"].ne("")]
+        if left.empty and self.incoming.is_dir():
+            shutil.rmtree(self.incoming)
+        return pd.concat([unknown, left])
+
+    def _locate(self, missing: pd.DataFrame) -> pd.DataFrame:
+        """Where the client's index has the series; it is narrowed to them, as each call copies and joins all of it."""
+        index = self.client.index
+        self.client.index = index[index["SeriesInstanceUID"].isin(missing["series_uid"])].reset_index(drop=True)
+        urls = self.client.index.set_index("SeriesInstanceUID")["series_aws_url"].reindex(missing["series_uid"])
+        parts = urls.astype(object).str.extract(FROM_URL).reset_index(drop=True)
+        located = missing.reset_index(drop=True).assign(bucket=parts["bucket"], fault="")
+        located.loc[parts["crdc_series_uuid"].ne(located["crdc_series_uuid"]), "fault"] = NOT_INDEXED
+        return located
+
+    def _fetch_once(self, series: pd.DataFrame) -> pd.Series:
+        """Fetch all series in batches; their faults, "" where one is in its place."""
+        starts = range(0, len(series), self.settings.batch)
+        batches = [series.iloc[start : start + self.settings.batch] for start in starts]
+        pool = ThreadPoolExecutor(self.settings.parallel)
+        try:
+            running = [pool.submit(self._fetch_batch, batch) for batch in batches]
+            return pd.concat([done.result() for done in as_completed(running)]).reindex(series.index)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _fetch_batch(self, batch: pd.DataFrame) -> pd.Series:
+        faults = self._place_all(batch)  # an interrupted transfer may have left whole series
+        missing = batch[faults.ne("")]
+        if missing.empty:
+            return faults
+        for uid in missing["series_uid"]:
+            shutil.rmtree(self.incoming / uid, ignore_errors=True)
+        problem = self._run_client(missing)
+        after = self._place_all(missing)
+        faults[after.index] = after.where(after.eq(""), after + problem)
+        return faults
+
+    def _run_client(self, batch: pd.DataFrame) -> str:
+        """One call of the client; what it raised, in brackets, "" where it did not.
+
+        The client prepares a call with DuckDB's shared connection, which is not for two threads: the next call begins
+        when this one reports its first progress, that is when its transfer is under way, or when it ends.
+        """
+        under_way = threading.Event()
+
+        def report(*_: object) -> None:
+            if not under_way.is_set():
+                under_way.set()
+                self.preparing.release()
+
+        self.preparing.acquire()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                manifest = Path(folder) / "manifest.s5cmd"
+                write_text(manifest, manifest_text(batch))
+                self.client.download_from_manifest(
+                    str(manifest),
+                    str(self.incoming),
+                    quiet=True,
+                    show_progress_bar=True,  # without it no progress is reported
+                    dirTemplate="%SeriesInstanceUID",  # the usual one names folders by the patient
+                    progress_callback=report,
+                )
+        except Exception as error:  # whatever it raises, the series that did not arrive are fetched again
+            return f" ({type(error).__name__})"
+        finally:
+            report()
+        return ""
+
+    def _place_all(self, batch: pd.DataFrame) -> pd.Series:
+        return pd.Series([self._place(row) for row in batch.itertuples()], batch.index, dtype=object)
+
+    def _place(self, row: Any) -> str:
+        """Move a series that arrived whole to its place; else say what is wrong with it."""
+        fault = measure(self.incoming / row.series_uid).fault(row.instances, row.size_mb, self.settings.size_tolerance)
+        if fault:
+            return fault
+        place = self.data_root / row.series_uid
+        if place.exists():
+            shutil.rmtree(place)
+        (self.incoming / row.series_uid).rename(place)
+        self.arrived(round(row.size_mb * BYTES_OF_MB))
+        return ""

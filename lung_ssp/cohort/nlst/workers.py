@@ -1,0 +1,115 @@
+"""Jobs on dask.distributed: a few processes of one thread here, or a cluster; a process that dies loses nothing."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, TypeVar
+
+import dask
+from distributed import Client, LocalCluster, as_completed
+from distributed.scheduler import KilledWorker
+
+from lung_ssp.cohort.nlst.settings import WorkerSettings
+from lung_ssp.errors import LungSspError
+
+PATIENCE = "20s"  # with a scheduler that does not answer
+
+JobT = TypeVar("JobT")
+
+
+class WorkersLost(Exception):
+    """The processes that tried a job died, one after the other."""
+
+
+# Processes take them over when they start: with two threads in each of two processes every core would have two masters.
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "OPENCV_FOR_THREADS_NUM",
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+    ),
+    "1",
+)
+
+
+@contextmanager
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    """Environment variables that are set within the block, for processes that it starts."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def open_workers(settings: WorkerSettings, scheduler: str | None) -> Iterator[Client]:
+    """A client of the cluster at `scheduler`, or of one on this machine that ends with the block.
+
+    Raises:
+        LungSspError: nobody answers at that address.
+    """
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=PATIENCE)
+        except (OSError, ValueError) as error:
+            raise LungSspError(
+                f"No Dask scheduler answers at {scheduler} ({type(error).__name__}): start one with dask-scheduler, or "
+                "leave --scheduler out to work on this machine."
+            ) from error
+        with client:
+            yield client
+        return
+    with (
+        environment(ONE_THREAD),
+        tempfile.TemporaryDirectory(prefix="lung-ssp-workers-") as space,
+        dask.config.set({"distributed.scheduler.allowed-failures": settings.attempts - 1}),
+        LocalCluster(
+            n_workers=settings.count,
+            threads_per_worker=1,
+            memory_limit=int(settings.memory_gb * 1e9),
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            local_directory=space,
+            silence_logs=50,
+            env={"TQDM_DISABLE": "1"},  # the bar of this process tells how far all are
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def run_jobs(
+    client: Client, work: Callable[[JobT], Any], jobs: Sequence[JobT], name: Callable[[JobT], str]
+) -> Iterator[tuple[JobT, Any]]:
+    """Do `work` on each job; yields each job with its result, or with the exception it ended with, as they end.
+
+    Jobs are handed out in their order, one for each worker: so a worker that dies takes one job with it, which is given
+    to another, and no job is blamed for its neighbour. Where too many die over a job, its result is WorkersLost.
+    """
+    waiting = iter(jobs)
+    of_key: dict[str, JobT] = {}
+    running = as_completed()
+
+    def hand_out() -> None:
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        for job in islice(waiting, max(1, workers) - len(of_key)):
+            of_key[name(job)] = job
+            running.add(client.submit(work, job, key=name(job), pure=False))
+
+    hand_out()
+    for future in running:
+        error = future.exception()
+        result = error if error is not None else future.result()
+        yield of_key.pop(future.key), WorkersLost() if isinstance(error, KilledWorker) else result
+        future.release()
+        hand_out()

@@ -1,0 +1,103 @@
+"""The looks of the cancers on a pathology slide as data: which tissue a slide of a class may show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import yaml
+from pydantic import Field, model_validator
+
+from lung_ssp.cohort.phantom.looks import Pair, Probability
+from lung_ssp.cohort.phantom.randomness import draw_index
+from lung_ssp.settings import Settings
+
+ARRANGEMENTS = ("sheet", "glands", "whorls", "alveolar walls", "nests")
+
+
+class SlideLook(Settings):
+    """How a class looks on a slide: attributes drawn independently of each other, once a slide."""
+
+    arrangement: Annotated[list[Probability], Field(min_length=5, max_length=5)] = Field(
+        description="probabilities of a sheet, glands, whorls with keratin, growth along alveolar walls, nests"
+    )
+    nuclei_mm2: Pair = Field(description="median nuclei a mm2 of tumour, and the spread of its natural logarithm")
+    nucleus_um: Pair = Field(description="median diameter of a nucleus in micrometres, and the spread of its logarithm")
+    variation: Pair = Field(description="Beta distribution (a, b) of how much the nuclei of one slide differ in size")
+    elongation: Pair = Field(description="Beta distribution (a, b) of the nuclei's elongation, 0 round to 1 spindles")
+
+    @model_validator(mode="after")
+    def _shares_sum_to_one(self) -> "SlideLook":
+        if abs(sum(self.arrangement) - 1) > 1e-6:
+            raise ValueError(f"the probabilities of arrangement must sum to 1, but sum to {sum(self.arrangement):g}")
+        return self
+
+
+@cache
+def _shipped() -> Mapping[str, dict[str, Any]]:
+    return yaml.safe_load(Path(__file__).with_name("slide_looks.yml").read_text(encoding="utf-8"))
+
+
+def _shipped_look(name: str) -> Any:
+    """A field that holds the look of slide_looks.yml unless the configuration gives another."""
+    return Field(
+        default_factory=lambda: SlideLook(**_shipped()[name]),
+        description=f"{name.replace('_', ' ')} on a slide; the shipped look is in cohort/phantom/slide_looks.yml",
+    )
+
+
+class SlideLooks(Settings):
+    """The looks of the classes 1 to 7; slides of unclassified carcinomas take theirs from these."""
+
+    adenocarcinoma: SlideLook = _shipped_look("adenocarcinoma")
+    squamous_cell: SlideLook = _shipped_look("squamous_cell")
+    bronchio_alveolar: SlideLook = _shipped_look("bronchio_alveolar")
+    large_cell: SlideLook = _shipped_look("large_cell")
+    small_cell: SlideLook = _shipped_look("small_cell")
+    carcinoid: SlideLook = _shipped_look("carcinoid")
+    pleomorphic: SlideLook = _shipped_look("pleomorphic")
+
+    def of_cancer(self, label: int, unclassified: list[float], rng: np.random.Generator) -> SlideLook:
+        """The look of the class `label`, 1..8.
+
+        Args:
+            unclassified: weights of the classes 1 to 7, from which the class 8 draws one.
+        """
+        looks = [getattr(self, name) for name in SlideLooks.model_fields]
+        if label <= len(looks):
+            return looks[label - 1]
+        return looks[draw_index([weight / sum(unclassified) for weight in unclassified], rng)]
+
+
+@dataclass(frozen=True)
+class SlideAttributes:
+    """What one slide shows.
+
+    arrangement: one of ARRANGEMENTS. nuclei_mm2: nuclei a mm2 of tumour. nucleus_um: mean diameter of a nucleus in
+    micrometres. variation: standard deviation of the logarithm of the diameters. elongation: 0 round to 1 spindles.
+    """
+
+    arrangement: str
+    nuclei_mm2: float
+    nucleus_um: float
+    variation: float
+    elongation: float
+
+
+def draw_attributes(look: SlideLook, rng: np.random.Generator) -> SlideAttributes:
+    """What one slide of this look shows."""
+    (a_variation, b_variation), (a_elongation, b_elongation) = look.variation, look.elongation
+    return SlideAttributes(
+        arrangement=ARRANGEMENTS[draw_index(look.arrangement, rng)],
+        nuclei_mm2=_log_normal(look.nuclei_mm2, rng),
+        nucleus_um=_log_normal(look.nucleus_um, rng),
+        variation=0.05 + 0.4 * float(rng.beta(a_variation, b_variation)),
+        elongation=float(rng.beta(a_elongation, b_elongation)),
+    )
+
+
+def _log_normal(median_and_spread: list[float], rng: np.random.Generator) -> float:
+    median, spread = median_and_spread
+    return float(median * np.exp(spread * rng.normal()))

@@ -1,0 +1,196 @@
+"""The patches of a prepared cohort: <root>/patches/<split>.npz, cut from one slide after the other."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from lung_ssp.cohort.scans import load_arrays
+from lung_ssp.cohort.slides.patches import cut_patches
+from lung_ssp.cohort.slides.reading import open_slide
+from lung_ssp.cohort.slides.settings import SlideSettings
+from lung_ssp.cohort.store import SPLITS
+from lung_ssp.errors import CohortError, SlideError
+from lung_ssp.files import write_atomically
+
+FOLDER = "patches"
+UNFINISHED = ".slides"  # below it: the patches of each slide, until all are cut
+
+
+@dataclass(frozen=True)
+class Patches:
+    """The patches of one split.
+
+    images: uint8 (n, size, size, 3), red, green, blue. patients: (n,) text, whose tumour it is.
+    slides: (n,) text, the patient's name and the slide's number among the patient's slides, from 1.
+    """
+
+    images: np.ndarray
+    patients: np.ndarray
+    slides: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class _PatientSlide:
+    """A slide with the name that stands for it."""
+
+    name: str
+    patient: str
+    folder: Path
+
+
+def write_patches(root: Path, split: str, patches: Patches, made_with: str = "") -> None:
+    """Write one split's patches, atomically.
+
+    Args:
+        made_with: JSON text of all that made them; only files with the same text are taken for finished.
+    """
+    write_atomically(
+        patches_path(root, split),
+        lambda file: np.savez(
+            file,
+            images=patches.images.astype(np.uint8),
+            patients=patches.patients.astype(str),
+            slides=patches.slides.astype(str),
+            made_with=np.array(made_with),
+        ),
+    )
+
+
+def read_patches(root: Path, split: str) -> Patches:
+    """The patches of one split.
+
+    Raises:
+        CohortError: the file is missing or damaged.
+    """
+    path = patches_path(root, split)
+    if not path.is_file():
+        raise CohortError(
+            f"{path} does not exist: prepare a cohort with pathology slides, or set model.two_inputs to false."
+        )
+    arrays = load_arrays(path, ["images", "patients", "slides"])
+    images, patients, slides = arrays["images"], arrays["patients"], arrays["slides"]
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
+        raise CohortError(f"{path} holds no colour patches: prepare the cohort again.")
+    if not len(images) == len(patients) == len(slides):
+        raise CohortError(f"{path} does not say of each patch whose it is: prepare the cohort again.")
+    return Patches(images, patients, slides)
+
+
+def patches_path(root: Path, split: str) -> Path:
+    """Where the patches of a split lie."""
+    return Path(root) / FOLDER / f"{split}.npz"
+
+
+def patch_digests(root: Path) -> Iterator[bytes]:
+    """What a cohort's fingerprint takes of its patches; nothing where the cohort has none."""
+    if not (Path(root) / FOLDER).is_dir():
+        return
+    for split in SPLITS:
+        patches = read_patches(root, split)
+        yield patches.images.tobytes()
+        yield "\n".join([*patches.patients.tolist(), *patches.slides.tolist()]).encode()
+
+
+def prepare_patches(
+    root: Path,
+    slides: Mapping[str, Sequence[Path]],
+    split_of: Mapping[str, str],
+    settings: SlideSettings,
+    seed: int,
+    faults: dict[str, str] | None = None,
+) -> dict[str, int]:
+    """Cut the patches of all slides into <root>/patches/<split>.npz, one slide in memory at a time.
+
+    An interrupted preparation goes on behind the last finished slide. Which patches are cut depends on the seed and the
+    slide's name alone. Patients without a split, who have no sections, are left out.
+
+    Args:
+        slides: the folders of each patient's slides, by the patient's name (a pseudonym).
+        split_of: the split of each patient.
+        faults: where the fault of each slide that cannot be read is noted, by its name, so that the others go on; None
+            to stop at the first.
+
+    Returns:
+        how many patches each split has.
+
+    Raises:
+        SlideError: a slide cannot be read, and `faults` is None.
+        CohortError: patches of other slides or settings are there.
+    """
+    root = Path(root)
+    counts = {}
+    for split in SPLITS:
+        chosen = [
+            _PatientSlide(f"{patient}-{number}", patient, Path(folder))
+            for patient in sorted(slides)
+            if split_of.get(patient) == split
+            for number, folder in enumerate(slides[patient], start=1)
+        ]
+        counts[split] = _prepare_split(root, split, chosen, settings, seed, faults)
+    shutil.rmtree(root / FOLDER / UNFINISHED, ignore_errors=True)
+    return counts
+
+
+def _prepare_split(
+    root: Path,
+    split: str,
+    slides: list[_PatientSlide],
+    settings: SlideSettings,
+    seed: int,
+    faults: dict[str, str] | None,
+) -> int:
+    path = patches_path(root, split)
+    made_with = _describe(slides, settings, seed)
+    if path.is_file():
+        if str(load_arrays(path, ["made_with"])["made_with"]) != made_with:
+            raise CohortError(
+                f"{path} was cut from other slides or with other settings: remove {path.parent} or prepare into "
+                "another folder."
+            )
+        return len(read_patches(root, split))
+    parts = []
+    for slide in tqdm(slides, f"{split} slides", unit="slide", disable=not slides):
+        try:
+            parts.append(_patches_of_slide(root / FOLDER / UNFINISHED / f"{slide.name}.npz", slide, settings, seed))
+        except SlideError as error:
+            if faults is None:
+                raise
+            faults[slide.name] = str(error)
+            parts.append(np.zeros((0, settings.size, settings.size, 3), np.uint8))
+    counts = [len(part) for part in parts]
+    patches = Patches(
+        images=np.concatenate([np.zeros((0, settings.size, settings.size, 3), np.uint8), *parts]),
+        patients=np.repeat(np.array([slide.patient for slide in slides], dtype=str), counts),
+        slides=np.repeat(np.array([slide.name for slide in slides], dtype=str), counts),
+    )
+    write_patches(root, split, patches, made_with)
+    return len(patches)
+
+
+def _patches_of_slide(path: Path, slide: _PatientSlide, settings: SlideSettings, seed: int) -> np.ndarray:
+    """The patches of one slide, from `path` if they have been cut already, uint8 (n, size, size, 3)."""
+    made_with = _describe([slide], settings, seed)
+    if path.is_file():
+        arrays = load_arrays(path, ["images", "made_with"])
+        if str(arrays["made_with"]) == made_with:
+            return arrays["images"]
+    rng = np.random.default_rng(np.random.SeedSequence([seed, *hashlib.sha256(slide.name.encode()).digest()]))
+    with open_slide(slide.folder) as opened:
+        images = cut_patches(opened, settings, rng)
+    write_atomically(path, lambda file: np.savez(file, images=images, made_with=np.array(made_with)))
+    return images
+
+
+def _describe(slides: list[_PatientSlide], settings: SlideSettings, seed: int) -> str:
+    """All that patches depend on, as one JSON text; the slides by the names of their folders."""
+    names = {slide.name: slide.folder.name for slide in slides}
+    return json.dumps({"seed": seed, "patches": settings.model_dump(), "slides": names}, sort_keys=True)

@@ -1,0 +1,150 @@
+"""The integrity of a prepared cohort: whether it still is, file by file and row by row, what was prepared."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lung_ssp.cohort.classes import MISSING, TASK_NAMES
+from lung_ssp.cohort.fingerprint import cohort_fingerprint
+from lung_ssp.cohort.scans import load_arrays, read_scans
+from lung_ssp.cohort.slices import slices_path
+from lung_ssp.cohort.split import check_disjoint
+from lung_ssp.cohort.store import SPLITS, Sections, class_counts, cohort_statement, read_cohort, read_sections
+from lung_ssp.ct.hounsfield import LOWEST_HU
+from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.files import read_json, sha256_of, write_json
+
+FILES = "files.json"
+SHOWN = 5  # faults that the error names; it counts the rest
+
+
+def record_files(root: Path) -> None:
+    """Write <root>/files.json, the SHA-256 of every file of a finished cohort; one that is there is left alone."""
+    if not (root / FILES).is_file():
+        write_json(root / FILES, {name: sha256_of(root / name) for name in _names(root)})
+
+
+def verify_cohort(root: Path) -> str:
+    """Check a prepared cohort.
+
+    Its files against their recorded hashes; the sections' shapes and range; their labels against sections.csv and
+    the counts of cohort.json; the HU of the slices; that no patient is in two splits, and that every patient of a split
+    stands in splits.csv; where each label comes from; and the fingerprint.
+
+    Returns:
+        a report that ends with the fingerprint.
+
+    Raises:
+        CohortError: there is no cohort, or what is wrong with it.
+    """
+    root = Path(root)
+    cohort = read_cohort(root)
+    faults = list(_faults_of_files(root))
+    if not faults:  # else every later check would tell of the same
+        faults = list(_faults_of_contents(root, cohort))
+    if faults:
+        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        raise CohortError(f"{root} is not what was prepared: {'; '.join(faults[:SHOWN])}{more}. Prepare it again.")
+    sections = {split: len(read_sections(root, split)) for split in SPLITS}
+    lines = [
+        cohort_statement(cohort),
+        f"{len(_names(root))} files, as recorded",
+        "sections: " + ", ".join(f"{split} {count}" for split, count in sections.items()),
+        "patients: on both sides of the splits, on purpose" if cohort.get("leaky") else "patients: each in one split",
+        f"fingerprint {cohort['fingerprint']}",
+    ]
+    return "\n".join(lines)
+
+
+def _names(root: Path) -> list[str]:
+    """The files of a cohort, relative to its folder, without the record itself and what was left half written."""
+    files = (path for path in root.rglob("*") if path.is_file())
+    names = (path.relative_to(root) for path in files)
+    return sorted(name.as_posix() for name in names if name.name != FILES and not name.name.startswith("."))
+
+
+def _faults_of_files(root: Path) -> Iterator[str]:
+    if not (root / FILES).is_file():
+        yield f"it has no {FILES}, its preparation did not end"
+        return
+    try:
+        recorded = read_json(root / FILES)
+    except DamagedFile:
+        yield f"{FILES} is damaged"
+        return
+    present = _names(root)
+    for name in sorted(set(recorded) - set(present)):
+        yield f"{name} is missing"
+    for name in sorted(set(present) - set(recorded)):
+        yield f"{name} was not there"
+    for name in present:
+        if name in recorded and sha256_of(root / name) != recorded[name]:
+            yield f"{name} has changed"
+
+
+def _faults_of_contents(root: Path, cohort: dict) -> Iterator[str]:
+    splits = {split: read_sections(root, split) for split in SPLITS}
+    size = cohort["settings"]["section"]["size"]
+    for split, sections in splits.items():
+        yield from _faults_of_sections(split, sections, size)
+        if class_counts(sections) != cohort["counts"]["classes"][split]:
+            yield f"the label counts of {split} are not those of cohort.json"
+    yield from _faults_of_table(root / "sections.csv", splits)
+    yield from _faults_of_splits(root, splits, leaky=bool(cohort.get("leaky")))
+    if (root / "scans.csv").is_file():
+        yield from _faults_of_slices(root)
+    if cohort_fingerprint(root) != cohort["fingerprint"]:
+        yield f"the fingerprint is {cohort_fingerprint(root)}, cohort.json says {cohort['fingerprint']}"
+
+
+def _faults_of_sections(split: str, sections: Sections, size: int) -> Iterator[str]:
+    count = len(sections)
+    if sections.images.shape[1:] != (size, size):
+        yield f"the {split} sections are {sections.images.shape[1:]} pixels, not {size}x{size}"
+    if any(len(own) != count for own in (sections.image_labels, sections.pathology_labels, sections.patients)):
+        yield f"{split} has {count} sections, but other numbers of labels or patients"
+    if count and not (np.isfinite(sections.images).all() and 0 <= sections.images.min() <= sections.images.max() <= 1):
+        yield f"{split} sections have values outside 0..1"
+
+
+def _faults_of_table(path: Path, splits: dict[str, Sections]) -> Iterator[str]:
+    """Whether sections.csv, in the order of the arrays, says the same as they do, and where each label comes from."""
+    table = pd.read_csv(path, dtype={"patient": str, "participant": str})
+    for split, sections in splits.items():
+        rows = table[table["split"] == split]
+        if rows["patient"].tolist() != sections.patients.tolist():
+            yield f"sections.csv names other patients in {split} than the sections do"
+            continue
+        for task, labels in zip(TASK_NAMES, (sections.image_labels, sections.pathology_labels), strict=True):
+            if rows[f"{task}_label"].tolist() != labels.tolist():
+                yield f"sections.csv has other {task} labels in {split} than the sections have"
+            source = f"{task}_source"
+            if source in rows and (rows[source].isna() & (labels != MISSING)).any():
+                yield f"sections.csv does not say where some {task} labels in {split} come from"
+
+
+def _faults_of_splits(root: Path, splits: dict[str, Sections], leaky: bool) -> Iterator[str]:
+    table = pd.read_csv(root / "splits.csv", dtype=str)
+    recorded = {split: table.loc[table["split"] == split, "patient"].tolist() for split in SPLITS}
+    if not leaky:
+        try:
+            check_disjoint(recorded)
+        except CohortError as error:
+            yield str(error).rstrip(".")
+    for split, sections in splits.items():
+        if set(sections.patients.tolist()) - set(recorded[split]):
+            yield f"splits.csv lacks patients of {split}"
+
+
+def _faults_of_slices(root: Path) -> Iterator[str]:
+    for scan in read_scans(root):
+        path = slices_path(root, scan.name)
+        if scan.masks is None or not path.is_file():
+            continue
+        arrays = load_arrays(path, ["hu", "lungs", "lesions"])
+        if not arrays["hu"].shape == arrays["lungs"].shape == arrays["lesions"].shape:
+            yield f"{path.relative_to(root)} has arrays of different shapes"
+        elif arrays["hu"].dtype != np.int16 or arrays["hu"].min() < LOWEST_HU:
+            yield f"{path.relative_to(root)} has HU below {LOWEST_HU}"

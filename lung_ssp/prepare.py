@@ -1,0 +1,89 @@
+"""The steps that make a cohort from the trial's own images: plan, download, run."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.config import load_config
+from lung_ssp.errors import ConfigError, EnvironmentFault
+
+CONFIGS = Path("configs") / "cohort"
+
+
+def config_of_cohort(name: str) -> Path:
+    """The configuration file of a cohort by its name: configs/cohort/<name>.yml.
+
+    Raises:
+        ConfigError: there is none; it names those there are.
+    """
+    path = CONFIGS / f"{name}.yml"
+    if Path(name).name != name or not path.is_file():
+        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yml")))
+        raise ConfigError(f"There is no cohort {name!r} in {CONFIGS}: use --config FILE, or one of {known or 'none'}.")
+    return path
+
+
+def trial_settings(config: Path, overrides: Sequence[str]) -> NlstSettings:
+    """The settings of a cohort from the trial's images."""
+    settings: NlstSettings = load_config(config, overrides, "nlst").settings
+    return settings
+
+
+def plan_trial(settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None) -> str:
+    """Choose one series an exam, and write the plan; the summary."""
+    with nlst_packages():
+        from lung_ssp.cohort.nlst.plan import make_plan
+        from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
+
+        return make_plan(
+            settings.plan,
+            Path(settings.folders.plan),
+            open_pseudonyms(Path(settings.folders.salt)),
+            patients=patients,
+            only_annotated=only_annotated,
+            max_gb=max_gb,
+        )
+
+
+def download_trial(settings: NlstSettings, execute: bool) -> str:
+    """Fetch the series of the plan, or tell what would be fetched."""
+    with nlst_packages():
+        from lung_ssp.cohort.nlst.download import download
+        from lung_ssp.cohort.nlst.plan import read_plan
+
+        plan = read_plan(Path(settings.folders.plan))
+        return download(plan, Path(settings.folders.images), settings.download, execute=execute)
+
+
+def run_trial(settings: NlstSettings, scheduler: str | None, leaky: bool) -> str:
+    """Make the samples and the cohort of the plan's series."""
+    with nlst_packages():
+        from lung_ssp.cohort.nlst.run import prepare_trial
+
+        if settings.candidates is None:
+            return prepare_trial(settings, scheduler=scheduler, leaky=leaky)
+        from lung_ssp import runtime
+
+        runtime.require_libraries()
+        from lung_ssp.segmentation.finder import RunFinder
+        from lung_ssp.training.run import best_fingerprint
+
+        network = Path(settings.candidates).resolve()
+        return prepare_trial(settings, RunFinder(network), best_fingerprint(network), scheduler, leaky)
+
+
+@contextmanager
+def nlst_packages() -> Iterator[None]:
+    """Tell what to install where a package of the extra nlst is missing.
+
+    Raises:
+        EnvironmentFault: naming the package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise EnvironmentFault(
+            f"The package {error.name} is missing: install the extra nlst with the tested versions (make nlst, or "
+            "pip install -c constraints.txt -e .[cpu,nlst])."
+        ) from error

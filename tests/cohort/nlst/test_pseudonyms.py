@@ -1,0 +1,43 @@
+"""Salted hashes: the same for the same salt, nothing without it."""
+
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms, open_pseudonyms
+from lung_ssp.errors import CohortError
+
+ONE, OTHER = Pseudonyms(bytes(32)), Pseudonyms(bytes(31) + b"\x01")
+
+
+def test_a_participant_has_one_name_however_a_table_writes_the_number():
+    assert len({ONE.participant(pid) for pid in (100002, "100002", 100002.0, " 100002 ")}) == 1
+    assert ONE.participant("PHANTOM-00001") != ONE.participant("PHANTOM-00002")
+
+
+@given(st.integers(100000, 999999))
+def test_a_name_tells_nothing_of_the_number_and_depends_on_the_salt(pid):
+    name = ONE.participant(pid)
+    assert str(pid) not in name
+    assert name != OTHER.participant(pid)
+    assert name != f"P-{ONE.series(str(pid))[2:]}"
+
+
+def test_the_salt_is_made_once_and_for_its_owner_alone(tmp_path):
+    path = tmp_path / "keys" / "salt"
+    first = open_pseudonyms(path)
+    assert open_pseudonyms(path) == first
+    assert len(first.salt) == 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert open_pseudonyms(tmp_path / "another") != first
+
+
+@pytest.mark.parametrize("text", ["no hexadecimal", "abcd", ""])
+def test_a_file_without_salt_is_refused_and_left_alone(tmp_path, text):
+    path = tmp_path / "salt"
+    path.write_text(text)
+    with pytest.raises(CohortError, match="salt"):
+        open_pseudonyms(path)
+    assert path.read_text() == text

@@ -1,0 +1,73 @@
+"""Lesions as small arrays with their place."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lung_ssp.cohort.nlst.regions import Region, midline, place_of, regions_of_labels
+from lung_ssp.ct.section import make_section
+from lung_ssp.ct.series import Series, SliceReference
+from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.ct.volume import Volume
+
+SPACING = (2.0, 1.0, 1.0)
+
+
+def series_of(hu: np.ndarray, origin=(-20.0, 0.0, 0.0)) -> Series:
+    slices = tuple(SliceReference(None, "", len(hu) - z) for z in range(len(hu)))
+    return Series(Volume(hu.astype(np.int16), SPACING, origin), slices, ())
+
+
+def two_lesions() -> np.ndarray:
+    labels = np.zeros((6, 20, 41), np.uint8)
+    labels[1:3, 2:5, 3:6] = 1
+    labels[2, 2:6, 3:7] = 1
+    labels[4, 10:12, 30:34] = 3
+    return labels
+
+
+def test_each_label_is_a_region_of_its_own_size():
+    first, second = regions_of_labels(two_lesions(), "mask:here")
+    assert first.box == (slice(1, 3), slice(2, 6), slice(3, 7))
+    assert np.count_nonzero(first.voxels) == 9 + 16
+    assert first.widest_slice() == 2
+    assert second.centre().tolist() == [4.0, 10.5, 31.5]
+    assert (second.source, second.score) == ("mask:here", 1.0)
+
+
+def test_a_sections_picture_is_that_of_the_whole_mask():
+    labels = two_lesions()
+    hu = np.random.default_rng(0).integers(-1000, 400, labels.shape)
+    volume = series_of(hu).volume
+    settings = SectionSettings(size=16, field_mm=16.0)
+    for label, region in zip((1, 3), regions_of_labels(labels, "x"), strict=True):
+        whole = make_section(volume.hu, volume.spacing, labels == label, settings)
+        assert np.array_equal(region.section(volume, settings), whole)
+
+
+def test_a_place_tells_slice_and_side_as_the_tables_do():
+    labels = two_lesions()
+    series = series_of(np.zeros(labels.shape))
+    first, second = (place_of(region, series, 0.0, None) for region in regions_of_labels(labels, "x"))
+    assert (first.slice_number, first.side, first.lobe) == (4, "right", None)  # 6 slices, numbered from the head
+    assert (second.slice_number, second.side) == (2, "left")
+
+
+def test_the_midline_runs_between_lungs_of_unequal_size():
+    lungs = np.zeros((4, 20, 41), bool)
+    lungs[:, 2:18, 2:19] = True
+    lungs[:, 5:10, 23:36] = True  # the left one is smaller: the mean of all voxels would lie in the right one
+    volume = series_of(np.zeros(lungs.shape)).volume
+    assert 19 - 20 <= midline(lungs, volume) < 23 - 20
+
+
+@given(st.integers(0, 8), st.integers(0, 8))
+def test_what_lies_in_a_lung_is_on_its_side(left_width, right_width):
+    lungs = np.zeros((2, 4, 60), bool)
+    lungs[:, :, 5 : 20 + right_width] = True
+    lungs[:, :, 40 - left_width : 55] = True
+    series = series_of(np.zeros(lungs.shape))
+    middle = midline(lungs, series.volume)
+    for x, side in ((6, "right"), (19, "right"), (40, "left"), (54, "left")):
+        region = Region((slice(0, 1), slice(0, 1), slice(x, x + 1)), np.ones((1, 1, 1), bool), "x")
+        assert place_of(region, series, middle, None).side == side

@@ -1,0 +1,185 @@
+"""From a plan and series on disk to a prepared cohort, on real worker processes."""
+
+import shutil
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pydicom
+import pytest
+
+from lung_ssp.cohort.nlst.jobs import SeriesJob
+from lung_ssp.cohort.nlst.plan import read_plan
+from lung_ssp.cohort.nlst.run import do_jobs, prepare_trial, read_trial, refuse_disguise
+from lung_ssp.cohort.nlst.series_samples import SeriesWork
+from lung_ssp.cohort.slices import read_slices
+from lung_ssp.cohort.split import check_disjoint
+from lung_ssp.cohort.store import SPLITS, cohort_statement, read_cohort, read_sections
+from lung_ssp.cohort.verify import verify_cohort
+from lung_ssp.errors import CohortError
+
+
+@pytest.fixture(scope="module")
+def prepared(plan_trial, tmp_path_factory):
+    settings = plan_trial(tmp_path_factory.mktemp("prepared"))
+    return settings, prepare_trial(settings)
+
+
+def samples_of(settings) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Path(settings.folders.samples).glob("*.npz")}
+
+
+def test_the_cohort_is_whole_synthetic_and_divided_by_patient(prepared):
+    settings, report = prepared
+    root = Path(settings.folders.cohort)
+    cohort = read_cohort(root)
+    assert "series   6: 6 done, 0 failed" in report
+    assert cohort_statement(cohort).startswith("SYNTHETIC cohort")
+    assert verify_cohort(root).endswith(f"fingerprint {cohort['fingerprint']}")
+    table = pd.read_csv(root / "sections.csv")
+    assert len(table) == sum(len(read_sections(root, split)) for split in SPLITS)
+    assert set(table["position_source"]) == {"mask:nlstseg", "box:sybil"}
+    check_disjoint({split: table.loc[table["split"] == split, "patient"].tolist() for split in SPLITS})
+
+
+def test_drawn_lesions_are_those_of_the_phantom_and_can_be_learnt_from(prepared, phantom_trial):
+    settings, _ = prepared
+    root = Path(settings.folders.cohort)
+    scans = pd.read_csv(root / "scans.csv")
+    patient_of = pd.read_parquet(phantom_trial / "trial" / "index.parquet").set_index("SeriesInstanceUID")["PatientID"]
+    assert len(scans) == 2  # of six patients, every third one's lesions are drawn
+    for row in scans.itertuples():
+        patient = patient_of[Path(row.series).name]
+        with np.load(root / row.masks) as drawn, np.load(phantom_trial / "scans" / f"{patient}.npz") as true:
+            assert np.array_equal(drawn["lesions"] > 0, true["lesions"] > 0)
+    split = scans["split"].iloc[0]
+    slice_settings, slices = read_slices(root, split)
+    assert slice_settings == settings.series.slices
+    assert all(one.lesions.any() for one in slices)
+
+
+def test_no_identifier_and_no_date_stands_in_names_reports_or_journals(prepared, phantom_trial):
+    settings, report = prepared
+    work = Path(settings.folders.samples).parent
+    texts = [report] + [
+        path.read_text()
+        for path in work.rglob("*")
+        if path.suffix in (".csv", ".json", ".jsonl", ".txt") and path.name != "scans.csv"
+    ]
+    names = [str(path.relative_to(work)) for path in work.rglob("*")]
+    for word in ("PHANTOM-0", "1999-01", "19990102", "2000-01", "20000102", "2001-01", "20010102", "2.25."):
+        assert not [text for text in [*texts, *names] if word in text], word
+
+
+def test_a_second_run_does_nothing_and_another_setting_never_mixes(prepared, monkeypatch):
+    settings, first = prepared
+    before = samples_of(settings)
+    assert prepare_trial(settings) == first
+    assert samples_of(settings) == before
+    section = settings.series.section.model_copy(update={"field_mm": 70.0})
+    wider = settings.model_copy(update={"series": settings.series.model_copy(update={"section": section})})
+    with pytest.raises(CohortError, match="holds another cohort"):
+        prepare_trial(wider)
+    after = samples_of(settings)
+    assert {name: after[name] for name in before} == before
+    assert len(after) == 2 * len(before)
+
+
+def test_a_leaky_split_is_marked_everywhere(prepared, tmp_path):
+    settings, _ = prepared
+    folders = settings.folders.model_copy(update={"cohort": str(tmp_path / "leaky")})
+    report = prepare_trial(settings.model_copy(update={"folders": folders}), leaky=True)
+    assert "LEAKY" in report
+    assert "LEAKY" in verify_cohort(tmp_path / "leaky")
+    patients = [set(read_sections(tmp_path / "leaky", split).patients.tolist()) for split in SPLITS]
+    assert patients[0] & (patients[1] | patients[2])
+
+
+def test_a_series_that_fails_is_recorded_without_its_names_and_the_others_go_on(plan_trial, phantom_trial, tmp_path):
+    images = tmp_path / "images"
+    shutil.copytree(phantom_trial / "trial" / "images", images)
+    settings = plan_trial(tmp_path, images=images)
+    jobs = read_trial(settings).jobs
+    bare = [job.series_uid for job in jobs if not job.lesion_masks and not job.boxes["sybil"]]
+    ct = [next(job.series_uid for job in jobs if job.lesion_masks), *bare]
+    file = sorted((images / ct[0]).iterdir())[3]
+    file.write_bytes(file.read_bytes()[:-100])
+    sorted((images / ct[1]).iterdir())[5].unlink()
+    shutil.rmtree(images / ct[2])
+    report = prepare_trial(settings)
+    assert "6: 3 done, 3 failed" in report
+    failed = pd.read_csv(tmp_path / "samples" / "failed.csv").set_index("reason")["message"]
+    assert set(failed.index) == {"damaged", "gap", "not downloaded"}
+    for message in failed:
+        assert str(tmp_path) not in message
+        assert not any(uid in message for uid in ct)
+    shutil.copytree(phantom_trial / "trial" / "images", images, dirs_exist_ok=True)
+    shutil.rmtree(tmp_path / "cohort")
+    assert "6: 6 done, 0 failed" in prepare_trial(settings)
+
+
+def test_workers_that_are_killed_lose_nothing(plan_trial, tmp_path):
+    settings = plan_trial(tmp_path)
+    jobs = forty_series(read_trial(settings).jobs, tmp_path / "forty")
+    quiet, disturbed = (SeriesWork(tmp_path / name, settings.series, None) for name in ("quiet", "disturbed"))
+    expected = do_jobs(jobs, quiet, settings, None)
+    killed: list[int] = []
+    done = threading.Event()
+    killer = threading.Thread(target=kill_workers, args=(disturbed.out, killed, done))
+    killer.start()
+    try:
+        results = do_jobs(jobs, disturbed, settings, None)
+    finally:
+        done.set()
+        killer.join()
+    assert len(killed) == 3
+    assert [result.status for result in results] == ["done"] * 40
+    assert [result.samples for result in results] == [result.samples for result in expected]
+    files = {path.name: path.read_bytes() for path in quiet.out.glob("*.npz")}
+    assert len(files) == 40
+    assert {path.name: path.read_bytes() for path in disturbed.out.glob("*.npz")} == files
+    assert len(set(files.values())) == 40
+
+
+def kill_workers(samples: Path, killed: list[int], done: threading.Event) -> None:
+    """SIGKILL a worker process after 3, 12 and 24 finished series."""
+    for count in (3, 12, 24):
+        while len(list(samples.glob("*.npz"))) < count and not done.is_set():
+            time.sleep(0.01)
+        workers = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+        if not done.is_set():
+            workers[-1].kill()
+            killed.append(workers[-1].pid)
+
+
+def forty_series(jobs: list[SeriesJob], folder: Path) -> list[SeriesJob]:
+    """Jobs for forty series, made of the phantoms that have boxes: each with a UID and pixels of its own."""
+    sources = [job for job in jobs if job.boxes["sybil"]]
+    slices = [[pydicom.dcmread(path) for path in sorted(job.folder.iterdir())] for job in sources]
+    copies = []
+    for number in range(40):
+        job = sources[number % len(sources)]
+        uid, own = f"{job.series_uid[:50]}.{number}", folder / f"{number}"
+        own.mkdir(parents=True)
+        for index, image in enumerate(slices[number % len(sources)]):
+            image.SeriesInstanceUID = uid
+            image.PixelData = (image.pixel_array + 1).astype("<i2").tobytes()
+            image.save_as(own / f"{index}.dcm")
+        boxes = {"sybil": tuple(replace(box, series_uid=uid) for box in job.boxes["sybil"])}
+        copies.append(replace(job, name=f"{number:032x}", series_uid=uid, folder=own, boxes=boxes))
+    return copies
+
+
+def test_phantoms_cannot_pass_for_patients(plan_trial, tmp_path):
+    plan = read_plan(Path(plan_trial(tmp_path).folders.plan))
+    refuse_disguise(plan, synthetic=True)
+    with pytest.raises(CohortError, match="6 series of the plan are of phantoms"):
+        refuse_disguise(plan, synthetic=False)
+    patients = plan.assign(maker=plan["maker"].astype(str).where(plan["role"] != "ct", "GE"))
+    refuse_disguise(patients, synthetic=False)
+    with pytest.raises(CohortError, match="6 series of the plan are not of phantoms"):
+        refuse_disguise(patients, synthetic=True)

@@ -1,0 +1,125 @@
+"""Whether a prepared cohort still is what was prepared."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lung_ssp.cohort.fingerprint import cohort_fingerprint
+from lung_ssp.cohort.store import read_cohort, read_sections
+from lung_ssp.cohort.verify import FILES, record_files, verify_cohort
+from lung_ssp.errors import CohortError
+from lung_ssp.files import read_json, sha256_of, write_json
+
+
+@pytest.fixture
+def cohort(tiny_cohort: Path, tmp_path: Path) -> Path:
+    shutil.copytree(tiny_cohort, tmp_path / "cohort")
+    return tmp_path / "cohort"
+
+
+def test_a_cohort_that_nobody_touched_is_whole(tiny_cohort):
+    report = verify_cohort(tiny_cohort)
+    cohort = read_cohort(tiny_cohort)
+    assert report.splitlines()[0].startswith("SYNTHETIC cohort")
+    assert report.splitlines()[-1] == f"fingerprint {cohort['fingerprint']}"
+    assert f"test {cohort['counts']['sections']['test']}" in report
+
+
+def test_the_fingerprint_is_told_by_the_files_alone(tiny_cohort):
+    assert cohort_fingerprint(tiny_cohort) == read_cohort(tiny_cohort)["fingerprint"]
+
+
+def test_the_record_of_a_finished_cohort_is_never_written_again(cohort):
+    before = (cohort / FILES).read_bytes()
+    (cohort / "sections.csv").write_text("changed")
+    record_files(cohort)
+    assert (cohort / FILES).read_bytes() == before
+
+
+def flip_a_bit(root: Path) -> None:
+    path = next((root / "slices").glob("*.npz"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    r"slices/PHANTOM-\d+\.npz has changed": flip_a_bit,
+    r"scans/PHANTOM-00001\.npz is missing": lambda root: (root / "scans" / "PHANTOM-00001.npz").unlink(),
+    r"sections/more\.npz was not there": lambda root: (root / "sections" / "more.npz").write_bytes(b""),
+    r"its preparation did not end": lambda root: (root / FILES).unlink(),
+    r"files\.json is damaged": lambda root: (root / FILES).write_text("{"),
+    r"holds no prepared cohort": lambda root: (root / "cohort.json").unlink(),
+}
+
+
+@pytest.mark.parametrize("fault", DAMAGES)
+def test_a_file_that_changed_went_or_came_is_named(cohort, fault):
+    DAMAGES[fault](cohort)
+    with pytest.raises(CohortError, match=fault):
+        verify_cohort(cohort)
+
+
+def rewrite_sections(root: Path, **changes: np.ndarray) -> None:
+    path = root / "sections" / "test.npz"
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    np.savez(path, **{**content, **changes})
+
+
+def share_a_patient(root: Path) -> None:
+    table = pd.read_csv(root / "splits.csv")
+    table.loc[len(table)] = [table.loc[table["split"] == "train", "patient"].iloc[0], "test"]
+    table.to_csv(root / "splits.csv", index=False)
+
+
+def lose_a_patient(root: Path) -> None:
+    table = pd.read_csv(root / "splits.csv")
+    table[table["patient"] != read_sections(root, "test").patients[0]].to_csv(root / "splits.csv", index=False)
+
+
+def relabel(root: Path) -> None:
+    labels = read_sections(root, "test").pathology_labels.copy()
+    labels[0] = (labels[0] + 1) % 9
+    rewrite_sections(root, pathology_labels=labels)
+
+
+def brighten(root: Path) -> None:
+    images = read_sections(root, "test").images.copy()
+    images[0, 0, 0] = 1.5
+    rewrite_sections(root, images=images)
+
+
+def darken_slices(root: Path) -> None:
+    path = next((root / "slices").glob("*.npz"))
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    content["hu"][0, 0, 0] = -2000
+    np.savez(path, **content)
+
+
+FORGERIES: dict[str, Callable[[Path], object]] = {
+    "is in both the": share_a_patient,
+    "splits.csv lacks patients of test": lose_a_patient,
+    "other pathology labels in test": relabel,
+    "label counts of test": relabel,
+    "values outside 0..1": brighten,
+    "HU below -1024": darken_slices,
+    "are \\(20, 20\\) pixels, not 28x28": lambda root: rewrite_sections(
+        root, images=read_sections(root, "test").images[:, 4:24, 4:24]
+    ),
+    "the fingerprint is [0-9a-f]{16}, cohort.json says": brighten,
+}
+
+
+@pytest.mark.parametrize("fault", FORGERIES)
+def test_contents_that_do_not_fit_are_named_even_where_the_record_was_forged_too(cohort, fault):
+    FORGERIES[fault](cohort)
+    recorded = read_json(cohort / FILES)
+    write_json(cohort / FILES, {name: sha256_of(cohort / name) for name in recorded})
+    with pytest.raises(CohortError, match=fault):
+        verify_cohort(cohort)

@@ -1,0 +1,89 @@
+"""A classifier of two inputs on a CT alone: the image diagnosis by its rule, and never a number for the pathology."""
+
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from lung_ssp.classification.build import TrainedClassifier
+from lung_ssp.classification.networks import TwoTaskClassifier
+from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.cohort.classes import CLASS_NAMES
+from lung_ssp.ct.nodules import find_nodules
+from lung_ssp.ct.settings import NoduleSettings, SectionSettings
+from lung_ssp.ct.volume import Volume
+from lung_ssp.diagnosis.figures import class_of_both, save_overview
+from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.pipeline import classify, text_table
+
+NAMES = {"image": CLASS_NAMES, "pathology": CLASS_NAMES}
+
+
+def volume_with_a_ball() -> tuple[Volume, np.ndarray]:
+    """A ball of 10 mm in air at 1 mm, and where it is."""
+    z, y, x = np.mgrid[:40, :60, :60]
+    ball = (z - 20) ** 2 + (y - 30) ** 2 + (x - 30) ** 2 <= 25
+    return Volume(np.where(ball, 30, -850).astype(np.int16), (1.0, 1.0, 1.0)), ball
+
+
+def classifier(two_inputs: bool) -> TrainedClassifier:
+    parts = ("train", "val", "test")
+    modes = {"train": "train", "val": "validation", "test": "test"}
+    settings = ClassificationSettings.model_validate(
+        {
+            "task": "classification",
+            "model": {"two_inputs": two_inputs, "fully_connected": 8, "conv_channels": [2, 3]},
+            **{f"{part}_dataset": {"dataset_root": "nowhere", "mode": modes[part]} for part in parts},
+        }
+    )
+    paddle.seed(0)
+    network = TwoTaskClassifier(settings.model)
+    network.eval()
+    return TrainedClassifier(network, settings, {})
+
+
+@pytest.fixture(scope="module")
+def found() -> tuple[Finding, Volume]:
+    volume, ball = volume_with_a_ball()
+    nodules = find_nodules(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
+    (finding,) = classify(nodules, volume, classifier(two_inputs=True), SectionSettings(), NAMES)
+    return finding, volume
+
+
+def test_the_image_diagnosis_is_there_and_the_pathology_is_not(found: tuple[Finding, Volume]) -> None:
+    finding, _ = found
+    report = finding.as_json()
+    assert sum(report["image_diagnosis"].values()) == pytest.approx(1, abs=1e-4)
+    assert report["pathology_diagnosis"] == "no slide"
+    assert finding.opinion("pathology") == "no slide"
+
+
+def test_table_and_figure_say_so(found: tuple[Finding, Volume], tmp_path: Path) -> None:
+    finding, volume = found
+    line = text_table([finding], "notice", {}, tmp_path, ()).splitlines()[-3]
+    assert line.endswith(" / no slide") and "nan" not in line
+    lungs = np.zeros(volume.shape, bool)
+    lungs[:, 10:50, 10:50] = True
+    save_overview(finding, volume, lungs, "notice", tmp_path / "finding.png")
+    assert (tmp_path / "finding.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_with_one_input_both_are_numbers() -> None:
+    volume, ball = volume_with_a_ball()
+    nodules = find_nodules(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
+    (finding,) = classify(nodules, volume, classifier(two_inputs=False), SectionSettings(), NAMES)
+    for task in ("image", "pathology"):
+        assert sum(finding.as_json()[f"{task}_diagnosis"].values()) == pytest.approx(1, abs=1e-4)
+        assert finding.opinion(task).split()[-1] == f"{finding.probabilities[task].max():.2f}"
+
+
+def test_an_image_task_with_classes_of_its_own_names_them(tmp_path: Path) -> None:
+    volume, ball = volume_with_a_ball()
+    nodules = find_nodules(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
+    appearance = ("nothing", "smooth", "spiculated")
+    names = {"image": appearance, "pathology": CLASS_NAMES}
+    (finding,) = classify(nodules, volume, classifier(two_inputs=False), SectionSettings(), names)
+    assert list(finding.as_json()["image_diagnosis"])[:4] == [*appearance, "class 3"]
+    assert tuple(finding.as_json()["pathology_diagnosis"]) == CLASS_NAMES
+    assert class_of_both(1, finding) == "smooth | adenocarcinoma"

@@ -1,0 +1,47 @@
+"""A trained network at work on a scan."""
+
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lung_ssp.ct.nodules import find_nodules
+from lung_ssp.ct.parenchyma import segment_lungs
+from lung_ssp.ct.series import read_series
+from lung_ssp.segmentation.finder import RunFinder
+from lung_ssp.segmentation.predict import predict_probability
+from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
+
+
+@pytest.fixture(scope="module")
+def segmenter(runs: tuple[Path, Path]) -> TrainedSegmenter:
+    return load_segmenter(runs[0])
+
+
+def test_candidates_are_those_of_the_whole_scan(segmenter, series):
+    volume = read_series(series)
+    lungs = segment_lungs(volume, segmenter.settings.parenchyma).mask
+    probability = predict_probability(segmenter.network, volume, lungs, segmenter.settings)
+    highest = float(np.quantile(probability[lungs], 0.999))  # untrained weights find some things then
+    nodules = segmenter.settings.nodules.model_copy(update={"threshold": highest, "min_diameter_mm": 0.0})
+    chosen = replace(segmenter, settings=segmenter.settings.model_copy(update={"nodules": nodules}))
+    expected = find_nodules(probability, volume, lungs, nodules)
+    found = chosen.find(volume, lungs)
+    assert len(found) == len(expected) > 1
+    for one, other in zip(found, expected, strict=True):
+        assert (one.box, one.slice_index, one.mean_hu) == (other.box, other.slice_index, other.mean_hu)
+        assert one.score == pytest.approx(other.score, abs=1e-6)
+        assert np.array_equal(one.voxels, other.voxels)
+        assert np.allclose(one.centre_mm, other.centre_mm, atol=1e-9)
+
+
+def test_a_finder_travels_as_the_name_of_its_run_and_finds_the_same(runs, series):
+    finder = pickle.loads(pickle.dumps(RunFinder(runs[0])))
+    volume = read_series(series)
+    lungs = segment_lungs(volume, load_segmenter(runs[0]).settings.parenchyma).mask
+    expected = load_segmenter(runs[0]).find(volume, lungs)
+    found = finder(volume, lungs)
+    assert [nodule.box for nodule in found] == [nodule.box for nodule in expected]
+    assert len(pickle.dumps(RunFinder(runs[0]))) < 1000
