@@ -19,6 +19,7 @@ NLST = [
 TEST_TOOLS = [
     "pytest",
     "pytest-xdist",
+    "psutil",
     "hypothesis",
     "ruff",
     "mypy",

@@ -71,6 +71,13 @@ def keep_large_blocks() -> bool:
     return bool(mallopt(M_MMAP_THRESHOLD, 1 << 30) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
 
 
+def return_free_memory() -> None:
+    """Give back to the system what malloc keeps, where the library can: before a pause, or before other work."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 REMEDIES = {
     "cv2": "install the system's OpenGL library: apt-get install libgl1 libglib2.0-0",
     "paddle": "install Paddle: pip install paddlepaddle==2.6.2 (paddlepaddle-gpu==2.6.2 with a GPU)",

@@ -80,11 +80,11 @@ def find_nodules(probability: np.ndarray, volume: Volume, lungs: np.ndarray, set
         raise ValueError(
             f"Probability {probability.shape}, scan {volume.shape} and lungs {lungs.shape} must have the same shape."
         )
-    inside = np.where(lungs, probability, np.float32(0))
-    labels, count = ndimage.label(inside >= settings.threshold)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    labels, count = ndimage.label((probability >= settings.threshold) & lungs)
+    # slice by slice: counting turns what it counts into 64 bits first
+    sizes = np.sum([np.bincount(plane.ravel(), minlength=count + 1) for plane in labels], axis=0)
     nodules = [
-        _measure(box, labels[box] == label, inside, volume, settings)
+        _measure(box, labels[box] == label, probability, lungs, volume, settings)
         for label, box in enumerate(ndimage.find_objects(labels), start=1)
         if settings.min_diameter_mm <= equivalent_diameter(sizes[label] * volume.voxel_mm3) <= settings.max_diameter_mm
     ]
@@ -111,7 +111,9 @@ def longest_axial_diameter(voxels: np.ndarray, spacing: tuple[float, ...]) -> fl
     return longest + float(pixel.mean())
 
 
-def _measure(box: Box, voxels: np.ndarray, probability: np.ndarray, volume: Volume, settings: NoduleSettings) -> Nodule:
+def _measure(
+    box: Box, voxels: np.ndarray, probability: np.ndarray, lungs: np.ndarray, volume: Volume, settings: NoduleSettings
+) -> Nodule:
     indices = np.argwhere(voxels)
     start = np.array([side.start for side in box])
     x, y, z = volume.to_world(start + indices.mean(axis=0))
@@ -122,21 +124,22 @@ def _measure(box: Box, voxels: np.ndarray, probability: np.ndarray, volume: Volu
         longest_axial_diameter_mm=longest_axial_diameter(voxels, volume.spacing),
         volume_mm3=volume_mm3,
         mean_hu=float(volume.hu[box][voxels].mean()),
-        score=_score(box, voxels, probability, volume, settings.score_size_mm),
+        score=_score(box, voxels, probability, lungs, volume, settings.score_size_mm),
         slice_index=int(start[0] + np.count_nonzero(voxels, axis=(1, 2)).argmax()),
         box=box,
         voxels=voxels,
     )
 
 
-def _score(box: Box, voxels: np.ndarray, probability: np.ndarray, volume: Volume, size_mm: float) -> float:
+def _score(
+    box: Box, voxels: np.ndarray, probability: np.ndarray, lungs: np.ndarray, volume: Volume, size_mm: float
+) -> float:
     half = [max(0, round((size_mm / step - 1) / 2)) for step in volume.spacing]  # odd numbers of voxels
     before = [min(margin, side.start) for side, margin in zip(box, half, strict=True)]
     wide = tuple(
         slice(side.start - back, side.stop + margin) for side, back, margin in zip(box, before, half, strict=True)
     )
-    means = ndimage.uniform_filter(
-        probability[wide], size=[2 * margin + 1 for margin in half], mode="constant", output=np.float64
-    )
+    inside = np.where(lungs[wide], probability[wide], np.float32(0))
+    means = ndimage.uniform_filter(inside, size=[2 * margin + 1 for margin in half], mode="constant", output=np.float64)
     own = tuple(slice(back, back + side) for back, side in zip(before, voxels.shape, strict=True))
     return float(np.clip(means[own][voxels].max(), 0, 1))

@@ -35,7 +35,9 @@ def predict_probability(
     probability = probability_of_slices(
         network, window(grid.hu, settings.slices.window_hu), settings.prediction.batch_size
     )
-    return np.where(lungs, _to_grid_of(volume, grid, probability), np.float32(0))
+    probability = _to_grid_of(volume, grid, probability)
+    probability[~lungs] = 0  # in place: a scan of floats is among the largest things in memory
+    return probability
 
 
 def probability_of_slices(network: paddle.nn.Layer, slices: np.ndarray, batch_size: int) -> np.ndarray:

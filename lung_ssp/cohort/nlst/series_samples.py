@@ -27,6 +27,7 @@ from lung_ssp.ct.series import Series, open_series
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError, LungSspError, SeriesError
 from lung_ssp.files import write_atomically
+from lung_ssp.runtime import return_free_memory
 
 CandidateFinder = Callable[[Volume, np.ndarray], list[Nodule]]
 UID = re.compile(r"\b[0-2]\.[0-9.]{10,}[0-9]\b")
@@ -74,6 +75,8 @@ class SeriesWork:
             return SeriesResult(job.name, job.pseudonym, "failed", reason, without_names(str(error), job))
         except MemoryError:
             return SeriesResult(job.name, job.pseudonym, "failed", "memory", "The series does not fit into memory.")
+        finally:
+            return_free_memory()
         return SeriesResult(
             job.name,
             job.pseudonym,
@@ -109,6 +112,7 @@ def make_samples(
     regions = marked_regions(job, series, settings)
     lesions_are_known = bool(regions) and regions[0].source.startswith("mask:")
     if not regions and find_candidates is not None and job.exam is not None:
+        return_free_memory()  # of the lungs' many steps, before the network's
         regions = regions_of_nodules(find_candidates(volume, lungs))
     lobes = lobes_of(job, series, settings.annotations)
     middle = midline(lungs, volume)

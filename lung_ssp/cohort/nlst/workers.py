@@ -72,7 +72,13 @@ def open_workers(settings: WorkerSettings, scheduler: str | None) -> Iterator[Cl
     with (
         environment(ONE_THREAD),
         tempfile.TemporaryDirectory(prefix="lung-ssp-workers-") as space,
-        dask.config.set({"distributed.scheduler.allowed-failures": settings.attempts - 1}),
+        dask.config.set(
+            {
+                "distributed.scheduler.allowed-failures": settings.attempts - 1,
+                # Dask would have every freed array returned and faulted in again; it is returned after each series
+                "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+            }
+        ),
         LocalCluster(
             n_workers=settings.count,
             threads_per_worker=1,
