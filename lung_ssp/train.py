@@ -29,7 +29,13 @@ def train_run(config_path: Path, overrides: Sequence[str], output: Path, device:
     if settings.task in ("preparation", "nlst"):
         raise ConfigError(f"{config_path} prepares a cohort and trains nothing: give it to tools/prepare.py.")
     cohort = Path(settings.train_dataset.dataset_root)
-    facts = {**runtime.environment(), "seed": settings.seed, "cohort": cohort_statement(read_cohort(cohort))}
+    prepared = read_cohort(cohort)
+    facts = {
+        **runtime.environment(),
+        "seed": settings.seed,
+        "cohort": cohort_statement(prepared),
+        "cohort_fingerprint": prepared["fingerprint"],
+    }
     open_run(output, config.text(), facts, cohort, resume)
     print(f"{output}: {settings.task} on {device}, {facts['cohort']}")
     task: Task

@@ -26,7 +26,8 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
     Raises:
         LungSspError: the plan or the tables are at fault, or no series is there.
     """
-    jobs = [job for job in read_trial(settings).jobs if job.folder.is_dir()]
+    trial = read_trial(settings)
+    jobs = [job for job in trial.jobs if job.folder.is_dir()]
     if not jobs:
         raise CohortError(f"None of the plan's series lies in {settings.folders.images}: download them first.")
     seconds: dict[int, list[float]] = {count: [] for count in workers}
@@ -35,7 +36,7 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
         for count in workers:
             own = settings.workers.model_copy(update={"count": count})
             with tempfile.TemporaryDirectory() as out, open_workers(own, None) as client:
-                work = SeriesWork(Path(out), settings.series, None)
+                work = SeriesWork(Path(out), settings.series, trial.rule, None)
                 for _ in run_jobs(client, work, jobs[:count], lambda job: f"before-{job.name}"):
                     pass
                 begin = time.perf_counter()

@@ -13,7 +13,6 @@ import pandas as pd
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
-from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.series_samples import masks_path, sample_path, slices_file, without_paths
 from lung_ssp.cohort.nlst.settings import NlstSettings
@@ -42,12 +41,17 @@ class Samples:
 
 
 def assemble_cohort(
-    jobs: Sequence[SeriesJob], settings: NlstSettings, slides: Mapping[str, Sequence[Path]], leaky: bool
+    jobs: Sequence[SeriesJob],
+    settings: NlstSettings,
+    image_classes: Sequence[str],
+    slides: Mapping[str, Sequence[Path]],
+    leaky: bool,
 ) -> dict[str, Any]:
     """Write the prepared cohort from the files that the jobs have left; a cohort that is finished is only read.
 
     Args:
         jobs: those that are done.
+        image_classes: the names of the image labels.
         slides: folders of each participant's pathology slides.
         leaky: divide sections instead of patients, to show what that costs.
 
@@ -84,7 +88,7 @@ def assemble_cohort(
         "key": key,
         "settings": {"section": settings.series.section.model_dump(), "split": settings.split.model_dump()},
         "classes": list(CLASS_NAMES),
-        "image_classes": list(ImageRule.read(settings.series.samples.image_rule).classes),
+        "image_classes": list(image_classes),
         "counts": {
             "sections": {name: len(sections) for name, sections in stored.items()},
             "patients": {name: len(set(sections.patients.tolist())) for name, sections in stored.items()},

@@ -11,6 +11,7 @@ import pandas as pd
 
 from lung_ssp.cohort.annotations.boxes import Box
 from lung_ssp.cohort.nlst.exams import Exam
+from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 
@@ -26,7 +27,8 @@ class SeriesJob:
     participant: pseudonym. study_year: 0, 1, 2.
     folder: its DICOM files. megabytes: what they should take.
     exam: what the tables say; None where they have no such exam.
-    lesion_masks, lung_masks: source and folder of each DICOM-SEG series of the exam.
+    lesion_masks, lung_masks: source and folder of each DICOM-SEG series of the exam; of the latter only those that have
+        been downloaded, since a sample can do without them.
     boxes: source ("sybil", "nlstx") to the boxes on this series.
     """
 
@@ -49,6 +51,7 @@ def make_jobs(
     exams: Mapping[tuple[str, int], Exam],
     boxes: Mapping[str, Mapping[str, Sequence[Box]]],
     settings: SeriesSettings,
+    rule: ImageRule,
     candidates: str,
     pseudonyms: Pseudonyms,
 ) -> list[SeriesJob]:
@@ -59,6 +62,7 @@ def make_jobs(
         images: folder with one folder a series, named by its UID.
         exams: by participant and study year.
         boxes: by source, then by series UID.
+        rule: what the settings' image_rule names.
         candidates: fingerprint of the network that finds candidates, empty for none.
     """
     exam_of_study = plan[plan["role"] == "ct"].set_index("study_uid")
@@ -69,12 +73,14 @@ def make_jobs(
     for row in exam_of_study.reset_index().itertuples():
         exam = exams.get((row.participant, int(row.study_year)))
         lesion_masks = sorted(masks.get(("lesion_mask", row.study_uid), []))
-        lung_masks = sorted(masks.get(("lung_mask", row.study_uid), []))
+        of_lungs = sorted(masks.get(("lung_mask", row.study_uid), []))
+        lung_masks = [(source, uid) for source, uid in of_lungs if (images / uid).is_dir()]
         own_boxes = {source: tuple(of_series.get(row.series_uid, ())) for source, of_series in boxes.items()}
         made_from = {
             "format": FORMAT,
             "series": row.series_uid,
             "settings": settings.model_dump(),
+            "image_rule": repr(rule),  # the settings name a file, which may change
             "exam": None if exam is None else _plain(exam),
             "lesion_masks": lesion_masks,
             "lung_masks": lung_masks,

@@ -51,25 +51,28 @@ def prepare_trial(
         LungSspError: the plan, a table or a folder is at fault, or no series gave a sample.
     """
     trial = read_trial(settings, candidates)
-    work = SeriesWork(Path(settings.folders.samples).resolve(), settings.series, find_candidates)
+    work = SeriesWork(Path(settings.folders.samples).resolve(), settings.series, trial.rule, find_candidates)
     results = do_jobs(trial.jobs, work, settings, scheduler)
     report = write_report(work.out, results, settings.workers.count)
     done = [job for job, result in zip(trial.jobs, results, strict=True) if result.status == "done"]
     if not done:
         raise CohortError(f"None of the {len(results)} series could be prepared: {work.out / 'failed.csv'} tells why.")
     samples = read_samples(done, work.out, settings.series.section.size)
-    counts = describe_samples(samples.table, ImageRule.read(settings.series.samples.image_rule).classes)
-    cohort = assemble_cohort(done, settings, slide_folders(trial.plan, Path(settings.folders.images)), leaky)
+    counts = describe_samples(samples.table, trial.rule.classes)
+    cohort = assemble_cohort(
+        done, settings, trial.rule.classes, slide_folders(trial.plan, Path(settings.folders.images)), leaky
+    )
     statement = f"{settings.folders.cohort}: {cohort_statement(cohort)}"
     return "\n\n".join([tables_text(trial.tables.report), report, counts.rstrip(), statement])
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What is known before a series is opened: the plan, the tables, and the jobs that follow from both."""
+    """What is known before a series is opened: the plan, the tables, the image rule, and the jobs that follow."""
 
     plan: pd.DataFrame
     tables: Tables
+    rule: ImageRule
     jobs: list[SeriesJob]
 
 
@@ -89,7 +92,9 @@ def read_trial(settings: NlstSettings, candidates: str = "") -> Trial:
     exams = exams_of(tables, Morphology.read(settings.series.samples.morphology))
     images = Path(settings.folders.images).resolve()  # workers may stand elsewhere
     boxes = read_boxes(settings.plan.boxes)
-    return Trial(plan, tables, make_jobs(plan, images, exams, boxes, settings.series, candidates, pseudonyms))
+    rule = ImageRule.read(settings.series.samples.image_rule)
+    jobs = make_jobs(plan, images, exams, boxes, settings.series, rule, candidates, pseudonyms)
+    return Trial(plan, tables, rule, jobs)
 
 
 def tables_text(report: Mapping[str, int]) -> str:
@@ -109,10 +114,9 @@ def do_jobs(
     for job in jobs:
         if sample_path(work.out, job.name).is_file():
             results[job.name] = journal.get(job.name, SeriesResult(job.name, job.pseudonym, "done"))
-        elif not job.folder.is_dir():
-            results[job.name] = SeriesResult(
-                job.name, job.pseudonym, "failed", "not downloaded", "The series has not been downloaded."
-            )
+        elif not all(folder.is_dir() for folder in (job.folder, *(folder for _, folder in job.lesion_masks))):
+            fault = "The series or a mask of its lesions has not been downloaded."
+            results[job.name] = SeriesResult(job.name, job.pseudonym, "failed", "not downloaded", fault)
         else:
             missing.append(job)
     if missing:

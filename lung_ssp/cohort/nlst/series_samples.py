@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lung_ssp.cohort.annotations.boxes import boxes_on
-from lung_ssp.cohort.annotations.dicom_seg import read_segmentation
+from lung_ssp.cohort.annotations.dicom_seg import SegmentMask, read_segmentation
 from lung_ssp.cohort.annotations.lobes import LOBE_LABELS, lung_lobes
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.nlst.image_rule import ImageRule
@@ -58,18 +58,20 @@ class SeriesResult:
 class SeriesWork:
     """What a worker does with a job; small, so that it travels with each.
 
-    out: folder of the samples' files. find_candidates: nodule candidates out of a scan and its lungs, None for none.
+    out: folder of the samples' files. rule: what the settings' image_rule names. find_candidates: nodule candidates out
+    of a scan and its lungs, None for none.
     """
 
     out: Path
     settings: SeriesSettings
+    rule: ImageRule
     find_candidates: CandidateFinder | None
 
     def __call__(self, job: SeriesJob) -> SeriesResult:
         """Make the job's file; a fault of the series is a result, not an exception."""
         begin = time.perf_counter()
         try:
-            samples, unplaced = make_samples(job, self.out, self.settings, self.find_candidates)
+            samples, unplaced = make_samples(job, self.out, self.settings, self.rule, self.find_candidates)
         except LungSspError as error:
             reason = str(error.reason) if isinstance(error, SeriesError) else "annotation"
             return SeriesResult(job.name, job.pseudonym, "failed", reason, without_names(str(error), job))
@@ -90,7 +92,7 @@ class SeriesWork:
 
 
 def make_samples(
-    job: SeriesJob, out: Path, settings: SeriesSettings, find_candidates: CandidateFinder | None
+    job: SeriesJob, out: Path, settings: SeriesSettings, rule: ImageRule, find_candidates: CandidateFinder | None
 ) -> tuple[int, int]:
     """Write <out>/<job.name>.npz with the samples of one series, and with its masks what segmentation learns from.
 
@@ -117,7 +119,6 @@ def make_samples(
     lobes = lobes_of(job, series, settings.annotations)
     middle = midline(lungs, volume)
     places = [place_of(region, series, middle, lobes) for region in regions]
-    rule = ImageRule.read(settings.samples.image_rule)
     labelled = [] if job.exam is None else label_places(job.exam, places, settings.samples, rule)
     rows: list[dict[str, Any]] = []
     images = []
@@ -163,14 +164,9 @@ def marked_regions(job: SeriesJob, series: Series, settings: SeriesSettings) -> 
     Raises:
         LungSspError: an annotation cannot be read, or is of another series.
     """
-    for source, folder in job.lesion_masks:
-        segments = read_segmentation(
-            folder,
-            series,
-            settings.annotations.lesion_segments,
-            settings.annotations.accept_other_series,
-            settings.annotations.largest_loss,
-        )
+    if job.lesion_masks:
+        labels = settings.annotations.lesion_segments
+        source, segments = first_that_fits(job.lesion_masks, series, labels, settings.annotations)
         return [Region(*_cropped(segment.mask), f"mask:{source}") for segment in segments]
     for source, boxes in sorted(job.boxes.items(), reverse=True):  # Sybil's before NLSTx's: they name their slices
         if boxes:
@@ -184,11 +180,30 @@ def lobes_of(job: SeriesJob, series: Series, settings: AnnotationSettings) -> np
     Raises:
         LungSspError: it is there and cannot be read.
     """
-    for _, folder in job.lung_masks:
-        if folder.is_dir():
-            accept = settings.accept_other_series
-            return lung_lobes(read_segmentation(folder, series, LOBE_LABELS, accept, settings.largest_loss))
-    return None
+    if not job.lung_masks:
+        return None
+    return lung_lobes(first_that_fits(job.lung_masks, series, LOBE_LABELS, settings)[1])
+
+
+def first_that_fits(
+    masks: Sequence[tuple[str, Path]], series: Series, labels: Sequence[str], settings: AnnotationSettings
+) -> tuple[str, list[SegmentMask]]:
+    """The segments of the first segmentation that is of this series, with its source.
+
+    The index does not always tell which of an exam's series a segmentation is of; the file itself does.
+
+    Raises:
+        LungSspError: the fault of the last, where none is.
+    """
+    for number, (source, folder) in enumerate(masks, start=1):
+        try:
+            return source, read_segmentation(
+                folder, series, labels, settings.accept_other_series, settings.largest_loss
+            )
+        except CohortError:
+            if number == len(masks):
+                raise
+    raise ValueError("There must be at least one segmentation.")
 
 
 def sample_path(out: Path, name: str) -> Path:

@@ -1,5 +1,6 @@
 """One series to its samples: on a real CT, and what is kept of a fault."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,17 @@ from scipy import ndimage
 
 from lung_ssp.cohort.annotations.boxes import Box
 from lung_ssp.cohort.nlst.exams import Abnormality, Exam
+from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.series_samples import SeriesWork, make_samples, sample_path, without_names
+from lung_ssp.cohort.nlst.run import read_trial
+from lung_ssp.cohort.nlst.series_samples import SeriesWork, make_samples, marked_regions, sample_path, without_names
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 from lung_ssp.cohort.scans import load_arrays
 from lung_ssp.ct.section import make_section
 from lung_ssp.ct.series import open_series
+from lung_ssp.errors import CohortError
+
+RULE = ImageRule.read("nine_classes")
 
 
 def job_of(folder: Path, series_uid: str, boxes: tuple[Box, ...], exam: Exam | None) -> SeriesJob:
@@ -50,7 +56,7 @@ def test_a_box_on_a_real_ct_gives_the_section_of_its_nodule(lidc_series, shared_
     nodule = Abnormality(1, 51, "LUL", series.slices[widest].instance_number, margins="spiculated")
     job = job_of(lidc_series, volume.series_uid, tuple(boxes), exam_with(nodule))
     settings = SeriesSettings()
-    assert make_samples(job, tmp_path, settings, None) == (1, 0)
+    assert make_samples(job, tmp_path, settings, RULE, None) == (1, 0)
     arrays = load_arrays(sample_path(tmp_path, "one"), ["images", "pathology_labels"])
     expected = make_section(volume.hu, volume.spacing, truth, settings.section)
     assert arrays["pathology_labels"].tolist() == [0]
@@ -72,8 +78,22 @@ def test_a_series_that_cannot_be_read_is_a_result(tmp_path, content):
     folder.mkdir()
     if content is not None:
         (folder / "1.dcm").write_bytes(content)
-    result = SeriesWork(tmp_path / "out", SeriesSettings(), None)(job_of(folder, "1.2.3", (), None))
+    result = SeriesWork(tmp_path / "out", SeriesSettings(), RULE, None)(job_of(folder, "1.2.3", (), None))
     assert (result.status, result.samples) == ("failed", 0)
     assert result.reason == ("not found" if content is None else "foreign file")
     assert str(tmp_path) not in result.message
     assert not list((tmp_path / "out").glob("*"))
+
+
+def test_of_several_segmentations_the_one_of_this_series_counts(plan_trial, tmp_path):
+    jobs = read_trial(plan_trial(tmp_path)).jobs
+    one, other = (job for job in jobs if job.lesion_masks)
+    settings = SeriesSettings()
+    series = open_series(one.folder)
+    alone = marked_regions(one, series, settings)
+    both = marked_regions(replace(one, lesion_masks=(*other.lesion_masks, *one.lesion_masks)), series, settings)
+    assert [region.box for region in both] == [region.box for region in alone]
+    with pytest.raises(CohortError, match="a segmentation of another series"):
+        marked_regions(replace(one, lesion_masks=other.lesion_masks), series, settings)
+    with pytest.raises(CohortError, match="does not exist"):
+        marked_regions(replace(one, lesion_masks=(("nlstseg", tmp_path / "none"),)), series, settings)

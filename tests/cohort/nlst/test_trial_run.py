@@ -11,6 +11,7 @@ import pandas as pd
 import psutil
 import pydicom
 import pytest
+from distributed import LocalCluster
 
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.plan import read_plan
@@ -124,8 +125,11 @@ def test_a_series_that_fails_is_recorded_without_its_names_and_the_others_go_on(
 
 def test_workers_that_are_killed_lose_nothing(plan_trial, tmp_path):
     settings = plan_trial(tmp_path)
-    jobs = forty_series(read_trial(settings).jobs, tmp_path / "forty")
-    quiet, disturbed = (SeriesWork(tmp_path / name, settings.series, None) for name in ("quiet", "disturbed"))
+    trial = read_trial(settings)
+    jobs = forty_series(trial.jobs, tmp_path / "forty")
+    quiet, disturbed = (
+        SeriesWork(tmp_path / name, settings.series, trial.rule, None) for name in ("quiet", "disturbed")
+    )
     expected = do_jobs(jobs, quiet, settings, None)
     killed: list[int] = []
     done = threading.Event()
@@ -172,6 +176,18 @@ def forty_series(jobs: list[SeriesJob], folder: Path) -> list[SeriesJob]:
         boxes = {"sybil": tuple(replace(box, series_uid=uid) for box in job.boxes["sybil"])}
         copies.append(replace(job, name=f"{number:032x}", series_uid=uid, folder=own, boxes=boxes))
     return copies
+
+
+def test_a_cluster_elsewhere_makes_the_same_files(prepared, plan_trial, tmp_path):
+    there = plan_trial(tmp_path)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
+    ) as cluster:
+        report = prepare_trial(there, scheduler=cluster.scheduler_address)
+    assert "6: 6 done, 0 failed" in report
+    assert (
+        read_cohort(tmp_path / "cohort")["fingerprint"] == read_cohort(Path(prepared[0].folders.cohort))["fingerprint"]
+    )
 
 
 def test_phantoms_cannot_pass_for_patients(plan_trial, tmp_path):

@@ -1,0 +1,92 @@
+"""The steps of a cohort from the trial's images, as they are called from the command line."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lung_ssp.cli import main
+from lung_ssp.errors import ConfigError, EnvironmentFault
+from lung_ssp.prepare import config_of_cohort, nlst_packages
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def in_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+
+
+def test_a_cohort_is_found_by_its_name(in_repository):
+    assert config_of_cohort("nlst") == Path("configs/cohort/nlst.yml")
+    for name in ("nslt", "../segmentation/unet", ""):
+        with pytest.raises(ConfigError, match="manifest, nlst, phantom"):
+            config_of_cohort(name)
+
+
+def test_a_missing_package_is_named_with_its_remedy():
+    with pytest.raises(EnvironmentFault, match=r"no_such_package is missing: install the extra nlst"), nlst_packages():
+        import no_such_package  # noqa: F401
+
+
+def test_every_step_goes_from_the_command_line(plan_trial, phantom_trial, tmp_path, capsys, in_repository):
+    settings = plan_trial(tmp_path)
+    config = tmp_path / "trial.yml"
+    config.write_text(yaml.safe_dump(settings.model_dump()))
+    again = ["--config", str(config)]
+    assert main(["prepare", "plan", *again]) == 0
+    assert "every exam: 6" in capsys.readouterr().out
+    assert main(["prepare", "download", *again]) == 0
+    assert "Dry run: nothing was fetched." in capsys.readouterr().out
+    assert main(["prepare", "run", *again]) == 0
+    printed = capsys.readouterr().out
+    assert "6: 6 done, 0 failed" in printed
+    assert main(["prepare", "verify", settings.folders.cohort]) == 0
+    fingerprint = capsys.readouterr().out.split()[-1]
+    assert f"fingerprint {fingerprint}" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["prepare"], r"Give a configuration \(--config FILE\), or a step of the trial"),
+        (["prepare", "plan", "--cohort", "phantom"], r"task is 'preparation', expected nlst"),
+        (["prepare", "run", "--cohort", "trial", "-o", "folders.plan={}/none"], "holds no plan"),
+        (["prepare", "download", "--cohort", "trial", "-o", "folders.plan={}/none"], "holds no plan"),
+        (["prepare", "plan", "--cohort", "trial", "-o", "plan.index={}/none"], "does not exist"),
+        (["prepare", "plan", "--cohort", "trial", "-o", "plan.selection.kernel=[B]"], "did you mean kernels"),
+        (["prepare", "verify", "{}"], "holds no prepared cohort"),
+        (["benchmark", "plan", "--cohort", "trial", "-o", "plan.index={}/none"], "does not exist"),
+    ],
+)
+def test_a_mistake_is_one_sentence(words, message, tmp_path, capsys, in_repository):
+    salt = ["-o", f"folders.salt={tmp_path}/salt"] if "--cohort" in words else []
+    assert main([*(word.format(tmp_path) for word in words), *salt]) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert error.count("\n") == 1
+
+
+def test_an_interrupted_run_says_so_and_goes_on(plan_trial, tmp_path):
+    settings = plan_trial(tmp_path)
+    config = tmp_path / "trial.yml"
+    config.write_text(yaml.safe_dump(settings.model_dump()))
+    command = [sys.executable, str(REPOSITORY / "tools" / "prepare.py"), "run", "--config", str(config)]
+    running = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while running.poll() is None and not list(Path(settings.folders.samples).glob("*.npz")):
+        time.sleep(0.02)
+    os.kill(running.pid, signal.SIGINT)
+    _, error = running.communicate(timeout=120)
+    assert running.returncode == 130
+    assert error.rstrip().endswith("lung-ssp prepare: interrupted")
+    assert "Traceback" not in error
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "6: 6 done, 0 failed" in done.stdout
