@@ -49,7 +49,7 @@ smoke: $(INSTALLED) clean-smoke ## the same on a tiny cohort with a few steps, a
 	$(PYTHON) tools/diagnose.py $(SMOKE)/cohort/scans/PHANTOM-00001 --segmentation $(SMOKE)/segmentation \
 		--classification $(SMOKE)/classification --out $(SMOKE)/diagnosis
 
-trial: $(NLST) ## every step for the real trial (docs/nlst.md), on phantoms dressed as it: output/trial
+trial: $(NLST) ## every step for the real trial (docs/nlst.md), on phantoms dressed as it: output/trial (4 minutes)
 	$(PYTHON) tools/prepare.py --config configs/cohort/phantom_trial.yml
 	$(PYTHON) tools/train.py --config configs/segmentation/smoke.yml --output $(TRIAL)/segmentation --resume \
 		-o train_dataset.dataset_root=$(TRIAL)/phantoms -o val_dataset.dataset_root=$(TRIAL)/phantoms

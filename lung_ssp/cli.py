@@ -221,12 +221,22 @@ def add_benchmark(commands) -> None:  # type: ignore[no-untyped-def]
         step = what.add_parser(name, help=function.__doc__, description=function.__doc__)
         step.set_defaults(function=function)
         add_cohort(step)
-        step.add_argument("--repeats", type=int, default=3, metavar="N", help="how often (3)")
+        step.add_argument("--repeats", type=positive, default=3, metavar="N", help="how often (3)")
         return step
 
     add_step("plan", benchmark_plan)
     step = add_step("preparation", benchmark_preparation)
-    step.add_argument("--workers", type=int, nargs="+", default=[1, 2], metavar="N", help="numbers of workers (1 2)")
+    step.add_argument(
+        "--workers", type=positive, nargs="+", default=[1, 2], metavar="N", help="numbers of workers (1 2)"
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
 
 
 def add_cohort(command: argparse.ArgumentParser) -> None:

@@ -1,15 +1,19 @@
 """Writing files so that a killed process leaves the old file or the new one, never half of one."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from lung_ssp.errors import DamagedFile
+from lung_ssp.errors import DamagedFile, LungSspError
+
+LOCK = ".lock"
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -52,7 +56,29 @@ def link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:
-        shutil.copy2(source, target)
+        copy(source, target)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, atomically."""
+    with source.open("rb") as content:
+        write_atomically(target, lambda file: shutil.copyfileobj(content, file))
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep a second process out of what this one does in a folder, which is made; the lock falls with the process.
+
+    Raises:
+        LungSspError: another one works there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LungSspError(f"Another process works in {folder}: wait for it, or end it.") from error
+        yield
 
 
 def write_text(path: Path, text: str) -> None:
@@ -73,7 +99,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:  # of JSON as well as of UTF-8
+    except (ValueError, RecursionError) as error:  # of JSON as well as of UTF-8, or nested without end
         raise DamagedFile(f"{path} is damaged, it holds no JSON: restore it from a copy or make it anew.") from error
 
 

@@ -5,8 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.store import cohort_statement
 from lung_ssp.config import load_config
 from lung_ssp.errors import ConfigError, EnvironmentFault
+from lung_ssp.files import read_json
 
 CONFIGS = Path("configs") / "cohort"
 
@@ -39,7 +41,7 @@ def plan_trial(settings: NlstSettings, patients: Path | None, only_annotated: bo
         return make_plan(
             settings.plan,
             Path(settings.folders.plan),
-            open_pseudonyms(Path(settings.folders.salt)),
+            open_pseudonyms(Path(settings.folders.salt), make=True),
             patients=patients,
             only_annotated=only_annotated,
             max_gb=max_gb,
@@ -59,18 +61,20 @@ def download_trial(settings: NlstSettings, execute: bool) -> str:
 def run_trial(settings: NlstSettings, scheduler: str | None, leaky: bool) -> str:
     """Make the samples and the cohort of the plan's series."""
     with nlst_packages():
-        from lung_ssp.cohort.nlst.run import prepare_trial
+        from lung_ssp.cohort.nlst.run import Candidates, prepare_trial
 
         if settings.candidates is None:
             return prepare_trial(settings, scheduler=scheduler, leaky=leaky)
         from lung_ssp import runtime
 
         runtime.require_libraries()
-        from lung_ssp.segmentation.finder import RunFinder
-        from lung_ssp.training.run import best_fingerprint
+        from lung_ssp.segmentation.finder import finder_of
+        from lung_ssp.training.run import COHORT_FILE
 
         network = Path(settings.candidates).resolve()
-        return prepare_trial(settings, RunFinder(network), best_fingerprint(network), scheduler, leaky)
+        finder = finder_of(network)
+        origin = cohort_statement(read_json(network / COHORT_FILE))
+        return prepare_trial(settings, Candidates(finder, finder.fingerprint, origin), scheduler, leaky)
 
 
 @contextmanager

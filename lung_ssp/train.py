@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lung_ssp import runtime
 from lung_ssp.classification.build import build_classification
+from lung_ssp.cohort.split import check_disjoint, patients_by_split
 from lung_ssp.cohort.store import cohort_statement, read_cohort
 from lung_ssp.config import flat, load_config
 from lung_ssp.errors import ConfigError
@@ -30,6 +31,8 @@ def train_run(config_path: Path, overrides: Sequence[str], output: Path, device:
         raise ConfigError(f"{config_path} prepares a cohort and trains nothing: give it to tools/prepare.py.")
     cohort = Path(settings.train_dataset.dataset_root)
     prepared = read_cohort(cohort)
+    if not prepared.get("leaky"):
+        check_disjoint(patients_by_split(cohort))
     facts = {
         **runtime.environment(),
         "seed": settings.seed,

@@ -31,7 +31,9 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split, count in zip(SPLITS, (60, 20, 20), strict=True):
         images = rng.random((count, 16, 16), dtype=np.float32)
         image, pathology = rng.integers(9, size=(2, count))
-        write_sections(root, split, Sections(images, image, pathology, np.array([f"P{i}" for i in range(count)])))
+        write_sections(
+            root, split, Sections(images, image, pathology, np.array([f"{split}-{i}" for i in range(count)]))
+        )
     write_json(root / "cohort.json", {"name": "random", "synthetic": True, "fingerprint": "abcd", "settings": {}})
     return root
 

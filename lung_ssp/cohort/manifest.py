@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from lung_ssp.cohort.annotations.volumes import read_mask
+from lung_ssp.cohort.annotations.lidc import read_lidc
+from lung_ssp.cohort.annotations.settings import AnnotationSettings
+from lung_ssp.cohort.annotations.volumes import read_mask, read_volume
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.manifest_rows import Row, read_manifest
 from lung_ssp.cohort.settings import CohortSettings
@@ -24,11 +26,13 @@ from lung_ssp.cohort.store import (
     write_sections,
 )
 from lung_ssp.ct.section import make_section
-from lung_ssp.ct.series import read_series
+from lung_ssp.ct.series import Series, SliceReference, open_series
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError, SeriesError
 from lung_ssp.files import sha256_of, write_json, write_text
+
+VOLUMES = (".nii", ".nii.gz", ".mha", ".nrrd")
 
 
 def prepare_manifest(root: Path, settings: CohortSettings, section_settings: SectionSettings) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def prepare_manifest(root: Path, settings: CohortSettings, section_settings: Sec
         return read_cohort(root)
 
     split_of = _splits(rows, settings)
-    images = _make_sections(rows, section_settings)
+    images = _make_sections(rows, section_settings, settings.annotations)
     claim_folder(root, key)
     counts = {}
     stored = []
@@ -81,7 +85,11 @@ def prepare_manifest(root: Path, settings: CohortSettings, section_settings: Sec
 
 def _key(manifest: Path, rows: list[Row], settings: CohortSettings, section_settings: SectionSettings) -> str:
     """What the cohort is made from: the manifest, the files it names as they are now, and the settings."""
-    files = {row.mask for row in rows if row.mask} | {path for row in rows for path in row.series.glob("*")}
+    files = (
+        {row.mask for row in rows if row.mask}
+        | {row.series for row in rows}
+        | {path for row in rows for path in row.series.glob("*")}
+    )
     state = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
     made_from = [sha256_of(manifest), section_settings.model_dump_json(), settings.model_dump_json(), *state]
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()
@@ -101,21 +109,34 @@ def _splits(rows: list[Row], settings: CohortSettings) -> dict[str, str]:
     return split_patients(strata, settings.split_shares, np.random.default_rng(settings.split_seed))
 
 
-def _make_sections(rows: list[Row], settings: SectionSettings) -> list[np.ndarray]:
+def _make_sections(rows: list[Row], settings: SectionSettings, annotations: AnnotationSettings) -> list[np.ndarray]:
     """The section of each row, (size, size); each series is read once."""
     images: list[np.ndarray] = [np.empty(0)] * len(rows)
-    volume: Volume | None = None
-    series: Path | None = None
+    series: Series | None = None
+    source: Path | None = None
     for index in tqdm(sorted(range(len(rows)), key=lambda i: rows[i].series), desc="sections", unit="section"):
         row = rows[index]
-        if volume is None or row.series != series:
+        if series is None or row.series != source:
             try:
-                volume, series = read_series(row.series), row.series
-            except SeriesError as error:
+                series, source = open_scan(row.series), row.series
+            except (CohortError, SeriesError) as error:
                 raise CohortError(f"The manifest's line {row.number}: {error}") from error
-        mask = _ball(row, volume) if row.mask is None else _mask_of(row, row.mask, volume)
+        volume = series.volume
+        mask = _ball(row, volume) if row.mask is None else _mask_of(row, row.mask, series, annotations)
         images[index] = make_section(volume.hu, volume.spacing, mask, settings)
     return images
+
+
+def open_scan(path: Path) -> Series:
+    """A DICOM series by its folder, or a volume of Hounsfield units in one file.
+
+    Raises:
+        SeriesError, CohortError: it cannot be read.
+    """
+    if path.name.lower().endswith(VOLUMES):
+        volume = read_volume(path)
+        return Series(volume, (SliceReference(),) * len(volume.hu), ())
+    return open_series(path)
 
 
 def _ball(row: Row, volume: Volume) -> np.ndarray:
@@ -133,12 +154,22 @@ def _ball(row: Row, volume: Volume) -> np.ndarray:
     return mask
 
 
-def _mask_of(row: Row, path: Path, volume: Volume) -> np.ndarray:
+def _mask_of(row: Row, path: Path, series: Series, settings: AnnotationSettings) -> np.ndarray:
     """The row's mask on the voxels of the series, bool (z, y, x)."""
     try:
-        return read_mask(path, volume, row.mask_value)
+        if path.suffix.lower() == ".xml":
+            nodules = read_lidc(path, series, settings.consensus, settings.outline_inside)
+            return _of_value(nodules, row, path)
+        return read_mask(path, series.volume, row.mask_value, settings.largest_loss)
     except CohortError as error:
         raise CohortError(f"The manifest's line {row.number}: the mask {error}") from error
+
+
+def _of_value(labels: np.ndarray, row: Row, path: Path) -> np.ndarray:
+    mask: np.ndarray = labels != 0 if row.mask_value is None else labels == row.mask_value
+    if not mask.any():
+        raise CohortError(f"{path} holds no nodule {row.mask_value or ''} on which so many readers agree.")
+    return mask
 
 
 def _write_table(root: Path, rows: list[Row], split_of: dict[str, str]) -> None:

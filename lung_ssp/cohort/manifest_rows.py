@@ -4,12 +4,13 @@ Columns of the manifest, one row a lesion in one scan:
 
     patient           who it belongs to; all rows of a patient go into one split
     split             train, validation or test; the column may be missing, and the cohort is then split by patient
-    series            folder of the DICOM series
+    series            folder of the DICOM series, or a volume of Hounsfield units (.nrrd, .nii, .nii.gz, .mha)
     x_mm, y_mm, z_mm  centre of the lesion in the patient's coordinates (LPS, as in DICOM), with
     diameter_mm       its diameter; or, instead of these four,
     mask              a file with the lesion's mask: an image (.nrrd, .nii, .nii.gz, .mha) of any orientation and grid,
                       which goes onto the voxels of the series by its coordinates, or .npz with an array `mask`
-                      (z, y, x) of the series' shape, z towards the head
+                      (z, y, x) of the series' shape, z towards the head, or LIDC's .xml, whose nodules are numbered
+                      from 1
     mask_value        which value in the mask is the lesion; empty: everything but 0
     image_label       the reader's opinion, 0..8 or the name of the class; empty: not known
     pathology_label   the pathology, likewise

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.phantom.looks import ClassLooks, Probability
 from lung_ssp.cohort.phantom.slide_looks import SlideLooks
 from lung_ssp.settings import Settings
@@ -227,6 +228,7 @@ class CohortSettings(Settings):
         description="shares of train, validation, test by which a manifest without splits is divided, by patient",
     )
     split_seed: int = Field(0, ge=0, description="of that division")
+    annotations: AnnotationSettings = Field(AnnotationSettings(), description="how a manifest's masks are read")
     trial: bool = Field(
         False, description="dress the embedded scans as the trial: index, images by UID, masks and boxes (needs nlst)"
     )

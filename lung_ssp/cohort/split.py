@@ -61,11 +61,20 @@ def record_splits(root: Path) -> None:
     Raises:
         CohortError: a patient is in two splits.
     """
-    scans = read_scans(root) if (root / "scans.csv").is_file() else []
-    patients = {
-        split: sorted({*map(str, read_sections(root, split).patients), *(s.patient for s in scans if s.split == split)})
-        for split in SPLITS
-    }
+    patients = patients_by_split(root)
     check_disjoint(patients)
     rows = [(patient, split) for split in SPLITS for patient in patients[split]]
     write_text(root / "splits.csv", pd.DataFrame(rows, columns=["patient", "split"]).to_csv(index=False))
+
+
+def patients_by_split(root: Path) -> dict[str, list[str]]:
+    """Who has sections or scans in each split of a prepared cohort, sorted.
+
+    Raises:
+        CohortError: a file is missing or damaged.
+    """
+    scans = read_scans(root) if (root / "scans.csv").is_file() else []
+    return {
+        split: sorted({*map(str, read_sections(root, split).patients), *(s.patient for s in scans if s.split == split)})
+        for split in SPLITS
+    }

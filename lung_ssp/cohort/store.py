@@ -93,15 +93,25 @@ def refuse_other_cohort(root: Path, key: str) -> None:
     Raises:
         CohortError: it holds another cohort or other files.
     """
+    refuse_other_files(root)
     note = root / CLAIM
-    if note.is_file():
-        if read_json(note).get("key") != key:
-            raise CohortError(
-                f"{root} holds another cohort, of other settings, data or another seed: choose another cohort.root, or "
-                "remove that folder."
-            )
-    elif root.is_dir() and any(root.iterdir()):
-        raise CohortError(f"{root} is not empty and holds no cohort: choose another cohort.root.")
+    if note.is_file() and read_json(note).get("key") != key:
+        raise CohortError(
+            f"{root} holds another cohort, of other settings, data or another seed: choose another folder "
+            "(cohort.root, or folders.cohort), or remove that one."
+        )
+
+
+def refuse_other_files(root: Path) -> None:
+    """Make sure that `root` is empty or holds (part of) a cohort.
+
+    Raises:
+        CohortError: it is a file, or holds other files.
+    """
+    if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / CLAIM).is_file())):
+        raise CohortError(
+            f"{root} is not an empty folder and holds no cohort: choose another (cohort.root, or folders.cohort)."
+        )
 
 
 def claim_folder(root: Path, key: str) -> None:

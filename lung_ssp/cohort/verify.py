@@ -10,6 +10,7 @@ from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.scans import load_arrays, read_scans
 from lung_ssp.cohort.slices import slices_path
+from lung_ssp.cohort.slides.store import patches_path, read_patches
 from lung_ssp.cohort.split import check_disjoint
 from lung_ssp.cohort.store import SPLITS, Sections, class_counts, cohort_statement, read_cohort, read_sections
 from lung_ssp.ct.hounsfield import LOWEST_HU
@@ -43,10 +44,14 @@ def verify_cohort(root: Path) -> str:
     cohort = read_cohort(root)
     faults = list(_faults_of_files(root))
     if not faults:  # else every later check would tell of the same
-        faults = list(_faults_of_contents(root, cohort))
+        try:
+            faults = list(_faults_of_contents(root, cohort))
+        except (KeyError, TypeError, AttributeError) as error:
+            faults = [f"cohort.json or a table lacks what it should hold ({error})"]
     if faults:
         more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        raise CohortError(f"{root} is not what was prepared: {'; '.join(faults[:SHOWN])}{more}. Prepare it again.")
+        told = "; ".join(faults[:SHOWN])
+        raise CohortError(f"{root} is not what was prepared: {told}{more}. Remove the folder and prepare it again.")
     sections = {split: len(read_sections(root, split)) for split in SPLITS}
     lines = [
         cohort_statement(cohort),
@@ -72,6 +77,8 @@ def _faults_of_files(root: Path) -> Iterator[str]:
     try:
         recorded = read_json(root / FILES)
     except DamagedFile:
+        recorded = None
+    if not isinstance(recorded, dict):
         yield f"{FILES} is damaged"
         return
     present = _names(root)
@@ -91,7 +98,11 @@ def _faults_of_contents(root: Path, cohort: dict) -> Iterator[str]:
         yield from _faults_of_sections(split, sections, size)
         if class_counts(sections) != cohort["counts"]["classes"][split]:
             yield f"the label counts of {split} are not those of cohort.json"
-    yield from _faults_of_table(root / "sections.csv", splits)
+    missing = [name for name in ("sections.csv", "splits.csv") if not (root / name).is_file()]
+    if missing:
+        yield f"it has no {' and no '.join(missing)}"
+        return
+    yield from _faults_of_table(root / "sections.csv", splits, sources="origin" in cohort)
     yield from _faults_of_splits(root, splits, leaky=bool(cohort.get("leaky")))
     if (root / "scans.csv").is_file():
         yield from _faults_of_slices(root)
@@ -109,8 +120,12 @@ def _faults_of_sections(split: str, sections: Sections, size: int) -> Iterator[s
         yield f"{split} sections have values outside 0..1"
 
 
-def _faults_of_table(path: Path, splits: dict[str, Sections]) -> Iterator[str]:
-    """Whether sections.csv, in the order of the arrays, says the same as they do, and where each label comes from."""
+def _faults_of_table(path: Path, splits: dict[str, Sections], sources: bool) -> Iterator[str]:
+    """Whether sections.csv, in the order of the arrays, says the same as they do.
+
+    Args:
+        sources: whether it must say where each label comes from.
+    """
     table = pd.read_csv(path, dtype={"patient": str, "participant": str})
     for split, sections in splits.items():
         rows = table[table["split"] == split]
@@ -121,7 +136,7 @@ def _faults_of_table(path: Path, splits: dict[str, Sections]) -> Iterator[str]:
             if rows[f"{task}_label"].tolist() != labels.tolist():
                 yield f"sections.csv has other {task} labels in {split} than the sections have"
             source = f"{task}_source"
-            if source in rows and (rows[source].isna() & (labels != MISSING)).any():
+            if sources and (source not in rows or (rows[source].isna() & (labels != MISSING)).any()):
                 yield f"sections.csv does not say where some {task} labels in {split} come from"
 
 
@@ -133,8 +148,12 @@ def _faults_of_splits(root: Path, splits: dict[str, Sections], leaky: bool) -> I
             check_disjoint(recorded)
         except CohortError as error:
             yield str(error).rstrip(".")
+    scans = read_scans(root) if (root / "scans.csv").is_file() else []
     for split, sections in splits.items():
-        if set(sections.patients.tolist()) - set(recorded[split]):
+        patients = {*sections.patients.tolist(), *(scan.patient for scan in scans if scan.split == split)}
+        if patches_path(root, split).is_file():
+            patients |= set(read_patches(root, split).patients.tolist())
+        if patients - set(recorded[split]):
             yield f"splits.csv lacks patients of {split}"
 
 

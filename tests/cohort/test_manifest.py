@@ -243,3 +243,39 @@ def test_a_damaged_npz_mask_is_told(clinic, tmp_path):
         manifest = write(folder, "patient,split,series,mask", f"A,train,series,{name}", name="damaged.csv")
         with pytest.raises(CohortError, match=f"line 2: the mask .*{name} cannot be read"):
             prepare(manifest, tmp_path / name)
+
+
+def test_a_volume_in_one_file_is_as_good_as_its_series(clinic, tmp_path):
+    folder, _, _ = clinic
+    sitk.WriteImage(read_series(folder / "series").to_image(), str(folder / "volume.nii.gz"))
+    manifest = write(
+        folder,
+        "patient,split,series,mask,mask_value",
+        "A,train,series,mask.nii.gz,1",
+        "B,validation,volume.nii.gz,mask.nii.gz,1",
+        "C,test,volume.nii.gz,mask.npz,1",
+        name="volumes.csv",
+    )
+    prepare(manifest, tmp_path / "cohort")
+    train, validation, test = (read_sections(tmp_path / "cohort", s) for s in ("train", "validation", "test"))
+    # NIfTI keeps spacing and place in 32 bits
+    np.testing.assert_allclose(train.images, validation.images, atol=1e-5)
+    np.testing.assert_array_equal(validation.images, test.images)
+
+
+def test_readers_of_lidc_give_a_mask_as_far_as_they_agree(lidc_series, shared_data, tmp_path):
+    folder = tmp_path / "lidc"
+    folder.mkdir()
+    xml = next(lidc_series.rglob("*.xml"))
+    shutil.copytree(next(lidc_series.rglob("*.dcm")).parent, folder / "scan")
+    shutil.copy(xml, folder / "readers.xml")
+    with np.load(shared_data / "lidc-idri" / "LIDC-IDRI-0001_nodules.npz") as arrays:
+        np.savez(folder / "labels.npz", mask=arrays["labels"])
+    lines = ["A,train,scan,readers.xml,1", "B,validation,scan,labels.npz,1", "C,test,scan,readers.xml,"]
+    manifest = write(folder, "patient,split,series,mask,mask_value", *lines)
+    prepare(manifest, tmp_path / "cohort")
+    train, validation, _ = (read_sections(tmp_path / "cohort", s) for s in ("train", "validation", "test"))
+    np.testing.assert_array_equal(train.images, validation.images)
+    manifest = write(folder, "patient,split,series,mask,mask_value", "A,train,scan,readers.xml,7")
+    with pytest.raises(CohortError, match=r"line 2: the mask .*readers\.xml holds no nodule 7"):
+        prepare(manifest, tmp_path / "none")

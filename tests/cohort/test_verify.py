@@ -52,7 +52,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     r"scans/PHANTOM-00001\.npz is missing": lambda root: (root / "scans" / "PHANTOM-00001.npz").unlink(),
     r"sections/more\.npz was not there": lambda root: (root / "sections" / "more.npz").write_bytes(b""),
     r"its preparation did not end": lambda root: (root / FILES).unlink(),
-    r"files\.json is damaged": lambda root: (root / FILES).write_text("{"),
+    r"files\.json is damaged": lambda root: (root / FILES).write_text("5"),
     r"holds no prepared cohort": lambda root: (root / "cohort.json").unlink(),
 }
 
@@ -102,8 +102,27 @@ def darken_slices(root: Path) -> None:
     np.savez(path, **content)
 
 
+def move_a_scan(root: Path) -> None:
+    table = pd.read_csv(root / "scans.csv", dtype=str)
+    table["split"] = table["split"].map({"train": "test", "test": "train"}).fillna(table["split"])
+    table.to_csv(root / "scans.csv", index=False)
+
+
+def forget_sources(root: Path) -> None:
+    write_json(root / "cohort.json", {**read_json(root / "cohort.json"), "origin": "somewhere"})
+
+
+def forget_settings(root: Path) -> None:
+    cohort = read_json(root / "cohort.json")
+    write_json(root / "cohort.json", {name: value for name, value in cohort.items() if name != "settings"})
+
+
 FORGERIES: dict[str, Callable[[Path], object]] = {
     "is in both the": share_a_patient,
+    "splits.csv lacks patients of train": move_a_scan,
+    "does not say where some pathology labels": forget_sources,
+    "lacks what it should hold": forget_settings,
+    "it has no splits.csv": lambda root: (root / "splits.csv").unlink(),
     "splits.csv lacks patients of test": lose_a_patient,
     "other pathology labels in test": relabel,
     "label counts of test": relabel,
@@ -119,7 +138,7 @@ FORGERIES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("fault", FORGERIES)
 def test_contents_that_do_not_fit_are_named_even_where_the_record_was_forged_too(cohort, fault):
     FORGERIES[fault](cohort)
-    recorded = read_json(cohort / FILES)
+    recorded = [name for name in read_json(cohort / FILES) if (cohort / name).is_file()]
     write_json(cohort / FILES, {name: sha256_of(cohort / name) for name in recorded})
     with pytest.raises(CohortError, match=fault):
         verify_cohort(cohort)

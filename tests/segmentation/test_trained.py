@@ -1,6 +1,7 @@
 """A trained network at work on a scan."""
 
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from lung_ssp.ct.nodules import find_nodules
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
-from lung_ssp.segmentation.finder import RunFinder
+from lung_ssp.errors import CheckpointError
+from lung_ssp.segmentation.finder import finder_of
 from lung_ssp.segmentation.predict import predict_probability
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
 
@@ -38,10 +40,22 @@ def test_candidates_are_those_of_the_whole_scan(segmenter, series):
 
 
 def test_a_finder_travels_as_the_name_of_its_run_and_finds_the_same(runs, series):
-    finder = pickle.loads(pickle.dumps(RunFinder(runs[0])))
+    finder = pickle.loads(pickle.dumps(finder_of(runs[0])))
     volume = read_series(series)
     lungs = segment_lungs(volume, load_segmenter(runs[0]).settings.parenchyma).mask
     expected = load_segmenter(runs[0]).find(volume, lungs)
     found = finder(volume, lungs)
     assert [nodule.box for nodule in found] == [nodule.box for nodule in expected]
-    assert len(pickle.dumps(RunFinder(runs[0]))) < 1000
+    assert len(pickle.dumps(finder)) < 1000
+
+
+def test_a_run_that_changed_finds_nothing(runs, series, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(runs[0], run)
+    before = finder_of(run)
+    volume = read_series(series)
+    lungs = np.ones(volume.shape, bool)
+    (run / "config.yml").write_text((run / "config.yml").read_text() + "\n# retrained\n")
+    assert finder_of(run) != before
+    with pytest.raises(CheckpointError, match="has changed"):
+        before(volume, lungs)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lung_ssp.cohort.annotations.dicom_seg import SegmentMask
+from lung_ssp.cohort.annotations.seg_file import Segment
 from lung_ssp.errors import CohortError
 
 # The number of each lobe in a label volume. The lungs are all of them together.
@@ -21,6 +22,8 @@ LOBE_LABELS = ("*lobe of*lung", "lung_*_lobe_*")
 # By their codes: "Left Upper lobe of lung" (modifier and SNOMED CT 45653009; lower 90572001) and "Middle lobe of right
 # lung" (72481006). By TotalSegmentator's own labels: "lung_upper_lobe_left".
 _BY_KIND = re.compile(r"(?:(left|right) )?(upper|middle|lower) lobe of (?:(left|right) )?lung", re.IGNORECASE)
+# In a lesion's label or region, such as NLSTSeg's "Lesion 1 - Tumor - Upper lobe of right lung".
+_NAMED = re.compile(r"(?:\b(left|right) )?\b(upper|middle|lower) lobe of (?:(left|right) )?lung", re.IGNORECASE)
 _BY_LABEL = re.compile(r"lung_(upper|middle|lower)_lobe_(left|right)", re.IGNORECASE)
 
 
@@ -51,6 +54,14 @@ def lung_lobes(segments: Sequence[SegmentMask]) -> np.ndarray:
             raise CohortError(f"The lobe '{segment.label}' overlaps another one: make the segmentation again.")
         labels[segment.mask] = number
     return labels
+
+
+def lobe_named(segment: Segment) -> int:
+    """The number of the lobe that a lesion's region or label names, or 0."""
+    for text in (segment.region, segment.label):
+        if match := _NAMED.search(text):
+            return LOBES.get(((match[1] or match[3] or "").lower(), match[2].lower()), 0)
+    return 0
 
 
 def _lobe(segment: SegmentMask) -> int:

@@ -14,6 +14,7 @@ import pandas as pd
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.nlst.jobs import SeriesJob
+from lung_ssp.cohort.nlst.sample_counts import source_kind
 from lung_ssp.cohort.nlst.series_samples import masks_path, sample_path, slices_file, without_paths
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.scans import load_arrays
@@ -23,7 +24,7 @@ from lung_ssp.cohort.split import split_patients
 from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, class_counts, read_cohort, write_sections
 from lung_ssp.cohort.verify import record_files
 from lung_ssp.errors import CohortError
-from lung_ssp.files import link_or_copy, write_json, write_text
+from lung_ssp.files import copy, write_json, write_text
 
 ORIGIN = "cohort from the trial's images and tables"
 
@@ -42,17 +43,20 @@ class Samples:
 
 def assemble_cohort(
     jobs: Sequence[SeriesJob],
+    samples: Samples,
     settings: NlstSettings,
     image_classes: Sequence[str],
     slides: Mapping[str, Sequence[Path]],
+    candidates: str | None,
     leaky: bool,
 ) -> dict[str, Any]:
     """Write the prepared cohort from the files that the jobs have left; a cohort that is finished is only read.
 
     Args:
-        jobs: those that are done.
+        jobs: those that are done. samples: theirs.
         image_classes: the names of the image labels.
         slides: folders of each participant's pathology slides.
+        candidates: the statement of the cohort that whatever finds candidates has learnt from; None where nothing does.
         leaky: divide sections instead of patients, to show what that costs.
 
     Returns:
@@ -65,16 +69,15 @@ def assemble_cohort(
     key = _key(jobs, settings, slides, leaky)
     claim_folder(root, key)
     if (root / "cohort.json").is_file():
+        record_files(root)
         return read_cohort(root)
-    samples = read_samples(jobs, out, settings.series.section.size)
     split = split_of_samples(samples.table, settings, leaky)
     stored = _write_sections(root, samples, split)
     split_of = _split_of_participants(samples.table, jobs, split, settings)
     _write_scans(root, out, jobs, split_of)
     patients = pd.DataFrame({"patient": samples.table["participant"], "split": split})
     others = pd.DataFrame({"patient": list(split_of), "split": list(split_of.values())})
-    table = patients if leaky else pd.concat([patients, others])
-    table = table.drop_duplicates().sort_values(["split", "patient"])
+    table = pd.concat([patients, others]).drop_duplicates().sort_values(["split", "patient"])
     write_text(root / "splits.csv", table.to_csv(index=False))
     faults: dict[str, str] = {}
     if settings.slides is not None:
@@ -82,7 +85,7 @@ def assemble_cohort(
     cohort = {
         "name": settings.name,
         "synthetic": settings.synthetic,
-        "origin": ORIGIN,
+        "origin": ORIGIN if candidates is None else f"{ORIGIN}, candidates by a network trained on a {candidates}",
         "leaky": leaky,
         "fingerprint": cohort_fingerprint(root),
         "key": key,
@@ -95,9 +98,10 @@ def assemble_cohort(
             "classes": {name: class_counts(sections) for name, sections in stored.items()},
         },
         "sources": {
-            column: {str(source): int(count) for source, count in samples.table[column].value_counts().items()}
-            for column in ("position_source",)
+            column: {str(k): int(n) for k, n in samples.table[column].map(source_kind).value_counts().items()}
+            for column in ("position_source", "image_source", "pathology_source")
         },
+        "candidates_found_by": candidates,
         "slides_that_failed": {
             name: without_paths(fault, [folder for own in slides.values() for folder in own])
             for name, fault in faults.items()
@@ -184,8 +188,8 @@ def _write_scans(root: Path, out: Path, jobs: Sequence[SeriesJob], split_of: Map
     rows = []
     for job in jobs:
         if masks_path(out, job.name).is_file():
-            link_or_copy(masks_path(out, job.name), root / "scans" / f"{job.name}.npz")
-            link_or_copy(slices_file(out, job.name), slices_path(root, job.name))
+            copy(masks_path(out, job.name), root / "scans" / f"{job.name}.npz")
+            copy(slices_file(out, job.name), slices_path(root, job.name))
             rows.append(
                 {
                     "name": job.name,
@@ -202,6 +206,7 @@ def _write_scans(root: Path, out: Path, jobs: Sequence[SeriesJob], split_of: Map
 def _key(jobs: Sequence[SeriesJob], settings: NlstSettings, slides: Mapping[str, Sequence[Path]], leaky: bool) -> str:
     """What the cohort is made from."""
     made_from = {
+        "name": settings.name,
         "jobs": [job.name for job in jobs],
         "split": settings.split.model_dump(),
         "slides": settings.slides.model_dump() if settings.slides else None,

@@ -1,9 +1,6 @@
 """Having the planned series on disk: what is there, what is missing, whether there is room, and fetching it."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +13,9 @@ from lung_ssp.cohort.nlst.plan_table import ROLES, fault_of
 from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB, size_text
 from lung_ssp.cohort.nlst.transfer import Client, Transfer, own_client
 from lung_ssp.errors import CohortError
+from lung_ssp.files import alone_in
 
 BYTES_OF_GB = 1e9
-LOCK = ".download.lock"
 NAMED = 20  # failures that the error names
 
 
@@ -39,9 +36,9 @@ def download(
         the report.
 
     Raises:
-        CohortError: the disk is too small, another download works there, or series could not be had (it names them by
+        CohortError: the disk is too small, or series could not be had (it names them by
             participant, year and role, and says why).
-        EnvironmentFault: idc-index is not installed.
+        LungSspError: another download works there, or idc-index is not installed.
     """
     data_root = Path(data_root)
     fault = fault_of(plan)
@@ -64,7 +61,7 @@ def download(
             f"the disk of {data_root} is too small ({room}): use another one, or narrow the plan (--max-gb)."
         )
     data_root.mkdir(parents=True, exist_ok=True)
-    with _alone(data_root), tqdm(total=needed, unit="B", unit_scale=True, desc="download") as bar:
+    with alone_in(data_root), tqdm(total=needed, unit="B", unit_scale=True, desc="download") as bar:
         left = Transfer(data_root, settings, client or own_client(), bar.update).fetch(missing)
     if not left.empty:
         raise CohortError(_failure(left, len(plan)))
@@ -116,14 +113,3 @@ def _name(row: Any) -> str:
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that exists."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-
-
-@contextmanager
-def _alone(data_root: Path) -> Iterator[None]:
-    """Keep a second download out of the folder; the lock falls with the process."""
-    with (data_root / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CohortError(f"another download works in {data_root}: wait for it, or end it.") from error
-        yield

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -25,7 +25,7 @@ class SeriesJob:
     name: hash of the series, the settings and everything else its samples depend on; its file is called so.
     pseudonym: of the series, for logs and reports.
     participant: pseudonym. study_year: 0, 1, 2.
-    folder: its DICOM files. megabytes: what they should take.
+    folder: its DICOM files. files, megabytes: how many there are in the index, and what they take.
     exam: what the tables say; None where they have no such exam.
     lesion_masks, lung_masks: source and folder of each DICOM-SEG series of the exam; of the latter only those that have
         been downloaded, since a sample can do without them.
@@ -36,13 +36,15 @@ class SeriesJob:
     pseudonym: str
     participant: str
     study_year: int
-    series_uid: str
-    folder: Path
+    files: int
     megabytes: float
-    exam: Exam | None
-    lesion_masks: tuple[tuple[str, Path], ...]
-    lung_masks: tuple[tuple[str, Path], ...]
-    boxes: Mapping[str, tuple[Box, ...]]
+    # not in what Dask logs of a job
+    series_uid: str = field(repr=False)
+    folder: Path = field(repr=False)
+    exam: Exam | None = field(repr=False)
+    lesion_masks: tuple[tuple[str, Path], ...] = field(repr=False)
+    lung_masks: tuple[tuple[str, Path], ...] = field(repr=False)
+    boxes: Mapping[str, tuple[Box, ...]] = field(repr=False)
 
 
 def make_jobs(
@@ -95,6 +97,7 @@ def make_jobs(
                 study_year=int(row.study_year),
                 series_uid=row.series_uid,
                 folder=images / row.series_uid,
+                files=int(row.instances),
                 megabytes=float(row.size_mb),
                 exam=exam,
                 lesion_masks=tuple((source, images / uid) for source, uid in lesion_masks),

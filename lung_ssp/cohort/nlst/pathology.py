@@ -61,6 +61,8 @@ def _pathology_of(
     if not agreeing:
         possible = any(place & cancer.possible for cancer in timely)
         return MISSING, "withheld: lobe of the cancer not recorded" if possible else "withheld: lobe disagrees"
+    if len(place) > 1 and settings.cancer_location == "lobe":
+        return MISSING, "withheld: lobe of the lesion not known"
     cancer = agreeing[0]
     if any(other.label != cancer.label and place & other.possible for other in timely):
         return MISSING, "withheld: cancers of different class may lie there"

@@ -97,7 +97,11 @@ def make_plan(
     plan = plan[plan["participant"].isin(kept["participant"])]
     plan = plan.sort_values(["participant", "study_year", "role", "series_uid"], ignore_index=True)
 
-    summary = {"key": key, **summarise(plan, indexed.ct, fates, indexed.masks, indexed.links, indexed.slides, boxed)}
+    summary = {
+        "key": key,
+        "salt": pseudonyms.series("salt"),
+        **summarise(plan, indexed.ct, fates, indexed.masks, indexed.links, indexed.slides, boxed),
+    }
     text = summary_text(summary)
     # The plan itself comes last: where it stands, all stands.
     write_json(out / SUMMARY, summary)
@@ -105,6 +109,16 @@ def make_plan(
     write_text(out / MANIFEST, manifest_text(plan))
     write_plan(out, plan)
     return text
+
+
+def require_salt(out: Path, pseudonyms: Pseudonyms) -> None:
+    """Make sure that a plan was made with these pseudonyms: with others no table would fit it.
+
+    Raises:
+        CohortError: it was made with another salt.
+    """
+    if read_json(out / SUMMARY).get("salt") != pseudonyms.series("salt"):
+        raise CohortError(f"the plan in {out} was made with another salt: put that one back, or make the plan anew.")
 
 
 def _key(settings: PlanSettings, path: Path, boxed: set[str], pseudonyms: Pseudonyms, narrowing: dict[str, Any]) -> str:
@@ -116,10 +130,11 @@ def _key(settings: PlanSettings, path: Path, boxed: set[str], pseudonyms: Pseudo
 
 def _refuse_other_plan(out: Path, key: str) -> None:
     if (out / SUMMARY).is_file():
-        if read_json(out / SUMMARY).get("key") != key:
+        summary = read_json(out / SUMMARY)
+        if not isinstance(summary, dict) or summary.get("key") != key:
             raise CohortError(
-                f"{out} holds a plan of another index, of other settings, salt or narrowing: choose another folder, or "
-                "remove that one."
+                f"{out} holds a plan of another index, of other settings, salt or narrowing: choose another folder "
+                "(folders.plan), or remove that one."
             )
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CohortError(f"{out} is not empty and holds no plan: choose another folder.")

@@ -41,14 +41,19 @@ def plain_number(pid: object) -> str:
     return text[:-2] if text.endswith(".0") and text[:-2].isdigit() else text
 
 
-def open_pseudonyms(path: Path) -> Pseudonyms:
-    """The pseudonyms of the salt in a file, which is made, readable by its owner alone, where it is missing.
+def open_pseudonyms(path: Path, make: bool = False) -> Pseudonyms:
+    """The pseudonyms of the salt in a file.
+
+    Args:
+        make: whether the file is made, readable by its owner alone, where it is missing.
 
     Raises:
-        CohortError: the file holds no salt.
+        CohortError: the file is missing, or holds no salt.
     """
     path = Path(path)
     if not path.exists():
+        if not make:
+            raise CohortError(f"{path} is missing: put back the salt that the plan was made with (folders.salt).")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:

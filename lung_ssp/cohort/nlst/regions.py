@@ -26,12 +26,14 @@ class Region:
     voxels: bool, the shape of the box.
     source: who marked it, e.g. "mask:nlstseg", "box:sybil", "candidate".
     score: 0..1 of a candidate, 1 of what a person has marked.
+    lobe: RUL, RML, RLL, LUL or LLL as who marked it named it, or None.
     """
 
     box: Box
     voxels: np.ndarray
     source: str
     score: float = 1.0
+    lobe: str | None = None
 
     def widest_slice(self) -> int:
         """The axial slice of its largest area, an index into the scan's z axis; the first of equals."""
@@ -81,7 +83,7 @@ def place_of(region: Region, series: Series, midline_x: float, lobes: np.ndarray
         source=region.source,
         slice_number=series.slices[region.widest_slice()].instance_number,
         side="right" if x < midline_x else "left",
-        lobe=None if lobes is None else lobe_of(region, lobes),
+        lobe=region.lobe if lobes is None else lobe_of(region, lobes),
         score=region.score,
     )
 
@@ -89,7 +91,12 @@ def place_of(region: Region, series: Series, midline_x: float, lobes: np.ndarray
 def lobe_of(region: Region, lobes: np.ndarray) -> str | None:
     """The lobe that holds most of a region, RUL, RML, RLL, LUL or LLL; None where it lies outside all of them."""
     counts = np.bincount(lobes[region.box][region.voxels], minlength=len(LOBE_NAMES) + 1)[1:]
-    return LOBE_NAMES[int(counts.argmax())] if counts.any() else None
+    return lobe_name(int(counts.argmax()) + 1) if counts.any() else None
+
+
+def lobe_name(number: int) -> str | None:
+    """The name of a lobe by its number in annotations/lobes.py, None for 0."""
+    return LOBE_NAMES[number - 1] if number else None
 
 
 def midline(lungs: np.ndarray, volume: Volume) -> float:

@@ -20,7 +20,7 @@ HOUR = 3600.0
 def note(out: Path, result: SeriesResult) -> None:
     """Add one result to the journal."""
     with (out / JOURNAL).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(result)) + "\n")
+        file.write("\n" + json.dumps(asdict(result)))  # a line that a kill left unfinished stays by itself
 
 
 def read_journal(out: Path) -> dict[str, SeriesResult]:
@@ -87,10 +87,10 @@ def report_text(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def write_report(out: Path, results: Sequence[SeriesResult], workers: int) -> str:
+def write_report(out: Path, results: Sequence[SeriesResult], workers: int, synthetic: bool) -> str:
     """Write report.json, report.txt and failed.csv (series by pseudonym, reason, sentence) into `out`; the text."""
-    figures = describe(results, workers)
-    text = report_text(figures)
+    figures = {"synthetic": synthetic, **describe(results, workers)}
+    text = ("SYNTHETIC series, no patients\n" if synthetic else "") + report_text(figures)
     failed = pd.DataFrame(
         [(r.series, r.reason, r.message) for r in results if r.status == "failed"],
         columns=["series", "reason", "message"],

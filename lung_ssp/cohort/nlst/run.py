@@ -1,7 +1,8 @@
 """From a plan and downloaded series to a prepared cohort."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,7 @@ from lung_ssp.cohort.nlst.exams import exams_of
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob, make_jobs
 from lung_ssp.cohort.nlst.morphology import Morphology
-from lung_ssp.cohort.nlst.plan import read_plan
+from lung_ssp.cohort.nlst.plan import read_plan, require_salt
 from lung_ssp.cohort.nlst.plan_settings import BoxFiles
 from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
 from lung_ssp.cohort.nlst.report import note, read_journal, write_report
@@ -23,14 +24,27 @@ from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nlst.tables import Tables, read_tables
 from lung_ssp.cohort.nlst.workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.phantom.dicom import MAKER
-from lung_ssp.cohort.store import cohort_statement
+from lung_ssp.cohort.scans import load_arrays
+from lung_ssp.cohort.store import cohort_statement, refuse_other_files
 from lung_ssp.errors import CohortError
+from lung_ssp.files import alone_in
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What finds lesions where nobody has marked one.
+
+    find: travels to the workers. fingerprint: of the network. origin: the statement of the cohort it has learnt from.
+    """
+
+    find: CandidateFinder
+    fingerprint: str
+    origin: str
 
 
 def prepare_trial(
     settings: NlstSettings,
-    find_candidates: CandidateFinder | None = None,
-    candidates: str = "",
+    candidates: Candidates | None = None,
     scheduler: str | None = None,
     leaky: bool = False,
 ) -> str:
@@ -39,8 +53,7 @@ def prepare_trial(
     What is done is not done again; a series that fails is recorded and the others go on.
 
     Args:
-        find_candidates: finds nodules where nobody has marked a lesion; it travels to the workers.
-        candidates: fingerprint of what it finds them with.
+        candidates: what finds lesions where nobody has marked one; None for nothing.
         scheduler: address of a Dask scheduler; None for workers on this machine.
         leaky: divide sections instead of patients, to show what that costs.
 
@@ -50,18 +63,26 @@ def prepare_trial(
     Raises:
         LungSspError: the plan, a table or a folder is at fault, or no series gave a sample.
     """
+    refuse_other_files(Path(settings.folders.cohort))
     trial = read_trial(settings, candidates)
-    work = SeriesWork(Path(settings.folders.samples).resolve(), settings.series, trial.rule, find_candidates)
-    results = do_jobs(trial.jobs, work, settings, scheduler)
-    report = write_report(work.out, results, settings.workers.count)
+    find = None if candidates is None else candidates.find
+    work = SeriesWork(Path(settings.folders.samples).resolve(), settings.series, trial.rule, find)
+    with alone_in(work.out):
+        results = do_jobs(trial.jobs, work, settings, scheduler)
+    report = write_report(work.out, results, settings.workers.count, settings.synthetic)
     done = [job for job, result in zip(trial.jobs, results, strict=True) if result.status == "done"]
     if not done:
-        raise CohortError(f"None of the {len(results)} series could be prepared: {work.out / 'failed.csv'} tells why.")
+        reasons = Counter(result.reason for result in results)
+        told = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+        raise CohortError(
+            f"None of the {len(results)} series could be prepared ({told}): {work.out / 'failed.csv'} tells why; what "
+            "is not downloaded, prepare download fetches."
+        )
     samples = read_samples(done, work.out, settings.series.section.size)
     counts = describe_samples(samples.table, trial.rule.classes)
-    cohort = assemble_cohort(
-        done, settings, trial.rule.classes, slide_folders(trial.plan, Path(settings.folders.images)), leaky
-    )
+    slides = slide_folders(trial.plan, Path(settings.folders.images))
+    origin = None if candidates is None else candidates.origin
+    cohort = assemble_cohort(done, samples, settings, trial.rule.classes, slides, origin, leaky)
     statement = f"{settings.folders.cohort}: {cohort_statement(cohort)}"
     return "\n\n".join([tables_text(trial.tables.report), report, counts.rstrip(), statement])
 
@@ -76,24 +97,28 @@ class Trial:
     jobs: list[SeriesJob]
 
 
-def read_trial(settings: NlstSettings, candidates: str = "") -> Trial:
+def read_trial(settings: NlstSettings, candidates: Candidates | None = None) -> Trial:
     """Read the plan, the tables and the boxes.
 
     Args:
-        candidates: fingerprint of what finds candidates, empty for nothing.
+        candidates: what finds lesions where nobody has marked one.
 
     Raises:
         LungSspError: one of them is at fault, or the plan's phantoms are called patients.
     """
-    pseudonyms = open_pseudonyms(Path(settings.folders.salt))
     plan = read_plan(Path(settings.folders.plan))
+    pseudonyms = open_pseudonyms(Path(settings.folders.salt))
+    require_salt(Path(settings.folders.plan), pseudonyms)
     refuse_disguise(plan, settings.synthetic)
     tables = read_tables(Path(settings.folders.tables), pseudonyms)
     exams = exams_of(tables, Morphology.read(settings.series.samples.morphology))
+    if not Path(settings.folders.images).is_dir():
+        raise CohortError(f"{settings.folders.images} does not exist: fetch the plan's series with prepare download.")
     images = Path(settings.folders.images).resolve()  # workers may stand elsewhere
     boxes = read_boxes(settings.plan.boxes)
     rule = ImageRule.read(settings.series.samples.image_rule)
-    jobs = make_jobs(plan, images, exams, boxes, settings.series, rule, candidates, pseudonyms)
+    found_by = "" if candidates is None else candidates.fingerprint
+    jobs = make_jobs(plan, images, exams, boxes, settings.series, rule, found_by, pseudonyms)
     return Trial(plan, tables, rule, jobs)
 
 
@@ -113,9 +138,8 @@ def do_jobs(
     missing = []
     for job in jobs:
         if sample_path(work.out, job.name).is_file():
-            results[job.name] = journal.get(job.name, SeriesResult(job.name, job.pseudonym, "done"))
-        elif not all(folder.is_dir() for folder in (job.folder, *(folder for _, folder in job.lesion_masks))):
-            fault = "The series or a mask of its lesions has not been downloaded."
+            results[job.name] = finished(job, work.out, journal)
+        elif fault := what_is_missing(job):
             results[job.name] = SeriesResult(job.name, job.pseudonym, "failed", "not downloaded", fault)
         else:
             missing.append(job)
@@ -126,6 +150,23 @@ def do_jobs(
                 results[job.name] = as_result(job, outcome)
                 note(work.out, results[job.name])
     return [results[job.name] for job in jobs]
+
+
+def finished(job: SeriesJob, out: Path, journal: Mapping[str, SeriesResult]) -> SeriesResult:
+    """The result of a job whose file is there, which counts; the journal may lag behind it and adds the time only."""
+    arrays = load_arrays(sample_path(out, job.name), ["images", "unplaced"])
+    noted = journal.get(job.name)
+    known = noted if noted is not None and noted.status == "done" else SeriesResult(job.name, job.pseudonym, "done")
+    in_tables = job.exam is not None
+    return replace(known, samples=len(arrays["images"]), unplaced=int(arrays["unplaced"]), in_tables=in_tables)
+
+
+def what_is_missing(job: SeriesJob) -> str:
+    """What has not been downloaded of a job's files, in a sentence; empty where all is there."""
+    if not all(folder.is_dir() for folder in (job.folder, *(folder for _, folder in job.lesion_masks))):
+        return "The series or a mask of its lesions has not been downloaded."
+    there = sum(path.is_file() for path in job.folder.rglob("*"))
+    return "" if there == job.files else f"The series has {there} files, in the index {job.files}: download it again."
 
 
 def as_result(job: SeriesJob, outcome: object) -> SeriesResult:

@@ -30,8 +30,8 @@ class SampleSettings(Settings):
     )
     cancer_location: Literal["lobe", "any"] = Field(
         "lobe",
-        description="what must be recorded of a cancer's place: its lobe; or any, also the side alone (hilum, main "
-        "bronchus) or the level alone (ICD-O-3 topography)",
+        description="what must be known of the places of a cancer and of a lesion: their lobes; or any, also the side "
+        "alone (hilum, main bronchus; a lesion without lobes) or the level alone (ICD-O-3 topography)",
     )
     image_rule: str = Field(
         "nine_classes", min_length=1, description="nine_classes, appearance, or a YAML file of the same form"

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +14,19 @@ import numpy as np
 
 from lung_ssp.cohort.annotations.boxes import boxes_on
 from lung_ssp.cohort.annotations.dicom_seg import SegmentMask, read_segmentation
-from lung_ssp.cohort.annotations.lobes import LOBE_LABELS, lung_lobes
+from lung_ssp.cohort.annotations.lobes import LOBE_LABELS, lobe_named, lung_lobes
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.labels import label_places, unplaced_abnormalities
-from lung_ssp.cohort.nlst.regions import Region, midline, place_of, regions_of_labels, regions_of_nodules
+from lung_ssp.cohort.nlst.regions import Region, lobe_name, midline, place_of, regions_of_labels, regions_of_nodules
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 from lung_ssp.cohort.slices import cut_slices, write_slices
 from lung_ssp.ct.nodules import Nodule
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import Series, open_series
 from lung_ssp.ct.volume import Volume
-from lung_ssp.errors import CohortError, LungSspError, SeriesError
+from lung_ssp.errors import CheckpointError, CohortError, LungSspError, SeriesError
 from lung_ssp.files import write_atomically
 from lung_ssp.runtime import return_free_memory
 
@@ -72,11 +73,8 @@ class SeriesWork:
         begin = time.perf_counter()
         try:
             samples, unplaced = make_samples(job, self.out, self.settings, self.rule, self.find_candidates)
-        except LungSspError as error:
-            reason = str(error.reason) if isinstance(error, SeriesError) else "annotation"
-            return SeriesResult(job.name, job.pseudonym, "failed", reason, without_names(str(error), job))
-        except MemoryError:
-            return SeriesResult(job.name, job.pseudonym, "failed", "memory", "The series does not fit into memory.")
+        except Exception as error:  # whatever it is, the other series go on
+            return SeriesResult(job.name, job.pseudonym, "failed", reason_of(error), message_of(error, job))
         finally:
             return_free_memory()
         return SeriesResult(
@@ -91,13 +89,30 @@ class SeriesWork:
         )
 
 
+def reason_of(error: Exception) -> str:
+    """The kind of a fault, by which failures are counted."""
+    if isinstance(error, SeriesError):
+        return str(error.reason)
+    kinds = {CheckpointError: "candidates", LungSspError: "annotation", MemoryError: "memory"}
+    return next((kind for known, kind in kinds.items() if isinstance(error, known)), "unexpected")
+
+
+def message_of(error: Exception, job: SeriesJob) -> str:
+    """What is recorded of a fault: its sentence; of one that nobody foresaw where it happened, to be mended."""
+    if isinstance(error, LungSspError):
+        return without_names(str(error), job)
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = ", ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"{type(error).__name__} ({places})"
+
+
 def make_samples(
     job: SeriesJob, out: Path, settings: SeriesSettings, rule: ImageRule, find_candidates: CandidateFinder | None
 ) -> tuple[int, int]:
     """Write <out>/<job.name>.npz with the samples of one series, and with its masks what segmentation learns from.
 
-    The file holds `images` float32 (n, size, size), `image_labels` and `pathology_labels` int64 (n,), and `rows` and
-    `mended` as JSON: for each sample where its position and its labels come from, and what was mended in the series.
+    The file holds `images` float32 (n, size, size), `image_labels` and `pathology_labels` int64 (n,), `rows` as JSON:
+    for each sample where its position and its labels come from and what was mended in the series, and `unplaced`.
     Where people have drawn the lesions, <out>/<job.name>.masks.npz holds them with the lungs (as in cohort/scans.py),
     and <out>/<job.name>.slices.npz the slices.
 
@@ -116,7 +131,11 @@ def make_samples(
     if not regions and find_candidates is not None and job.exam is not None:
         return_free_memory()  # of the lungs' many steps, before the network's
         regions = regions_of_nodules(find_candidates(volume, lungs))
-    lobes = lobes_of(job, series, settings.annotations)
+    lobes, mended = None, list(series.mended)
+    try:
+        lobes = lobes_of(job, series, settings.annotations)
+    except CohortError:
+        mended.append("the lobes could not be read")  # the side still tells something
     middle = midline(lungs, volume)
     places = [place_of(region, series, middle, lobes) for region in regions]
     labelled = [] if job.exam is None else label_places(job.exam, places, settings.samples, rule)
@@ -138,10 +157,12 @@ def make_samples(
                 "abnormality": sample.abnormality,
                 "diameter_mm": round(region.diameter_mm(volume), 2),
                 "z_index": region.widest_slice(),
+                "mended": "; ".join(mended),
             }
         )
     if lesions_are_known:
         _write_masks(job, out, volume, lungs, regions, settings)
+    unplaced = () if job.exam is None else unplaced_abnormalities(job.exam, labelled, settings.samples)
     size = settings.section.size
     write_atomically(
         sample_path(out, job.name),
@@ -151,10 +172,9 @@ def make_samples(
             image_labels=np.array([sample.image_label for sample in labelled], dtype=np.int64),
             pathology_labels=np.array([sample.pathology_label for sample in labelled], dtype=np.int64),
             rows=np.array(json.dumps(rows)),
-            mended=np.array(json.dumps(series.mended)),
+            unplaced=np.array(len(unplaced)),
         ),
     )
-    unplaced = () if job.exam is None else unplaced_abnormalities(job.exam, labelled, settings.samples)
     return len(rows), len(unplaced)
 
 
@@ -167,7 +187,10 @@ def marked_regions(job: SeriesJob, series: Series, settings: SeriesSettings) -> 
     if job.lesion_masks:
         labels = settings.annotations.lesion_segments
         source, segments = first_that_fits(job.lesion_masks, series, labels, settings.annotations)
-        return [Region(*_cropped(segment.mask), f"mask:{source}") for segment in segments]
+        return [
+            Region(*_cropped(segment.mask), f"mask:{source}", lobe=lobe_name(lobe_named(segment)))
+            for segment in segments
+        ]
     for source, boxes in sorted(job.boxes.items(), reverse=True):  # Sybil's before NLSTx's: they name their slices
         if boxes:
             return regions_of_labels(boxes_on(series, boxes, settings.annotations), f"box:{source}")

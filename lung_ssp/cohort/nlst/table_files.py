@@ -73,7 +73,10 @@ def read_texts(path: Path) -> pd.DataFrame:
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
         raise CohortError(f"{path} has the column '{twice[0]}' twice: remove one.")
-    return table.apply(_as_texts)
+    try:
+        return table.apply(_as_texts)
+    except TypeError as error:
+        raise CohortError(f"{path} holds lists or other nested values: get the file anew.") from error
 
 
 def _as_texts(column: pd.Series) -> pd.Series:

@@ -176,7 +176,9 @@ def _typed(texts: pd.DataFrame, table: str, where: str, pseudonyms: Pseudonyms) 
     typed = pd.DataFrame(columns)
     key = ["participant", *KEYS[table][1:]]
     if twice := int(typed.duplicated(key).sum()):
-        raise CohortError(f"{where}: {_rows(twice)} repeat the key {', '.join(KEYS[table])} of another: remove them.")
+        raise CohortError(
+            f"{where}: {_rows(twice)} with a key ({', '.join(KEYS[table])}) that another has: remove them."
+        )
     return typed
 
 

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import dask
-from distributed import Client, LocalCluster, as_completed
+from distributed import CancelledError, Client, LocalCluster, as_completed
+from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from lung_ssp.cohort.nlst.settings import WorkerSettings
@@ -112,10 +113,15 @@ def run_jobs(
             of_key[name(job)] = job
             running.add(client.submit(work, job, key=name(job), pure=False))
 
-    hand_out()
-    for future in running:
-        error = future.exception()
-        result = error if error is not None else future.result()
-        yield of_key.pop(future.key), WorkersLost() if isinstance(error, KilledWorker) else result
-        future.release()
+    try:
         hand_out()
+        for future in running:
+            error = future.exception()
+            result = error if error is not None else future.result()
+            yield of_key.pop(future.key), WorkersLost() if isinstance(error, KilledWorker) else result
+            future.release()
+            hand_out()
+    except (CancelledError, CommClosedError) as error:
+        raise LungSspError(
+            "The Dask scheduler is gone: start the preparation again, what is done is not done twice."
+        ) from error

@@ -47,11 +47,12 @@ class _PatientSlide:
     folder: Path
 
 
-def write_patches(root: Path, split: str, patches: Patches, made_with: str = "") -> None:
+def write_patches(root: Path, split: str, patches: Patches, made_with: str = "", faults: str = "{}") -> None:
     """Write one split's patches, atomically.
 
     Args:
         made_with: JSON text of all that made them; only files with the same text are taken for finished.
+        faults: JSON text of the slides that could not be read, and why.
     """
     write_atomically(
         patches_path(root, split),
@@ -61,6 +62,7 @@ def write_patches(root: Path, split: str, patches: Patches, made_with: str = "")
             patients=patches.patients.astype(str),
             slides=patches.slides.astype(str),
             made_with=np.array(made_with),
+            faults=np.array(faults),
         ),
     )
 
@@ -151,20 +153,24 @@ def _prepare_split(
     path = patches_path(root, split)
     made_with = _describe(slides, settings, seed)
     if path.is_file():
-        if str(load_arrays(path, ["made_with"])["made_with"]) != made_with:
+        arrays = load_arrays(path, ["made_with", "faults"])
+        if faults is not None:
+            faults |= json.loads(str(arrays["faults"]))
+        if str(arrays["made_with"]) != made_with:
             raise CohortError(
                 f"{path} was cut from other slides or with other settings: remove {path.parent} or prepare into "
                 "another folder."
             )
         return len(read_patches(root, split))
     parts = []
+    own: dict[str, str] = {}
     for slide in tqdm(slides, f"{split} slides", unit="slide", disable=not slides):
         try:
             parts.append(_patches_of_slide(root / FOLDER / UNFINISHED / f"{slide.name}.npz", slide, settings, seed))
         except SlideError as error:
             if faults is None:
                 raise
-            faults[slide.name] = str(error)
+            own[slide.name] = str(error)
             parts.append(np.zeros((0, settings.size, settings.size, 3), np.uint8))
     counts = [len(part) for part in parts]
     patches = Patches(
@@ -172,7 +178,9 @@ def _prepare_split(
         patients=np.repeat(np.array([slide.patient for slide in slides], dtype=str), counts),
         slides=np.repeat(np.array([slide.name for slide in slides], dtype=str), counts),
     )
-    write_patches(root, split, patches, made_with)
+    if faults is not None:
+        faults |= own
+    write_patches(root, split, patches, made_with, json.dumps(own))
     return len(patches)
 
 

@@ -14,7 +14,7 @@ import pytest
 from lung_ssp.cohort.nlst.download import download
 from lung_ssp.cohort.nlst.plan_settings import DownloadSettings
 from lung_ssp.cohort.nlst.plan_table import SCHEMA
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, LungSspError
 
 BYTES = 2000  # of each file
 SETTINGS = DownloadSettings(parallel=2, batch=2, attempts=1, free_gb_kept=0.0)
@@ -210,7 +210,7 @@ def test_a_second_download_into_the_same_folder_is_refused(tmp_path: Path) -> No
 
     class Nested(StandIn):
         def _deliver(self, row: Any, folder: Path) -> None:
-            with pytest.raises(CohortError, match="another download") as caught:
+            with pytest.raises(LungSspError, match="Another process works") as caught:
                 download(plan, tmp_path, SETTINGS, execute=True, client=StandIn(plan))
             inner.append(str(caught.value))
             super()._deliver(row, folder)

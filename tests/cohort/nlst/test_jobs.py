@@ -26,6 +26,7 @@ def plan_of(**mask: str) -> pd.DataFrame:
         "series_uid": "1.2.3",
         "study_uid": "1.2",
         "size_mb": 5.0,
+        "instances": 3,
     }
     rows = [{**ct, "source": ""}]
     for role, uid in mask.items():
@@ -51,7 +52,7 @@ def job_with(images: Path, **changes) -> SeriesJob:
 def test_the_same_makes_the_same_name_and_tells_nothing(tmp_path):
     job = job_with(tmp_path)
     assert job.name == job_with(tmp_path).name == job_with(tmp_path / "elsewhere").name
-    assert len(job.name) == 32 and "1.2.3" not in job.name
+    assert len(job.name) == 32 and "1.2.3" not in job.name + repr(job)
     assert (job.folder, job.exam, job.boxes["sybil"]) == (tmp_path / "1.2.3", EXAM, (BOX,))
 
 

@@ -27,11 +27,13 @@ def test_a_name_tells_nothing_of_the_number_and_depends_on_the_salt(pid):
 
 def test_the_salt_is_made_once_and_for_its_owner_alone(tmp_path):
     path = tmp_path / "keys" / "salt"
-    first = open_pseudonyms(path)
+    first = open_pseudonyms(path, make=True)
     assert open_pseudonyms(path) == first
     assert len(first.salt) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert open_pseudonyms(tmp_path / "another") != first
+    assert open_pseudonyms(tmp_path / "another", make=True) != first
+    with pytest.raises(CohortError, match="is missing: put back the salt"):
+        open_pseudonyms(tmp_path / "lost")
 
 
 @pytest.mark.parametrize("text", ["no hexadecimal", "abcd", ""])

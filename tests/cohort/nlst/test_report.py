@@ -37,11 +37,14 @@ def test_the_journal_keeps_the_last_result_and_passes_over_a_line_cut_by_a_kill(
     for result in (FAILED, DONE, SeriesResult("d", "S-d", "done", samples=2)):
         note(tmp_path, result)
     with (tmp_path / "journal.jsonl").open("a") as file:
-        file.write('{"name": "e", "ser')
-    assert read_journal(tmp_path) == {"a": DONE, "d": SeriesResult("d", "S-d", "done", samples=2)}
+        file.write('\n{"name": "e", "ser')
+    later = SeriesResult("f", "S-f", "done")
+    note(tmp_path, later)
+    assert read_journal(tmp_path) == {"a": DONE, "d": SeriesResult("d", "S-d", "done", samples=2), "f": later}
 
 
 def test_a_report_lies_beside_the_samples(tmp_path):
-    text = write_report(tmp_path, [DONE, FAILED], workers=1)
+    text = write_report(tmp_path, [DONE, FAILED], workers=1, synthetic=True)
     assert (tmp_path / "report.txt").read_text() == text + "\n"
+    assert text.startswith("SYNTHETIC")
     assert (tmp_path / "failed.csv").read_text() == "series,reason,message\nS-d,gap,Series <uid> lacks a slice.\n"

@@ -30,6 +30,7 @@ def job_of(folder: Path, series_uid: str, boxes: tuple[Box, ...], exam: Exam | N
         study_year=0,
         series_uid=series_uid,
         folder=folder,
+        files=1,
         megabytes=1.0,
         exam=exam,
         lesion_masks=(),

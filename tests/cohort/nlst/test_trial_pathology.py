@@ -84,7 +84,7 @@ def test_class_0_is_of_participants_without_cancer_only() -> None:
         (recorded("RUL"), RLL, "withheld: lobe disagrees"),
         (recorded("RUL", "RLL"), RLL, "nlst_canc #1"),
         (recorded("lingula"), possible_lobes("LUL", None), "nlst_canc #1"),
-        (recorded("RUL"), RIGHT, "nlst_canc #1"),
+        (recorded("RUL"), RIGHT, "withheld: lobe of the lesion not known"),
         (recorded("RUL"), LEFT, "withheld: lobe disagrees"),
         (recorded("RUL"), NOWHERE, "withheld: place of the lesion not known"),
         (half(RIGHT), RUL, "withheld: lobe of the cancer not recorded"),
@@ -98,6 +98,7 @@ def test_the_lobe_agrees(cancer: Cancer, place: frozenset[str], source: str) -> 
 
 
 def test_a_half_known_place_of_the_cancer_counts_only_if_the_setting_says_so() -> None:
+    assert pathology(exam(recorded("RUL")), RIGHT, cancer_location="any") == [(1, "nlst_canc #1")]
     assert pathology(exam(half(RIGHT)), RUL, cancer_location="any") == [(1, "nlst_canc #1")]
     assert pathology(exam(half(LOBES)), RUL, cancer_location="any") == [
         (MISSING, "withheld: lobe of the cancer not recorded")
@@ -124,7 +125,7 @@ def test_several_lesions_in_the_lobe_compete() -> None:
     found = exam(recorded("RUL"))
     assert pathology(found, RUL, RUL) == [several, several]
     assert pathology(found, RUL, RLL) == [(1, "nlst_canc #1"), (MISSING, "withheld: lobe disagrees")]
-    assert pathology(found, RUL, RIGHT) == [several, several]
+    assert pathology(found, RUL, RIGHT) == [several, (MISSING, "withheld: lobe of the lesion not known")]
     assert pathology(found, RUL, NOWHERE)[0] == several
     assert pathology(found, RUL, rivals=(RUL,)) == [several]
     assert pathology(found, RUL, rivals=(RLL,)) == [(1, "nlst_canc #1")]

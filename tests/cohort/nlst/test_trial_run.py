@@ -15,7 +15,8 @@ from distributed import LocalCluster
 
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.plan import read_plan
-from lung_ssp.cohort.nlst.run import do_jobs, prepare_trial, read_trial, refuse_disguise
+from lung_ssp.cohort.nlst.report import note, read_journal
+from lung_ssp.cohort.nlst.run import do_jobs, prepare_trial, read_trial, refuse_disguise, what_is_missing
 from lung_ssp.cohort.nlst.series_samples import SeriesWork
 from lung_ssp.cohort.slices import read_slices
 from lung_ssp.cohort.split import check_disjoint
@@ -110,14 +111,16 @@ def test_a_series_that_fails_is_recorded_without_its_names_and_the_others_go_on(
     file = sorted((images / ct[0]).iterdir())[3]
     file.write_bytes(file.read_bytes()[:-100])
     sorted((images / ct[1]).iterdir())[5].unlink()
+    shutil.copy(sorted((images / ct[1]).iterdir())[7], images / ct[1] / "again.dcm")
     shutil.rmtree(images / ct[2])
     report = prepare_trial(settings)
     assert "6: 3 done, 3 failed" in report
     failed = pd.read_csv(tmp_path / "samples" / "failed.csv").set_index("reason")["message"]
-    assert set(failed.index) == {"damaged", "gap", "not downloaded"}
+    assert set(failed.index) == {"damaged", "duplicate", "not downloaded"}
     for message in failed:
         assert str(tmp_path) not in message
         assert not any(uid in message for uid in ct)
+    (images / ct[1] / "again.dcm").unlink()
     shutil.copytree(phantom_trial / "trial" / "images", images, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "cohort")
     assert "6: 6 done, 0 failed" in prepare_trial(settings)
@@ -199,3 +202,35 @@ def test_phantoms_cannot_pass_for_patients(plan_trial, tmp_path):
     refuse_disguise(patients, synthetic=False)
     with pytest.raises(CohortError, match="6 series of the plan are not of phantoms"):
         refuse_disguise(patients, synthetic=True)
+
+
+def test_a_download_that_is_not_whole_is_no_series(plan_trial, phantom_trial, tmp_path):
+    job = read_trial(plan_trial(tmp_path)).jobs[0]
+    assert what_is_missing(job) == ""
+    copy = tmp_path / "copy"
+    shutil.copytree(job.folder, copy)
+    sorted(copy.iterdir())[-1].unlink()
+    assert "download it again" in what_is_missing(replace(job, folder=copy))
+    assert "not been downloaded" in what_is_missing(replace(job, lesion_masks=(("nlstseg", tmp_path / "none"),)))
+
+
+def test_a_file_counts_though_the_journal_lags_behind(prepared):
+    settings, report = prepared
+    journal = Path(settings.folders.samples) / "journal.jsonl"
+    before = journal.read_text()
+    first = next(iter(read_journal(journal.parent).values()))
+    note(journal.parent, replace(first, status="failed", reason="gap", samples=0))
+    assert "6: 6 done, 0 failed" in prepare_trial(settings)
+    journal.unlink()
+    without = prepare_trial(settings)
+    samples = next(line for line in report.splitlines() if line.startswith("samples"))
+    assert samples in without and "per series" not in without
+    journal.write_text(before)
+
+
+def test_other_files_in_the_cohorts_folder_are_found_before_anything_is_done(plan_trial, tmp_path):
+    settings = plan_trial(tmp_path)
+    (tmp_path / "cohort").write_text("something else")
+    with pytest.raises(CohortError, match="is not an empty folder and holds no cohort"):
+        prepare_trial(settings)
+    assert not (tmp_path / "samples").exists()

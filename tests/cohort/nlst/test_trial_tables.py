@@ -109,7 +109,7 @@ def test_a_missing_table_is_named(trial_tables: Make, table: str) -> None:
         ("prsn", {"de_stag": [130, None, 130]}, r"de_stag is '130' in 2 rows, which is not one of its codes \(3, 4, 6"),
         ("prsn", {"locrup": [2, None, 0]}, r"locrup is '2' in 1 row, .* \(0, 1\)"),
         ("canc", {"lc_morph": [8140, None, 8041]}, r"lc_morph is missing in 1 row"),
-        ("canc", {"lc_order": [1, 1, 1]}, r"canc .*: 1 row repeat the key pid, lc_order of another"),
+        ("canc", {"lc_order": [1, 1, 1]}, r"canc .*: 1 row with a key .pid, lc_order. that another has"),
         ("canc", {"pid": [100001, None, 100003]}, r"pid is missing in 1 row"),
         ("ctab", {"study_yr": [0, 1, 3, 2]}, r"study_yr is '3' in 1 row, which is not one of its codes \(0, 1, 2\)"),
         ("ctab", {"sct_epi_loc": [7, 1, None, None]}, r"sct_epi_loc is '7' in 1 row"),

@@ -86,7 +86,7 @@ def test_another_cohort_in_the_folder_is_refused_and_left_alone(tiny_cohort, tin
 
 def test_a_folder_with_other_files_is_refused(tiny_settings, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(CohortError, match="not empty"):
+    with pytest.raises(CohortError, match="not an empty folder"):
         make_phantom_cohort(tmp_path, tiny_settings, SectionSettings(), SEED, processes=1)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
