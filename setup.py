@@ -24,6 +24,7 @@ TEST_TOOLS = [
     "ruff",
     "mypy",
     "types-PyYAML",
+    "pylibjpeg",
     "pylibjpeg-openjpeg",  # writes the JPEG 2000 files of the tests
     "pyjpegls",  # and the JPEG-LS ones
     "openslide-python",  # a second opinion on the slides that the tests write

@@ -59,10 +59,16 @@ def test_every_step_goes_from_the_command_line(plan_trial, phantom_trial, tmp_pa
         (["prepare", "plan", "--cohort", "phantom"], r"task is 'preparation', expected nlst"),
         (["prepare", "run", "--cohort", "trial", "-o", "folders.plan={}/none"], "holds no plan"),
         (["prepare", "download", "--cohort", "trial", "-o", "folders.plan={}/none"], "holds no plan"),
-        (["prepare", "plan", "--cohort", "trial", "-o", "plan.index={}/none"], "does not exist"),
+        (
+            ["prepare", "plan", "--cohort", "trial", "-o", "plan.index={}/none", "-o", "plan.boxes.sybil=null"],
+            "does not exist",
+        ),
         (["prepare", "plan", "--cohort", "trial", "-o", "plan.selection.kernel=[B]"], "did you mean kernels"),
         (["prepare", "verify", "{}"], "holds no prepared cohort"),
-        (["benchmark", "plan", "--cohort", "trial", "-o", "plan.index={}/none"], "does not exist"),
+        (
+            ["benchmark", "plan", "--cohort", "trial", "-o", "plan.index={}/none", "-o", "plan.boxes.sybil=null"],
+            "does not exist",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence(words, message, tmp_path, capsys, in_repository):

@@ -39,6 +39,7 @@ def benchmark_plan(settings: NlstSettings, repeats: int) -> dict[str, Any]:
             done = subprocess.run(command, capture_output=True, text=True)
             seconds.append(round(time.perf_counter() - begin, 2))
         if done.returncode:
-            raise LungSspError(f"The plan cannot be made ({done.stderr.strip().splitlines()[-1]}): try prepare plan.")
+            fault = done.stderr.strip().splitlines()[-1].split(": ", 1)[-1].rstrip(".")
+            raise LungSspError(f"The plan cannot be made ({fault}): try prepare plan.")
         memory.append(float(done.stdout))
     return {"seconds": seconds, "peak_memory_mb": round(max(memory), 1)}
