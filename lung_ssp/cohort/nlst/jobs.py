@@ -67,12 +67,11 @@ def make_jobs(
         rule: what the settings' image_rule names.
         candidates: fingerprint of the network that finds candidates, empty for none.
     """
-    exam_of_study = plan[plan["role"] == "ct"].set_index("study_uid")
     masks: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for row in plan[plan["role"].isin(["lesion_mask", "lung_mask"])].itertuples():
         masks.setdefault((row.role, row.study_uid), []).append((row.source, row.series_uid))
     jobs = []
-    for row in exam_of_study.reset_index().itertuples():
+    for row in plan[plan["role"] == "ct"].itertuples():
         exam = exams.get((row.participant, int(row.study_year)))
         lesion_masks = sorted(masks.get(("lesion_mask", row.study_uid), []))
         of_lungs = sorted(masks.get(("lung_mask", row.study_uid), []))
