@@ -22,6 +22,14 @@ M_MMAP_THRESHOLD = -3
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "paddleseg", "visualdl", "numpy", "opencv-python", "SimpleITK", "scipy")
+DEVICE_FLAGS = (  # of a GPU build alone
+    "FLAGS_cudnn_deterministic",
+    "FLAGS_cudnn_exhaustive_search",
+    "FLAGS_cudnn_batchnorm_spatial_persistent",
+    "FLAGS_conv_workspace_size_limit",
+    "FLAGS_gemm_use_half_precision_compute_type",
+    "FLAGS_embedding_deterministic",
+)
 MATRIX_SIZE = 1024
 
 _set_here: dict[str, str] = {}
@@ -136,6 +144,37 @@ def choose_device(name: str) -> str:
     return name
 
 
+def use_deterministic_algorithms(deterministic: bool) -> None:
+    """Let a GPU use algorithms that give the same bits each time alone, or let cuDNN try which is fastest.
+
+    A CPU gives the same bits anyway.
+    """
+    import paddle
+
+    if paddle.device.is_compiled_with_cuda():
+        paddle.set_flags(
+            {"FLAGS_cudnn_deterministic": deterministic, "FLAGS_cudnn_exhaustive_search": not deterministic}
+        )
+
+
+def device_facts() -> dict[str, Any]:
+    """The device's name, the CUDA and cuDNN that this Paddle was built with, and the flags that choose algorithms."""
+    import paddle
+    from paddle.base import core
+
+    facts: dict[str, Any] = {"name": paddle.device.get_device()}
+    if paddle.device.is_compiled_with_cuda():
+        facts |= {"cuda": paddle.version.cuda(), "cudnn": paddle.version.cudnn()}
+        known = [name for name in DEVICE_FLAGS if name in core.globals().keys()]  # noqa: SIM118  (it is no dictionary)
+        facts["flags"] = paddle.get_flags(known)
+    if facts["name"].startswith("gpu"):
+        properties = paddle.device.cuda.get_device_properties()
+        facts["model"] = properties.name
+        facts["memory_mb"] = round(properties.total_memory / 1e6)
+        facts["compute_capability"] = f"{properties.major}.{properties.minor}"
+    return facts
+
+
 def matrix_product_rate(size: int = MATRIX_SIZE, repeats: int = 5) -> float:
     """GFLOP/s of Paddle's float32 matrix product of two (size, size) matrices, the best of some repeats."""
     import paddle
@@ -159,15 +198,13 @@ def rate_without_settings() -> float:
 
 def environment() -> dict[str, Any]:
     """What a run was computed with: versions, processor, threads, memory, and the measured matrix-product rate."""
-    import paddle
-
     return {
         "python": platform.python_version(),
         "packages": {name: version for name in PACKAGES if (version := package_version(name))},
         "commit": commit(),
         "processor": processor_vendor() or platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
-        "device": paddle.device.get_device(),
+        "device": device_facts(),
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "set_by_package": dict(_set_here),
         "matrix_product_gflops": round(matrix_product_rate(), 1),
@@ -183,10 +220,13 @@ def package_version(name: str) -> str | None:
 
 
 def commit() -> str | None:
-    """The commit of the checkout this package runs from, with "+changes" where files differ; None outside one."""
+    """The commit of the checkout this package runs from, with "+changes" where files differ.
+
+    Outside one, what LUNG_SSP_COMMIT says, which an image sets when it is built; None where it says nothing.
+    """
     root = Path(__file__).resolve().parents[1]
     if not (root / ".git").exists():
-        return None
+        return os.environ.get("LUNG_SSP_COMMIT") or None
     try:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
         changes = subprocess.run(["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, check=True)

@@ -33,6 +33,7 @@ def train_run(config_path: Path, overrides: Sequence[str], output: Path, device:
     prepared = read_cohort(cohort)
     if not prepared.get("leaky"):
         check_disjoint(patients_by_split(cohort))
+    runtime.use_deterministic_algorithms(settings.compute.deterministic)
     facts = {
         **runtime.environment(),
         "seed": settings.seed,
@@ -48,7 +49,7 @@ def train_run(config_path: Path, overrides: Sequence[str], output: Path, device:
     else:
         task, optimizer, scheduler, steps = build_classification(settings)
     shown = {**flat(config.tree), "cohort": facts["cohort"]}
-    plan = Plan(steps, settings.batch_size, settings.seed, settings.checkpoint, settings.log, shown)
+    plan = Plan(steps, settings.batch_size, settings.seed, settings.checkpoint, settings.log, settings.compute, shown)
     progress = train_task(task, optimizer, scheduler, plan, output)
     return (
         f"{output}: {progress.step} steps done; best {task.score_name} {progress.best_score:.4f} "

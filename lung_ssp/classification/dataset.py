@@ -15,6 +15,8 @@ from lung_ssp.cohort.slides.store import Patches, read_patches
 from lung_ssp.cohort.store import Sections, read_sections
 from lung_ssp.errors import CohortError
 
+ORIENTATIONS = 8  # of a square: four turns, each also mirrored
+
 
 @dataclass(frozen=True)
 class SectionBatch:
@@ -70,13 +72,9 @@ class SectionDataset:
         With two inputs, `rng` also draws which of the patient's patches goes with each section, and whose are hidden;
         without it, it is the patient's middle patch in their stored order, and none is hidden.
         """
-        images = self.sections.images[indices]
+        images, labels = self.sections.images[indices], self.labels(indices)
         if self.augment and rng is not None:
             images = flipped_and_turned(images, rng)
-        labels = {
-            "image": self.sections.image_labels[indices],
-            "pathology": self.sections.pathology_labels[indices],
-        }
         if self.patches is None:
             return SectionBatch(images[:, None], labels)
         has_slide = self.has_slide[indices]
@@ -98,6 +96,13 @@ class SectionDataset:
             chosen = flipped_and_turned(chosen, rng)
         return chosen.transpose(0, 3, 1, 2).astype(np.float32) / 255
 
+    def labels(self, indices: np.ndarray) -> dict[str, np.ndarray]:
+        """Both labels of the sections `indices`, by task name."""
+        return {
+            "image": self.sections.image_labels[indices],
+            "pathology": self.sections.pathology_labels[indices],
+        }
+
     def whole(self) -> SectionBatch:
         """All sections in their stored order."""
         return self.batch(np.arange(len(self)))
@@ -105,13 +110,23 @@ class SectionDataset:
 
 def flipped_and_turned(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Each of (n, size, size) or (n, size, size, 3) images in one of its eight orientations, at random."""
-    turned = images.copy()
-    orientations = rng.integers(8, size=len(images))
-    for orientation in range(1, 8):
+    changed = images.copy()
+    orientations = draw_orientations(len(images), rng)
+    for orientation in range(1, ORIENTATIONS):
         chosen = orientations == orientation
-        some = np.rot90(images[chosen], orientation % 4, axes=(1, 2))
-        turned[chosen] = some[:, :, ::-1] if orientation >= 4 else some
-    return turned
+        changed[chosen] = turned(images[chosen], orientation)
+    return changed
+
+
+def draw_orientations(count: int, rng: np.random.Generator) -> np.ndarray:
+    """At random, one of the eight orientations for each of `count` images, int64 (count,)."""
+    return rng.integers(ORIENTATIONS, size=count)
+
+
+def turned(images: np.ndarray, orientation: int) -> np.ndarray:
+    """Images (n, size, size, ...) in one orientation: turned by 0, 90, 180 or 270 degrees, from 4 on mirrored too."""
+    some = np.rot90(images, orientation % 4, axes=(1, 2))
+    return some[:, :, ::-1] if orientation >= 4 else some
 
 
 def patches_by_patient(patches: Patches) -> dict[str, np.ndarray]:

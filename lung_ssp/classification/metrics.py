@@ -8,25 +8,6 @@ from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
 from lung_ssp.cohort.classes import MISSING
 
 
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share of labelled samples whose largest logit is at their label; NaN where no sample has a label.
-
-    Args:
-        logits: (n, classes), or anything that grows with the probability.
-        labels: (n,), -1 for missing.
-    """
-    labelled = labels != MISSING
-    if not labelled.any():
-        return float("nan")
-    return float(np.mean(logits[labelled].argmax(axis=1) == labels[labelled]))
-
-
-def mean_accuracy(logits: dict[str, np.ndarray], labels: dict[str, np.ndarray]) -> float:
-    """The mean over the tasks that have labels of each task's accuracy, as the paper's log reports it."""
-    accuracies = [accuracy(logits[task], labels[task]) for task in logits]
-    return float(np.nanmean(accuracies))
-
-
 def classification_metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Accuracy, balanced accuracy, macro AUC (one class against the rest) and confusion matrix of one task.
 

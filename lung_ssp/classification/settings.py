@@ -8,6 +8,7 @@ from lung_ssp.settings import Settings
 from lung_ssp.training.settings import (
     AdamSettings,
     CheckpointSettings,
+    ComputeSettings,
     LogSettings,
     PolynomialDecaySettings,
 )
@@ -110,6 +111,7 @@ class ClassificationSettings(Settings):
     lr_scheduler: PolynomialDecaySettings = Field(PolynomialDecaySettings(), description="the learning rate")
     checkpoint: CheckpointSettings = Field(CheckpointSettings(), description="checkpoints and validation")
     log: LogSettings = Field(LogSettings(), description="the log")
+    compute: ComputeSettings = Field(ComputeSettings(), description="how the device is used")
 
     @model_validator(mode="after")
     def splits_are_three_of_one_cohort(self) -> "ClassificationSettings":

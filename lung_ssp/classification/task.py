@@ -9,9 +9,9 @@ from paddle.nn import functional
 
 from lung_ssp.classification.cross_stitch import between_tasks
 from lung_ssp.classification.dataset import SectionBatch, SectionDataset
-from lung_ssp.classification.metrics import mean_accuracy
 from lung_ssp.classification.networks import TwoTaskClassifier
 from lung_ssp.classification.pictures import labelled_section
+from lung_ssp.classification.resident import ResidentBatch, ResidentSections, fits_on_device
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.cohort.store import class_names, read_cohort
@@ -37,8 +37,11 @@ class ClassificationTask:
         of_model = settings.model.image_size, settings.model.num_classes, settings.model.two_inputs
         self.loss = settings.loss
         self.training = SectionDataset(settings.train_dataset, *of_model)
+        self.resident = ResidentSections(self.training) if fits_on_device(self.training) else None
         self.validation = SectionDataset(settings.val_dataset, *of_model).whole()
         self.test = SectionDataset(settings.test_dataset, *of_model).whole()
+        # sent to the device once
+        self.validation_inputs, self.test_inputs = tensors_of(self.validation), tensors_of(self.test)
         self.size = len(self.training)
         self.image_names = class_names(read_cohort(Path(settings.train_dataset.dataset_root)))["image"]
         self.network = TwoTaskClassifier(settings.model)
@@ -46,36 +49,44 @@ class ClassificationTask:
         if self.training.patches is not None:
             self.network.set_slide_normalisation(self.training.patches.images)
 
-    def load(self, indices: np.ndarray, rng: np.random.Generator) -> SectionBatch:
-        """The training sections `indices`.
+    def load(self, indices: np.ndarray, rng: np.random.Generator) -> SectionBatch | ResidentBatch:
+        """The training sections `indices`; of sections that lie on the device, only their places there.
 
         If just one of them has a slide, it goes without: batch normalisation needs two to compare.
         """
+        if self.resident is not None:
+            return self.resident.batch(indices, rng)
         batch = self.training.batch(indices, rng)
         return without_slides(batch) if batch.has_slide is not None and batch.has_slide.sum() == 1 else batch
 
-    def losses(self, batch: SectionBatch) -> dict[str, paddle.Tensor]:
+    def inputs(self, batch: SectionBatch | ResidentBatch) -> list[paddle.Tensor]:
+        """What the network is given of a training batch, on the device."""
+        if isinstance(batch, SectionBatch):
+            return tensors_of(batch)
+        assert self.resident is not None
+        return [self.resident.images(batch)]
+
+    def losses(self, batch: SectionBatch | ResidentBatch) -> dict[str, paddle.Tensor]:
         """Cross-entropy of each task, the L2 penalty, and their weighted sum as "total"."""
-        inputs = [paddle.to_tensor(array) for array in inputs_of(batch)]
-        logits, labels = dict(zip(TASK_NAMES, self.network(*inputs), strict=True)), batch.labels
-        if batch.has_slide is not None:
-            logits, labels = pathology_where_seen(logits, labels, batch.has_slide)
+        logits, labels = dict(zip(TASK_NAMES, self.network(*self.inputs(batch)), strict=True)), batch.labels
+        has_slide = batch.has_slide if isinstance(batch, SectionBatch) else None
+        if has_slide is not None:
+            logits, labels = pathology_where_seen(logits, labels, has_slide)
         losses = two_task_losses(logits, labels, self.network.decayed_weights(), self.loss)
-        if batch.has_slide is not None and not batch.has_slide.any():
+        if has_slide is not None and not has_slide.any():
             losses["total"] = losses["total"] + no_change(self.network)
         return losses
 
-    def log_values(self, batch: SectionBatch) -> dict[str, float]:
+    def log_values(self, batch: SectionBatch | ResidentBatch) -> dict[str, float]:
         """Mean accuracy of both tasks on the batch just learned and on the whole test set."""
         return {
-            "accuracy_train_value": mean_accuracy(predict_logits(self.network, *inputs_of(batch)), batch.labels),
-            "accuracy_test_value": mean_accuracy(predict_logits(self.network, *inputs_of(self.test)), self.test.labels),
+            "accuracy_train_value": mean_accuracy(self.network, self.inputs(batch), batch.labels),
+            "accuracy_test_value": mean_accuracy(self.network, self.test_inputs, self.test.labels),
         }
 
     def validate(self) -> dict[str, float]:
         """Mean accuracy of both tasks on the validation sections, which alone choose the best checkpoint."""
-        logits = predict_logits(self.network, *inputs_of(self.validation))
-        return {self.score_name: mean_accuracy(logits, self.validation.labels)}
+        return {self.score_name: mean_accuracy(self.network, self.validation_inputs, self.validation.labels)}
 
     def scalars(self) -> dict[str, float]:
         """Of each unit's alphas: the 2x2 of means, with least and greatest where a unit has more than four."""
@@ -138,6 +149,11 @@ def inputs_of(batch: SectionBatch) -> list[np.ndarray]:
     return [array for array in (batch.images, batch.slides, batch.has_slide) if array is not None]
 
 
+def tensors_of(batch: SectionBatch) -> list[paddle.Tensor]:
+    """The same on Paddle's device."""
+    return [paddle.to_tensor(array) for array in inputs_of(batch)]
+
+
 def pathology_where_seen(
     logits: dict[str, paddle.Tensor], labels: dict[str, np.ndarray], has_slide: np.ndarray
 ) -> tuple[dict[str, paddle.Tensor], dict[str, np.ndarray]]:
@@ -163,6 +179,33 @@ def masked_cross_entropy(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle
     total = functional.cross_entropy(logits, labels, ignore_index=MISSING, reduction="sum")
     labelled = (labels != MISSING).astype(logits.dtype).sum()
     return total / paddle.clip(labelled, min=1.0)
+
+
+@paddle.no_grad()
+def mean_accuracy(network: TwoTaskClassifier, inputs: list[paddle.Tensor], labels: dict[str, np.ndarray]) -> float:
+    """The mean over the tasks that have labels of each task's accuracy, as the paper's log reports it.
+
+    It is counted on the device, and read from it once.
+
+    Args:
+        network: its mode is left as it was.
+        inputs: as the network takes them, each with n samples.
+        labels: by task name, int64 (n,); -1 for missing.
+    """
+    was_training = network.training
+    network.eval()
+    correct = [paddle.zeros([], "int64") for _ in TASK_NAMES]
+    for start in range(0, len(inputs[0]), EVALUATION_BATCH):
+        part = slice(start, start + EVALUATION_BATCH)
+        logits = network(*(tensor[part] for tensor in inputs))
+        for k, task in enumerate(TASK_NAMES):
+            right = logits[k].argmax(axis=1) == paddle.to_tensor(labels[task][part])
+            correct[k] = correct[k] + right.astype("int64").sum()
+    if was_training:
+        network.train()
+    labelled = [np.count_nonzero(labels[task] != MISSING) for task in TASK_NAMES]
+    shares = [right / count for right, count in zip(paddle.stack(correct).numpy(), labelled, strict=True) if count]
+    return float(np.mean(shares))
 
 
 @paddle.no_grad()

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings
 from lung_ssp.settings import Settings
-from lung_ssp.training.settings import CheckpointSettings, LogSettings
+from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
 
 CHANNELS = {"NoduleSlices": 3, "SingleNoduleSlices": 1}  # channels of an image, by type of data set
 IGNORED = 255  # label of pixels that are neither learned nor measured
@@ -138,6 +138,7 @@ class SegmentationSettings(Settings):
     nodules: NoduleSettings = Field(NoduleSettings(), description="candidates out of the probability")
     checkpoint: CheckpointSettings = Field(CheckpointSettings(), description="checkpoints and validation")
     log: LogSettings = Field(LogSettings(), description="the log")
+    compute: ComputeSettings = Field(ComputeSettings(), description="how the device is used")
 
     @model_validator(mode="after")
     def _channels_agree(self) -> "SegmentationSettings":

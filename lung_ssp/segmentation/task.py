@@ -22,8 +22,8 @@ VALIDATION_BATCH = 4  # slices at once; bounds the memory only
 class Batch:
     """images: float32 (n, channels, h, w), 0..1. labels: int64 (n, h, w), 0 background, 1 nodule, 255 not counted."""
 
-    images: paddle.Tensor
-    labels: paddle.Tensor
+    images: np.ndarray
+    labels: np.ndarray
 
 
 class SegmentationTask:
@@ -54,22 +54,23 @@ class SegmentationTask:
         """The patches `indices`, each placed and changed at random."""
         samples = [self.train_dataset.sample(int(index), rng) for index in indices]
         return Batch(
-            images=paddle.to_tensor(np.stack([sample["img"] for sample in samples])),
-            labels=paddle.to_tensor(np.stack([sample["label"] for sample in samples])),
+            images=np.stack([sample["img"] for sample in samples]),
+            labels=np.stack([sample["label"] for sample in samples]),
         )
 
     def losses(self, batch: Batch) -> dict[str, paddle.Tensor]:
         """The configured loss of a batch, network in training mode."""
-        parts = loss_computation(self.network(batch.images), batch.labels, None, self.loss)
+        images, labels = paddle.to_tensor(batch.images), paddle.to_tensor(batch.labels)
+        parts = loss_computation(self.network(images), labels, None, self.loss)
         return {"total": sum(parts[1:], parts[0])}
 
     def log_values(self, batch: Batch) -> dict[str, float]:
         """The Dice of the nodules in the batch, pooled over its patches, and of the validation scans."""
         self.network.eval()
-        predicted = probability_of_images(self.network, batch.images.numpy()) > 0.5
+        predicted = probability_of_images(self.network, batch.images) > 0.5
         self.network.train()
         return {
-            "dice_train_value": foreground_dice(predicted, batch.labels.numpy(), self.train_dataset.ignore_index),
+            "dice_train_value": foreground_dice(predicted, batch.labels, self.train_dataset.ignore_index),
             "dice_validation_value": self.validate()["dice"],
         }
 

@@ -16,6 +16,7 @@ from lung_ssp.errors import CheckpointError, DamagedFile
 from lung_ssp.files import read_json, sha256_of, write_atomically, write_json
 
 FORMAT = "lung_ssp checkpoint 1"
+MASTERS = "master_weights"  # Paddle's word for the float32 copies of float16 weights
 
 
 def save_checkpoint(folder: Path, name: str, step: int, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
@@ -64,8 +65,13 @@ def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray]
 
 
 def network_arrays(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
-    """Parameters and buffers of a network by their names in it, under "network/"."""
-    return {f"network/{key}": value.numpy() for key, value in network.state_dict().items()}
+    """Parameters and buffers of a network by their names in it, under "network/"; float16 as float32, without loss."""
+    return {f"network/{key}": widened(value.numpy()) for key, value in network.state_dict().items()}
+
+
+def widened(array: np.ndarray) -> np.ndarray:
+    """A float16 array as float32, any other as it is."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], where: str) -> None:
@@ -87,21 +93,27 @@ def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], whe
                 f"{where} is of another network: {key} has the shape {list(found[key].shape)}, "
                 f"the configuration makes it {list(tensor.shape)}."
             )
-        tensor.set_value(found[key])
+        tensor.set_value(found[key].astype(tensor.numpy().dtype, copy=False))
 
 
 def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.Layer) -> dict[str, np.ndarray]:
     """The optimizer's accumulators under "optimizer/<parameter's name in the network>/<accumulator>".
 
+    The float32 masters of float16 weights stand under "master_weights/<parameter's name in the network>/<its name>".
     Paddle's own parameter names count up with every network built in the process, so they are not used.
     """
-    accumulators = {key: value for key, value in optimizer.state_dict().items() if key != "LR_Scheduler"}
+    state = optimizer.state_dict()
+    masters = state.pop(MASTERS, {})
+    accumulators = {key: value for key, value in state.items() if key != "LR_Scheduler"}
     arrays = {}
     for name, parameter in network.named_parameters():
         prefix = f"{parameter.name}_"
         for key, value in accumulators.items():
             if key.startswith(prefix):
                 arrays[f"optimizer/{name}/{key.removeprefix(prefix)}"] = value.numpy()
+        if parameter.name in masters:
+            master = masters[parameter.name]
+            arrays[f"{MASTERS}/{name}/{master.name.removeprefix(prefix)}"] = master.numpy()
     return arrays
 
 
@@ -111,10 +123,15 @@ def restore_optimizer(
     """Give an optimizer that has not stepped yet the accumulators of a checkpoint."""
     parameters = dict(network.named_parameters())
     state = {"LR_Scheduler": optimizer.state_dict()["LR_Scheduler"]}  # Paddle insists on it; it stays as it is
+    masters = {}
     for key, value in arrays.items():
-        if key.startswith("optimizer/"):
-            name, accumulator = key.removeprefix("optimizer/").rsplit("/", 1)
+        kind, _, rest = key.partition("/")
+        if kind in ("optimizer", MASTERS):
+            name, own = rest.rsplit("/", 1)
             tensor = paddle.to_tensor(value)
-            tensor.name = f"{parameters[name].name}_{accumulator}"
-            state[tensor.name] = tensor
-    optimizer.set_state_dict(state)
+            tensor.name = f"{parameters[name].name}_{own}"
+            if kind == MASTERS:
+                masters[parameters[name].name] = tensor
+            else:
+                state[tensor.name] = tensor
+    optimizer.set_state_dict({**state, MASTERS: masters} if masters else state)

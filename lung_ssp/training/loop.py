@@ -1,7 +1,6 @@
 """The one training loop, for whatever task it is handed; a killed run goes on bit for bit."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import paddle
 from tqdm import tqdm
 
 from lung_ssp.errors import CheckpointError, TrainingError
+from lung_ssp.training.batches import StepBatch, batches, seeds_of_step
 from lung_ssp.training.checkpoint import (
     load_checkpoint,
     network_arrays,
@@ -19,9 +19,10 @@ from lung_ssp.training.checkpoint import (
     save_checkpoint,
 )
 from lung_ssp.training.logs import RunLog
-from lung_ssp.training.order import SampleOrder
+from lung_ssp.training.order import OrderState, SampleOrder
+from lung_ssp.training.precision import Precision
 from lung_ssp.training.run import BEST, CHECKPOINTS, LATEST
-from lung_ssp.training.settings import CheckpointSettings, LogSettings
+from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
 from lung_ssp.training.task import Task
 
 
@@ -37,6 +38,7 @@ class Plan:
     seed: int
     checkpoint: CheckpointSettings
     log: LogSettings
+    compute: ComputeSettings
     hyperparameters: dict[str, Any]
 
 
@@ -51,59 +53,70 @@ class Progress:
 
 @dataclass
 class Trainer:
-    """Everything one training moves; `progress` is where it stands."""
+    """Everything one training moves; `progress` is where it stands.
+
+    The device is never waited for within a step: the losses stay on it until something is written.
+    """
 
     task: Task
-    optimizer: paddle.optimizer.Optimizer
+    precision: Precision
     scheduler: paddle.optimizer.lr.LRScheduler
-    order: SampleOrder
     plan: Plan
     checkpoints: Path
     log: RunLog
     progress: Progress
+    unchecked: list[paddle.Tensor] = field(default_factory=list)
 
-    def step(self) -> None:
-        """One update, with all randomness drawn from (seed, step), so that no generator's state needs saving.
-
-        Raises:
-            TrainingError: the loss is no longer a number.
-        """
-        step = self.progress.step + 1
-        seeds = np.random.SeedSequence([self.plan.seed, step])
-        paddle.seed(int(seeds.generate_state(1)[0]))
-        batch = self.task.load(self.order.next_batch(), np.random.default_rng(seeds))
-        losses = self.task.losses(batch)
-        losses["total"].backward()
-        self.optimizer.step()
-        self.optimizer.clear_grad()
+    def step(self, drawn: StepBatch) -> None:
+        """One update, and what is due after it."""
+        step = self.progress.step = drawn.step
+        paddle.seed(int(seeds_of_step(self.plan.seed, step).generate_state(1)[0]))
+        losses = update(self.task, self.precision, drawn.batch)
         learning_rate = self.scheduler()
         self.scheduler.step()
-        self.progress.step = step
+        self.unchecked.append(losses["total"].detach())
 
-        if not math.isfinite(total := float(losses["total"])):
-            raise TrainingError(f"The loss is {total} at step {step}: lower lr_scheduler.learning_rate.")
-        last = step == self.plan.steps
-        self.write_log(batch, losses, learning_rate)
-        if last or step % self.plan.checkpoint.validate_every == 0:
+        checkpoint, log, last = self.plan.checkpoint, self.plan.log, step == self.plan.steps
+        if last or any(
+            step % n == 0 for n in (log.scalars_every, log.every, checkpoint.validate_every, checkpoint.every)
+        ):
+            self.check_losses()
+        self.write_log(drawn, losses, learning_rate)
+        if last or step % checkpoint.validate_every == 0:
             self.validate()
-        if last or step % self.plan.checkpoint.every == 0:
-            self.save()
+        if last or step % checkpoint.every == 0:
+            self.save(drawn.order)
 
-    def write_log(self, batch: Any, losses: dict[str, paddle.Tensor], learning_rate: float) -> None:
+    def check_losses(self) -> None:
+        """Look at the losses since the last look.
+
+        Raises:
+            TrainingError: one is no longer a number.
+        """
+        losses = paddle.stack(self.unchecked).numpy().ravel()
+        self.unchecked.clear()
+        wrong = np.flatnonzero(~np.isfinite(losses))
+        if len(wrong):
+            step = self.progress.step - len(losses) + 1 + int(wrong[0])
+            raise TrainingError(f"The loss is {losses[wrong[0]]} at step {step}: lower lr_scheduler.learning_rate.")
+
+    def write_log(self, drawn: StepBatch, losses: dict[str, paddle.Tensor], learning_rate: float) -> None:
         """Write what is due at this step to the CSV file and to VisualDL."""
         step = self.progress.step
         if step % self.plan.log.scalars_every == 0:
             curves = {f"loss/{name}": float(value) for name, value in losses.items()}
             self.log.scalars(step, {**curves, **self.task.scalars(), "learning_rate": learning_rate})
         if step % self.plan.log.every == 0:
-            measured = {"loss_total_value": float(losses["total"]), **self.task.log_values(batch)}
-            self.log.row({"global_step_value": step, "epoch": self.order.epoch, **measured})
+            with self.precision.autocast():
+                measured = {"loss_total_value": float(losses["total"]), **self.task.log_values(drawn.batch)}
+            self.log.row({"global_step_value": step, "epoch": drawn.order.epoch, **measured})
             self.log.scalars(step, measured)
             self.log.histograms(step, self.task.histograms())
 
     def validate(self) -> None:
         """Measure on the validation samples; keep the weights if they are the best so far."""
-        measured = self.task.validate()
+        with self.precision.autocast():
+            measured = self.task.validate()
         self.log.scalars(self.progress.step, measured)
         score = measured[self.task.score_name]
         if self.progress.best_score is None or score > self.progress.best_score:
@@ -111,17 +124,27 @@ class Trainer:
             state = {"score_name": self.task.score_name, "score": score}
             save_checkpoint(self.checkpoints, BEST, self.progress.step, network_arrays(self.task.network), state)
 
-    def save(self) -> None:
+    def save(self, order: OrderState) -> None:
         """Write all that the rest of the training depends on."""
-        arrays = {**network_arrays(self.task.network), **optimizer_arrays(self.optimizer, self.task.network)}
+        network, optimizer = self.task.network, self.precision.optimizer
+        arrays = {**network_arrays(network), **optimizer_arrays(optimizer, network)}
         state = {
-            "order": self.order.state(),
+            "order": order.as_json(),
+            "precision": self.precision.state(),
             "scheduler": self.scheduler.state_dict(),
             "best_score": self.progress.best_score,
             "best_step": self.progress.best_step,
             "log_positions": self.log.positions(),
         }
         save_checkpoint(self.checkpoints, LATEST, self.progress.step, arrays, state)
+
+
+def update(task: Task, precision: Precision, batch: Any) -> dict[str, paddle.Tensor]:
+    """One update of a task's network by a batch; its losses, which stay on the device."""
+    with precision.autocast():
+        losses = task.losses(batch)
+    precision.update(losses["total"])
+    return losses
 
 
 def train(
@@ -138,19 +161,22 @@ def train(
 
     Raises:
         CheckpointError: the latest checkpoint is damaged or of another network; nothing is changed then.
+        ConfigError: the device has no mixed precision.
         TrainingError: the loss is no longer a number.
     """
     order = SampleOrder(task.size, plan.batch_size, plan.seed)
+    precision = Precision(plan.compute, task.network, optimizer)
     checkpoints = folder / CHECKPOINTS
     progress, positions = Progress(), None
     if (checkpoints / f"{LATEST}.json").is_file():
         step, arrays, state = load_checkpoint(checkpoints, LATEST)
-        if lacking := {"order", "scheduler", "best_score", "best_step", "log_positions"} - set(state):
+        if lacking := {"order", "precision", "scheduler", "best_score", "best_step", "log_positions"} - set(state):
             raise CheckpointError(f"{checkpoints / LATEST}.json lacks {min(lacking)}: restore it from a copy.")
         restore_network(task.network, arrays, str(checkpoints / LATEST))
         restore_optimizer(optimizer, task.network, arrays)
         scheduler.set_state_dict(state["scheduler"])
         order.restore(state["order"])
+        precision.restore(state["precision"])
         progress, positions = Progress(step, state["best_score"], state["best_step"]), state["log_positions"]
     elif (checkpoints / f"{BEST}.json").is_file():
         raise CheckpointError(
@@ -161,15 +187,19 @@ def train(
         return progress
 
     log = RunLog(folder, task.log_name, task.log_columns, positions)
-    trainer = Trainer(task, optimizer, scheduler, order, plan, checkpoints, log, progress)
+    trainer = Trainer(task, precision, scheduler, plan, checkpoints, log, progress)
     if positions is None:
         log.images(task.images())
         log.hyperparameters(plan.hyperparameters, list(task.log_columns[2:]))
-        trainer.save()
+        trainer.save(order.state())
     task.network.train()
-    with tqdm(desc="training", total=plan.steps, initial=progress.step, unit="step") as bar:
-        while progress.step < plan.steps:
-            trainer.step()
+    steps = range(progress.step + 1, plan.steps + 1)
+    with (
+        tqdm(desc="training", total=plan.steps, initial=progress.step, unit="step") as bar,
+        batches(task.load, order, plan.seed, steps, plan.compute.batches_ahead) as coming,
+    ):
+        for drawn in coming:
+            trainer.step(drawn)
             bar.update()
     log.close()
     return progress

@@ -1,10 +1,34 @@
 """The order in which training samples are drawn: without short batches, wrapping over the end of an epoch."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lung_ssp.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class OrderState:
+    """All that the following batches depend on.
+
+    permutation: the samples in the order of this epoch, int64 (size,); never changed.
+    generator: of the shuffles to come.
+    """
+
+    epoch: int
+    position: int
+    permutation: np.ndarray
+    generator: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON can hold it."""
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "permutation": self.permutation.tolist(),
+            "generator": self.generator,
+        }
 
 
 class SampleOrder:
@@ -43,17 +67,12 @@ class SampleOrder:
         self._position = self.batch_size - len(rest)
         return np.concatenate([rest, self._permutation[: self._position]])
 
-    def state(self) -> dict[str, Any]:
-        """All that the following batches depend on, as JSON can hold it."""
-        return {
-            "epoch": self.epoch,
-            "position": self._position,
-            "permutation": self._permutation.tolist(),
-            "generator": self._rng.bit_generator.state,
-        }
+    def state(self) -> OrderState:
+        """Where the order stands."""
+        return OrderState(self.epoch, self._position, self._permutation, dict(self._rng.bit_generator.state))
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on as after `state()` was taken."""
+        """Go on as after the state that `as_json()` gave."""
         self.epoch = int(state["epoch"])
         self._position = int(state["position"])
         self._permutation = np.asarray(state["permutation"], dtype=np.int64)

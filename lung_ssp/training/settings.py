@@ -34,3 +34,24 @@ class LogSettings(Settings):
 
     every: int = Field(100, ge=1, description="steps between two lines of the log, each with a histogram of the alphas")
     scalars_every: int = Field(10, ge=1, description="steps between two points of the dashboard's loss curves")
+
+
+class ComputeSettings(Settings):
+    """How a training uses its device; none of it changes what is learnt, but for rounding."""
+
+    amp_level: Literal["O0", "O1", "O2"] = Field(
+        "O0",
+        description="mixed precision on a GPU, in Paddle's words: O0 none, O1 operation by operation, O2 float16 "
+        "weights with float32 masters",
+    )
+    init_loss_scaling: float = Field(32768.0, gt=0, description="what the loss is first multiplied by under O1 and O2")
+    deterministic: bool = Field(
+        True,
+        description="on a GPU, only algorithms that give the same bits each time; else cuDNN tries which is fastest",
+    )
+    batches_ahead: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="batches that threads prepare while the device computes; 0 prepares each in its turn",
+    )

@@ -25,7 +25,10 @@ class Task(Protocol):
         """The log's columns: global_step_value, epoch, loss_total_value, then the keys of `log_values`."""
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> Any:
-        """The batch of the training samples `indices`; `rng` is for augmentation."""
+        """The batch of the training samples `indices`, in the host's memory; `rng` is for augmentation.
+
+        Threads may call it at the same time, so it changes nothing and leaves Paddle alone.
+        """
 
     def losses(self, batch: Any) -> dict[str, paddle.Tensor]:
         """The losses of a batch, network in training mode: "total" is minimised, the others are logged."""

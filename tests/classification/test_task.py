@@ -14,6 +14,7 @@ from lung_ssp.classification.task import (
     ClassificationTask,
     inputs_of,
     masked_cross_entropy,
+    mean_accuracy,
     pathology_where_seen,
     predict_logits,
     two_task_losses,
@@ -21,7 +22,7 @@ from lung_ssp.classification.task import (
 )
 from lung_ssp.training.checkpoint import load_checkpoint
 from lung_ssp.training.loop import Plan, train
-from lung_ssp.training.settings import CheckpointSettings, LogSettings
+from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
 
 SettingsMaker = Callable[..., ClassificationSettings]
 
@@ -168,7 +169,15 @@ def test_slides_teach_what_a_slide_shows(small_settings: SettingsMaker) -> None:
 
 
 def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(small_settings: SettingsMaker, tmp_path: Path) -> None:
-    plan = Plan(8, 20, 0, CheckpointSettings(every=2, validate_every=4), LogSettings(every=4, scalars_every=2), {})
+    plan = Plan(
+        8,
+        20,
+        0,
+        CheckpointSettings(every=2, validate_every=4),
+        LogSettings(every=4, scalars_every=2),
+        ComputeSettings(),
+        {},
+    )
 
     def run(folder: Path, stop_after: int | None = None) -> None:
         task, optimizer, scheduler, _ = build_classification(small_settings(two_inputs=True))
@@ -194,3 +203,34 @@ def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(small_settings: Settings
 def test_pictures_show_the_patch_beside_its_section(small_settings: SettingsMaker) -> None:
     widths = {picture.shape[1] for picture in two_inputs(small_settings).images().values()}
     assert widths == {16 * 8, 2 * 16 * 8}
+
+
+class Fixed(paddle.nn.Layer):
+    """Gives the logits it was made with, for the samples that are asked for by their number."""
+
+    def __init__(self, image: np.ndarray, pathology: np.ndarray) -> None:
+        super().__init__()
+        self.logits = [paddle.to_tensor(values.astype("float32")) for values in (image, pathology)]
+
+    def forward(self, rows: paddle.Tensor) -> tuple[paddle.Tensor, ...]:
+        return tuple(paddle.gather(values, rows) for values in self.logits)
+
+
+PROBABILITIES = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.5, 0.3, 0.2], [0.2, 0.5, 0.3], [0.9, 0.1, 0.0]])
+LABELS = np.array([0, 1, 1, 1, -1])
+
+
+def test_mean_accuracy_is_over_the_tasks_with_labels() -> None:
+    network, rows = Fixed(PROBABILITIES, PROBABILITIES), [paddle.arange(5)]
+    assert mean_accuracy(network, rows, {"image": LABELS, "pathology": np.zeros(5, int)}) == (3 / 4 + 3 / 5) / 2
+    assert mean_accuracy(network, rows, {"image": LABELS, "pathology": np.full(5, -1)}) == 3 / 4
+
+
+@pytest.mark.parametrize("count", [128, 1540])
+def test_two_tasks_of_128_and_1540_give_multiples_of_256_and_3080(count: int) -> None:
+    rng = np.random.default_rng(0)
+    image, pathology = rng.normal(size=(2, count, 9))
+    labels = {"image": rng.integers(9, size=count), "pathology": rng.integers(9, size=count)}
+    right = (image.argmax(axis=1) == labels["image"]).sum() + (pathology.argmax(axis=1) == labels["pathology"]).sum()
+    share = mean_accuracy(Fixed(image, pathology), [paddle.arange(count)], labels)
+    assert share * 2 * count == pytest.approx(right, abs=1e-9)

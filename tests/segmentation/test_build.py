@@ -68,7 +68,7 @@ def test_one_slice_alone_is_a_matter_of_configuration(slice_cohort, tmp_path):
     task, _, _ = build_segmentation(path)
     assert type(task.train_dataset) is SingleNoduleSlices
     batch = task.load(np.array([0, 1]), np.random.default_rng(0))
-    assert batch.images.shape == [2, 1, 32, 32]
+    assert batch.images.shape == (2, 1, 32, 32)
     assert np.isfinite(float(task.losses(batch)["total"]))
 
 

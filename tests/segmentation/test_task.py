@@ -23,16 +23,17 @@ def task(slice_cohort):
 
 def test_a_batch_depends_on_its_generator_only(task):
     one, two, other = (task.load(np.array([0, 40, 3]), np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert one.images.shape == [3, 3, 32, 32] and one.labels.shape == [3, 32, 32]
-    assert one.labels.dtype == paddle.int64
-    assert np.array_equal(one.images.numpy(), two.images.numpy())
-    assert not np.array_equal(one.images.numpy(), other.images.numpy())
+    assert one.images.shape == (3, 3, 32, 32) and one.labels.shape == (3, 32, 32)
+    assert one.labels.dtype == np.int64
+    assert np.array_equal(one.images, two.images)
+    assert not np.array_equal(one.images, other.images)
 
 
 def test_the_loss_is_the_configured_one_with_its_weight(task):
     batch = task.load(np.array([31, 32]), np.random.default_rng(0))
     task.network.eval()
-    expected = float(DiceCrossEntropyLoss()(task.network(batch.images)[0], batch.labels))
+    images, labels = paddle.to_tensor(batch.images), paddle.to_tensor(batch.labels)
+    expected = float(DiceCrossEntropyLoss()(task.network(images)[0], labels))
     task.loss["coef"] = [2.5]
     assert float(task.losses(batch)["total"]) == pytest.approx(2.5 * expected)
 

@@ -130,3 +130,48 @@ def test_a_restored_optimizer_goes_on_bit_for_bit_under_other_parameter_names() 
         step(second, restored)
     for name, value in first.state_dict().items():
         assert np.array_equal(value.numpy(), second.state_dict()[name].numpy()), name
+
+
+class Masters:
+    """An optimizer's state as Paddle holds it for float16 weights (a stand-in: a CPU has no such update)."""
+
+    def __init__(self, names: dict[str, np.ndarray]) -> None:
+        masters, moments = {}, {}
+        for name, value in names.items():
+            master = paddle.to_tensor(value)
+            master.name = f"{name}_fp32_master_0"
+            masters[name] = master
+            moments[f"{master.name}_moment1_0"] = paddle.to_tensor(value + 1)
+        self.state = {"LR_Scheduler": {"last_epoch": 3}, "master_weights": masters, **moments}
+
+    def state_dict(self) -> dict:
+        return dict(self.state)
+
+    def set_state_dict(self, state: dict) -> None:
+        self.state = state
+
+
+def test_float32_masters_come_back_under_the_names_of_another_process() -> None:
+    values = np.array([0.5, 0.25], np.float32)
+    first, second = paddle.nn.Linear(1, 2, bias_attr=False), paddle.nn.Linear(1, 2, bias_attr=False)
+    arrays = optimizer_arrays(Masters({first.weight.name: values}), first)
+    assert set(arrays) == {"optimizer/weight/fp32_master_0_moment1_0", "master_weights/weight/fp32_master_0"}
+    other = Masters({})
+    restore_optimizer(other, second, arrays)
+    master = other.state["master_weights"][second.weight.name]
+    assert master.name == f"{second.weight.name}_fp32_master_0"
+    assert np.array_equal(master.numpy(), values)
+    assert np.array_equal(other.state[f"{master.name}_moment1_0"].numpy(), values + 1)
+
+
+def test_float16_weights_are_kept_as_float32_and_go_back_into_either() -> None:
+    half = paddle.nn.Linear(2, 2)
+    half.to(dtype="float16")
+    arrays = network_arrays(half)
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
+    for dtype in ("float16", "float32"):
+        other = paddle.nn.Linear(2, 2)
+        other.to(dtype=dtype)
+        restore_network(other, arrays, "here")
+        assert other.weight.numpy().dtype == dtype
+        assert np.array_equal(other.weight.numpy(), half.weight.numpy())

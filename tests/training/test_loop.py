@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,13 @@ from lung_ssp.training.checkpoint import load_checkpoint
 from lung_ssp.training.logs import VISUALDL_FILE
 from lung_ssp.training.loop import Plan, train
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
-from lung_ssp.training.settings import AdamSettings, CheckpointSettings, LogSettings, PolynomialDecaySettings
+from lung_ssp.training.settings import (
+    AdamSettings,
+    CheckpointSettings,
+    ComputeSettings,
+    LogSettings,
+    PolynomialDecaySettings,
+)
 
 
 class Line:
@@ -59,9 +66,9 @@ class Line:
         return {"grey": np.zeros((4, 4, 3), np.uint8)}
 
 
-def plan(steps: int = 20, every: int = 3) -> Plan:
+def plan(steps: int = 20, every: int = 3, ahead: int = 0) -> Plan:
     checkpoint, log = CheckpointSettings(every=every, validate_every=4), LogSettings(every=5, scalars_every=2)
-    return Plan(steps, 6, 1, checkpoint, log, {"a": 1})
+    return Plan(steps, 6, 1, checkpoint, log, ComputeSettings(batches_ahead=ahead), {"a": 1})
 
 
 def run(folder: Path, task: Line | None = None, whole: Plan | None = None, stop_after: int | None = None) -> Line:
@@ -205,3 +212,37 @@ def test_a_loss_that_is_no_number_never_becomes_a_checkpoint(tmp_path: Path) -> 
     with pytest.raises(TrainingError):
         run(tmp_path, Line(target=float("nan")), plan(every=1))
     assert load_checkpoint(tmp_path / "checkpoints", "latest")[0] == 0
+
+
+def test_batches_prepared_ahead_train_the_same_bits(tmp_path: Path) -> None:
+    plain, early = run(tmp_path / "plain"), run(tmp_path / "early", whole=plan(ahead=3))
+    assert weights(early) == weights(plain)
+    assert (tmp_path / "early" / "log.csv").read_bytes() == (tmp_path / "plain" / "log.csv").read_bytes()
+    run(tmp_path / "broken", whole=plan(ahead=3), stop_after=11)
+    assert weights(run(tmp_path / "broken", whole=plan(ahead=3))) == weights(plain)
+
+
+def test_a_step_does_not_wait_for_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever reads a tensor waits for all that was asked of the device before: not between two points of the log."""
+    reads: list[int] = []
+    steps = iter(range(1, 1000))
+    task, now = Line(), 0
+    losses = task.losses
+
+    def counted(batch: paddle.Tensor) -> dict[str, paddle.Tensor]:
+        nonlocal now
+        now = next(steps)
+        return losses(batch)
+
+    task.losses = counted  # type: ignore[method-assign]
+    for name in ("numpy", "item", "__float__", "__int__", "__bool__", "tolist", "__array__"):
+        original = getattr(paddle.Tensor, name)
+
+        def noted(tensor: paddle.Tensor, *args: object, original: Callable = original, **kwargs: object) -> object:
+            reads.append(now)
+            return original(tensor, *args, **kwargs)
+
+        monkeypatch.setattr(paddle.Tensor, name, noted)
+    checkpoint, log = CheckpointSettings(every=8, validate_every=8), LogSettings(every=8, scalars_every=4)
+    run(tmp_path, task, Plan(16, 6, 1, checkpoint, log, ComputeSettings(), {}))
+    assert set(reads) - {0} == {4, 8, 12, 16}

@@ -54,7 +54,7 @@ def test_a_restored_order_goes_on_as_the_first_one(before: int, seed: int) -> No
     for _ in range(before):
         order.next_batch()
     copy = SampleOrder(10, 4, seed + 1)
-    copy.restore(order.state())
+    copy.restore(order.state().as_json())
     for _ in range(7):
         assert np.array_equal(order.next_batch(), copy.next_batch())
         assert order.epoch == copy.epoch

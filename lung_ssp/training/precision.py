@@ -1,0 +1,79 @@
+"""One update in full or mixed precision: the same code for both, on Paddle's own casting and loss scaling."""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import paddle
+
+from lung_ssp.errors import ConfigError
+from lung_ssp.training.settings import ComputeSettings
+
+HALF_PRECISION_CAPABILITY = 7  # the first GPUs with float16 matrix units (V100)
+
+
+class Precision:
+    """How the numbers of a training are held (Micikevicius et al., Mixed Precision Training, ICLR 2018).
+
+    O0: float32. O1: each operation in float16 or float32 as Paddle's lists say, weights in float32. O2: network and
+    gradients in float16 but for batch normalisation, with float32 masters of the weights in the optimizer. Under O1
+    and O2 the loss is multiplied before the backward pass, so that small gradients do not vanish; an update whose
+    gradients overflow is left out, and the multiplier halved.
+
+    Args:
+        settings: `amp_level` and `init_loss_scaling` are read.
+        network: turned to float16 under O2.
+        optimizer: of the network; given float32 masters under O2.
+
+    Raises:
+        ConfigError: mixed precision is asked for on a device that has none.
+    """
+
+    def __init__(
+        self, settings: ComputeSettings, network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer
+    ) -> None:
+        self.level = settings.amp_level
+        mixed = self.level != "O0"
+        if mixed:
+            check_device(self.level)
+        if self.level == "O2":
+            paddle.amp.decorate(network, optimizer, level="O2")
+        self._mixed, self.optimizer = mixed, optimizer
+        self._scaler = paddle.amp.GradScaler(enable=mixed, init_loss_scaling=settings.init_loss_scaling)
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Within it, operations run in the precision of the level; for training and measuring alike."""
+        return paddle.amp.auto_cast(enable=self._mixed, level=self.level if self._mixed else "O1")
+
+    def update(self, loss: paddle.Tensor) -> None:
+        """One step of the optimizer down the gradient of `loss`, whose gradients are cleared afterwards."""
+        self._scaler.scale(loss).backward()
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self.optimizer.clear_grad()
+
+    def state(self) -> dict[str, float]:
+        """What the loss scaling has come to, as JSON can hold it; empty under O0."""
+        return {key: float(np.asarray(value).item()) for key, value in self._scaler.state_dict().items()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on as after `state()` was taken."""
+        if state:
+            counts = {key: int(state[key]) for key in state if key not in ("scale", "incr_ratio", "decr_ratio")}
+            self._scaler.load_state_dict({**state, **counts, "scale": np.array([state["scale"]], np.float32)})
+
+
+def check_device(level: str) -> None:
+    """Refuse mixed precision where Paddle would quietly compute in float32 instead.
+
+    Raises:
+        ConfigError: the device is a CPU, or a GPU without float16 matrix units.
+    """
+    if not paddle.device.get_device().startswith("gpu"):
+        raise ConfigError(f"compute.amp_level is {level}, but mixed precision needs a GPU: use --device gpu, or O0.")
+    major, minor = paddle.device.cuda.get_device_capability()
+    if major < HALF_PRECISION_CAPABILITY:
+        raise ConfigError(
+            f"compute.amp_level is {level}, but this GPU (compute capability {major}.{minor}) has no fast float16; "
+            f"{HALF_PRECISION_CAPABILITY}.0 or later has: use O0."
+        )
