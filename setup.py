@@ -16,8 +16,13 @@ NLST = [
     "dask>=2025.1",
     "distributed>=2025.1",
 ]
+# Networks run by ONNX Runtime where there is no GPU; exporting is tied to Paddle 2.6.
+ONNX = ["paddle2onnx==1.3.1", "onnxruntime>=1.17"]
+# What the package's speed is held against: the same network in PyTorch, the same lung mask in scikit-image.
+BENCHMARK = ["torch>=2.4", "scikit-image>=0.22"]
 TEST_TOOLS = [
     "pytest",
+    "scikit-image>=0.22",
     "pytest-xdist",
     "psutil",
     "hypothesis",
@@ -53,14 +58,16 @@ setup(
         "pydicom>=3.0,<4",
         "scipy>=1.11",
         "scikit-learn>=1.3",
+        "connected-components-3d>=3.12",
         "matplotlib>=3.7",
         "tqdm>=4.60",
         "setuptools",  # Paddle 2.6 imports it, and Python 3.12 no longer brings it along
     ],
     extras_require={
-        "cpu": ["paddlepaddle==2.6.2"],
+        "cpu": ["paddlepaddle==2.6.2", *ONNX],
         "gpu": ["paddlepaddle-gpu==2.6.2"],
         "nlst": NLST,
+        "benchmark": BENCHMARK,
         "test": TEST_TOOLS,
     },
     entry_points={"console_scripts": ["lung-ssp = lung_ssp.cli:main"]},

@@ -15,6 +15,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from lung_ssp.benchmark.settings import DeviceSettings
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.preparation_settings import PreparationSettings
@@ -27,6 +28,7 @@ KINDS: dict[str, type[Settings]] = {
     "segmentation": SegmentationSettings,
     "preparation": PreparationSettings,
     "nlst": NlstSettings,
+    "device": DeviceSettings,
 }
 COMMAND_LINE = "the command line (-o)"
 

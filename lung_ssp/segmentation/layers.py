@@ -64,9 +64,10 @@ class Decoder(nn.Layer):
 
     def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
         """The encoder's features, the full size first, to (n, width, h, w)."""
-        *copies, x = features
-        for upsampling, block, copy in zip(self.upsamplings, self.blocks, reversed(copies), strict=True):
-            x = block(paddle.concat([copy, crop_to(upsampling(x), copy)], axis=1))
+        x = features[-1]
+        for step in range(LEVELS - 1):  # plain indices: Paddle's tracing to a static graph knows no strict zip
+            copy = features[LEVELS - 2 - step]
+            x = self.blocks[step](paddle.concat([copy, crop_to(self.upsamplings[step](x), copy)], axis=1))
         return x
 
 

@@ -1,0 +1,80 @@
+"""Counts of small networks against counts by hand."""
+
+import numpy as np
+import paddle
+import pytest
+from paddle import nn
+
+from lung_ssp.benchmark.counting import Counts, count, operators, step_of
+from lung_ssp.classification.networks import TwoTaskClassifier
+from lung_ssp.classification.settings import ClassifierSettings
+
+
+class Small(nn.Layer):
+    """A scaled image, a convolution from 1 to 2 channels, ReLU, and a matrix product to 3 numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2D(1, 2, 3, padding=1, bias_attr=False)
+        self.linear = nn.Linear(32, 3, bias_attr=False)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        return self.linear(nn.functional.relu(self.convolution(x * 0.5)).flatten(1))
+
+
+IMAGE = np.zeros((5, 1, 4, 4), np.float32)  # 80 numbers; 160 after the convolution, 15 at the end
+
+
+def test_a_small_network_by_hand() -> None:
+    found = operators(Small(), [IMAGE])
+    assert [operator.name for operator in found] == ["scale", "conv2d", "relu", "matmul_v2"]
+    scale, convolution, relu, product = found
+    assert (scale.flops, scale.read, scale.written, scale.gradients) == (0, 80, 80, 0)
+    # 160 results of 9 multiplications and additions; no gradient of the image is wanted, one of the 18 weights is
+    assert (convolution.flops, convolution.read, convolution.written) == (160 * 9 * 2, 80 + 18, 160)
+    assert (convolution.gradients, relu.gradients, product.gradients) == (1, 1, 2)
+    assert (product.flops, product.read, product.written) == (15 * 32 * 2, 160 + 96, 15)
+    counts = count(Small(), [IMAGE])
+    backward = [convolution.read + convolution.written, 2 * 160 + 160, 2 * (160 + 96 + 15)]
+    forward = 80 + 80 + 98 + 160 + 160 + 160 + 256 + 15
+    assert counts == Counts(
+        parameters=18 + 96,
+        forward_flops=2880 + 960,
+        step_flops=2 * 2880 + 3 * 960,
+        step_bytes=4 * (forward + sum(backward) + 7 * (18 + 96)),
+    )
+
+
+def test_counting_leaves_the_network_as_it_was() -> None:
+    network = Small()
+    before = network(paddle.ones([1, 1, 4, 4])).numpy()
+    count(network, [IMAGE])
+    assert "forward" not in vars(network) and network.training
+    assert np.array_equal(network(paddle.ones([1, 1, 4, 4])).numpy(), before)
+
+
+@pytest.mark.parametrize(("granularity", "more"), [("layer", 4), ("channel", 4 * 8), ("dense", (2 * 8 * 2 * 2) ** 2)])
+def test_a_unit_counts_what_its_alphas_are(granularity: str, more: int) -> None:
+    def counted(sharing: str) -> Counts:
+        settings = ClassifierSettings(
+            sharing=sharing, alphas={"granularity": granularity}, image_size=8, conv_channels=[2, 8], fully_connected=16
+        )
+        network = TwoTaskClassifier(settings)
+        for stage in ("pool1", "fc3"):
+            if stage in network.units:
+                del network.units[stage]
+        return count(network, [np.zeros((3, 1, 8, 8), np.float32)])
+
+    alone, shared = counted("single_task"), counted("partial_soft_sharing")
+    assert shared.parameters - alone.parameters == more
+    product = 2 * 3 * more if granularity == "dense" else 0
+    assert shared.forward_flops - alone.forward_flops == product
+    assert shared.step_flops - alone.step_flops == 3 * product
+
+
+def test_the_l2_penalty_and_adam_are_part_of_a_step() -> None:
+    network = TwoTaskClassifier(ClassifierSettings(image_size=8, conv_channels=[2, 4], fully_connected=8))
+    step = {work.name: work.numbers for work in step_of(network, [])}
+    weights = 2 * (2 * 9 + 4 * 2 * 9 + 4 * 4 * 8 + 8 * 9)
+    alphas, scales = 4 * (2 + 4 + 8), 2 * 2 * (2 + 4 + 8 + 9)
+    assert step == {"L2 penalty": 6 * weights, "Adam": 7 * (weights + alphas + scales)}
