@@ -28,27 +28,32 @@ def trachea(hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, float, floa
         bool (z, y, x), a part of `lungs`; empty where nothing can be followed for 20 mm.
     """
     airway = np.zeros(lungs.shape, np.uint8)
-    top = _beginning(lungs, spacing)
+    top = beginning(lungs, spacing)
     if top is None:
         return airway.astype(bool)
     index, seed = top
     airway[index] = seed
     limit_hu = (np.median(hu[index][seed]) + np.median(hu[lungs])) / 2
-    window, rim = _disk(STEP_MM, spacing), _disk(RIM_MM, spacing)
+    window, rim = disk(STEP_MM, spacing), disk(RIM_MM, spacing)
     for below in reversed(range(index)):
-        dark = lungs[below] & (cv2.blur(hu[below].astype(np.float32), (3, 3)) < limit_hu)
-        labels, _ = ndimage.label(dark & (cv2.dilate(airway[below + 1], window) > 0))
-        touched = np.unique(labels[airway[below + 1] > 0])
+        above = airway[below + 1]
+        box = _around(above, max(window.shape) // 2 + 1)  # one more for the mean
+        dark = lungs[below][box] & (cv2.blur(hu[below][box].astype(np.float32), (3, 3)) < limit_hu)
+        labels, _ = ndimage.label(dark & (cv2.dilate(above[box], window) > 0))
+        touched = np.unique(labels[above[box] > 0])
         part = np.isin(labels, touched[touched > 0])
         if not 0 < np.count_nonzero(part) * spacing[1] * spacing[2] <= AREA_MM2[1]:
             break
-        airway[below] = part
+        airway[below][box] = part
     if np.count_nonzero(airway.any(axis=(1, 2))) * spacing[0] < MIN_LENGTH_MM:
         airway[:] = 0
-    return np.stack([cv2.dilate(plane, rim) for plane in airway]).astype(bool) & lungs
+    for plane in airway:
+        if plane.any():
+            plane[:] = cv2.dilate(plane, rim)
+    return airway.view(bool) & lungs
 
 
-def _beginning(lungs: np.ndarray, spacing: tuple[float, float, float]) -> tuple[int, np.ndarray] | None:
+def beginning(lungs: np.ndarray, spacing: tuple[float, float, float]) -> tuple[int, np.ndarray] | None:
     """The highest slice with a part that looks like a trachea, and that part, bool (y, x)."""
     columns = np.flatnonzero(lungs.any(axis=(0, 1)))
     middle, width = (columns[0] + columns[-1]) / 2, columns[-1] - columns[0] + 1
@@ -63,7 +68,13 @@ def _beginning(lungs: np.ndarray, spacing: tuple[float, float, float]) -> tuple[
     return None
 
 
-def _disk(radius_mm: float, spacing: tuple[float, float, float]) -> np.ndarray:
+def _around(part: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """The rows and columns of a part of a slice, uint8 (y, x), and `margin` pixels around them."""
+    x, y, width, height = cv2.boundingRect(part)
+    return slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
+
+
+def disk(radius_mm: float, spacing: tuple[float, float, float]) -> np.ndarray:
     """An ellipse in pixels that is a disk in millimetres, at least one pixel in radius."""
     height, width = (2 * max(1, round(radius_mm / step)) + 1 for step in spacing[1:])
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, height))

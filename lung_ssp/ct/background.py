@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from cc3d import connected_components
 from scipy import ndimage
 
 from lung_ssp.ct.morphology import remove_thin
@@ -31,25 +32,22 @@ def without_background(dark: np.ndarray, hu: np.ndarray, spacing: tuple[float, f
         bool (z, y, x), empty where there is no lung.
     """
     beyond = beyond_field(hu)
-    labels, count = ndimage.label(dark & ~beyond)
+    labels, count = connected_components(dark & ~beyond, connectivity=6, binary_image=True, return_N=True)
     sizes = np.sum([np.bincount(plane.ravel(), minlength=count + 1) for plane in labels], axis=0)
     contact = np.bincount(labels[_border(beyond)], minlength=count + 1)
     sizes[contact > BORDER_FACES * sizes ** (2 / 3)] = 0
     sizes[0] = 0
-    boxes = ndimage.find_objects(labels)
     body = body_box(dark, spacing)
-    kept: list[int] = []
+    lungs = np.zeros(dark.shape, bool)
+    largest = 0
     for label in np.argsort(-sizes):
-        if sizes[label] == 0 or (kept and sizes[label] < SMALLEST_PART * sizes[kept[0]]):
+        if sizes[label] == 0 or sizes[label] < SMALLEST_PART * largest:
             break
-        box = boxes[label - 1]
-        own = labels[box] == label
-        if np.median(hu[box][own]) > GAS_HU and _lies_in(body, box, own):
-            kept.append(int(label))
-    chosen = np.zeros(count + 1, bool)
-    chosen[kept] = True
-    # slice by slice: an index array of the whole scan would be turned into 64 bits first
-    return np.stack([chosen[plane] for plane in labels])
+        part = labels == label
+        if np.median(hu[part]) > GAS_HU and _lies_in(body, part):
+            largest = max(largest, sizes[label])
+            lungs |= part
+    return lungs
 
 
 def count_lungs(lungs: np.ndarray) -> int:
@@ -57,7 +55,7 @@ def count_lungs(lungs: np.ndarray) -> int:
 
     It looks at every other pixel of a slice, so lungs that touch in single pixels count as two.
     """
-    labels, _ = ndimage.label(lungs[:, ::2, ::2])
+    labels = connected_components(lungs[:, ::2, ::2], connectivity=6, binary_image=True)
     sizes = np.bincount(labels.ravel())[1:]
     return int(np.count_nonzero(sizes >= SMALLEST_PART * sizes.max(initial=0)))
 
@@ -87,12 +85,11 @@ def beyond_field(hu: np.ndarray) -> np.ndarray:
     return planes == 2
 
 
-def _lies_in(body: tuple[slice, slice], box: tuple[slice, ...], part: np.ndarray) -> bool:
-    """Whether the centroid of a part, given in its box, lies in the rows and columns of the body."""
-    centre = ndimage.center_of_mass(part)[1:]
-    return all(
-        span.start <= side.start + middle < span.stop for span, side, middle in zip(body, box[1:], centre, strict=True)
-    )
+def _lies_in(body: tuple[slice, slice], part: np.ndarray) -> bool:
+    """Whether the centroid of a part, bool (z, y, x), lies in the rows and columns of the body."""
+    flat = np.count_nonzero(part, axis=0)
+    centre = [np.average(np.arange(size), weights=flat.sum(axis=1 - axis)) for axis, size in enumerate(flat.shape)]
+    return all(span.start <= middle < span.stop for span, middle in zip(body, centre, strict=True))
 
 
 def _border(beyond: np.ndarray) -> np.ndarray:

@@ -42,17 +42,22 @@ def to_hounsfield(values: np.ndarray, header: SliceHeader) -> tuple[np.ndarray, 
     padding = values < LOWEST_HU
     if header.padding_hu is not None:
         lowest, highest = header.padding_hu
-        marked = (values > lowest - 0.5) & (values < highest + 0.5)
-        padding |= _joined_to_edge(marked) if highest > AIR_HU else marked
+        if highest + 0.5 > LOWEST_HU:  # else all that it marks is padding already
+            marked = (values > lowest - 0.5) & (values < highest + 0.5)
+            padding |= _joined_to_edge(marked) if highest > AIR_HU else marked
     hu = np.where(padding, AIR_HU, values)
     if hu.max() > np.iinfo(np.int16).max:
         raise implausible(header, f"holds {hu.max():.0f} HU")
-    shown = values[~padding]
-    return np.rint(hu).astype(np.int16), TissueShares(
-        pixels=shown.size,
-        air=_share(shown < AIR_AND_LUNG_END_HU),
-        soft_tissue=_share((shown >= SOFT_TISSUE_HU[0]) & (shown <= SOFT_TISSUE_HU[1])),
-        light=_share(shown < FAT_AND_AIR_END_HU),
+    if np.issubdtype(hu.dtype, np.integer):
+        hu = hu.astype(np.int16, copy=False)
+    padded = int(np.count_nonzero(padding))  # they are air by now, and as such lighter than both ends
+    shown = max(1, hu.size - padded)
+    tissue = (hu >= SOFT_TISSUE_HU[0]) & (hu <= SOFT_TISSUE_HU[1])
+    return hu if hu.dtype == np.int16 else np.rint(hu).astype(np.int16), TissueShares(
+        pixels=hu.size - padded,
+        air=(np.count_nonzero(hu < AIR_AND_LUNG_END_HU) - padded) / shown,
+        soft_tissue=np.count_nonzero(tissue) / shown,
+        light=(np.count_nonzero(hu < FAT_AND_AIR_END_HU) - padded) / shown,
     )
 
 
@@ -95,7 +100,3 @@ def implausible(header: SliceHeader, what: str) -> SeriesError:
         "RescaleIntercept or copy it again.",
         reason="implausible HU",
     )
-
-
-def _share(chosen: np.ndarray) -> float:
-    return float(np.count_nonzero(chosen)) / max(1, chosen.size)

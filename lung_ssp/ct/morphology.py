@@ -5,7 +5,7 @@ import math
 
 import cv2
 import numpy as np
-from scipy import ndimage
+from cc3d import connected_components
 
 LINES = [
     (1, y, x) for y, x in itertools.product((-1, 0, 1), repeat=2)
@@ -14,28 +14,31 @@ LINES = [
 
 def erode(mask: np.ndarray, radius: int) -> np.ndarray:
     """Erode each axial slice of a bool (z, y, x) mask by a disk; radius in pixels."""
-    return _in_slices(mask, cv2.MORPH_ERODE, radius)
+    return _by_disk(mask, cv2.MORPH_ERODE, radius)
 
 
 def close(mask: np.ndarray, radius: int) -> np.ndarray:
     """Close each axial slice of a bool (z, y, x) mask by a disk: dilate, then erode; radius in pixels."""
-    return _in_slices(mask, cv2.MORPH_CLOSE, radius)
+    return _by_disk(mask, cv2.MORPH_CLOSE, radius)
 
 
 def remove_thin(mask: np.ndarray, radius: int) -> np.ndarray:
     """Open each axial slice of a bool (z, y, x) mask by a disk: erode, then dilate; radius in pixels."""
-    return _in_slices(mask, cv2.MORPH_OPEN, radius)
+    return _by_disk(mask, cv2.MORPH_OPEN, radius)
 
 
 def fill_holes(mask: np.ndarray, largest: float) -> np.ndarray:
     """Fill what each axial slice of a bool (z, y, x) mask encloses, up to holes of `largest` pixels."""
     filled = mask.copy()
-    for plane in filled:
+    rows, columns = rows_and_columns(mask)
+    for plane in filled[:, rows, columns]:
         # a frame of background joins all that lies outside the mask into one part, that of the first pixel
-        labels, _ = ndimage.label(np.pad(~plane, 1, constant_values=True))
+        background = np.pad(~plane, 1, constant_values=True)
+        labels = connected_components(background, connectivity=4, binary_image=True)
         hole = np.bincount(labels.ravel()) <= largest
         hole[[0, labels[0, 0]]] = False
-        plane |= hole[labels[1:-1, 1:-1]]
+        if hole.any():
+            plane |= hole[labels[1:-1, 1:-1]]
     return filled
 
 
@@ -89,8 +92,22 @@ def _shifted(mask: np.ndarray, direction: tuple[int, ...], distance: int) -> np.
     return shifted
 
 
-def _in_slices(mask: np.ndarray, operation: int, radius: int) -> np.ndarray:
+def rows_and_columns(mask: np.ndarray, margin: int = 0) -> tuple[slice, slice]:
+    """The rows and columns that hold any of a bool (z, y, x) mask, and `margin` more as far as there are some."""
+    spans = []
+    for axis in (1, 2):
+        used = np.flatnonzero(mask.any(axis=0).any(axis=2 - axis))
+        begin, end = (used[0] - margin, used[-1] + 1 + margin) if used.size else (0, 0)
+        spans.append(slice(max(0, int(begin)), min(mask.shape[axis], int(end))))
+    return spans[0], spans[1]
+
+
+def _by_disk(mask: np.ndarray, operation: int, radius: int) -> np.ndarray:
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     disk = (x * x + y * y <= radius * radius).astype(np.uint8)
-    planes = [cv2.morphologyEx(plane, operation, disk) for plane in mask.astype(np.uint8)]
-    return np.stack(planes).astype(bool)
+    changed = np.zeros_like(mask)
+    box = slice(None), *rows_and_columns(mask, 2 * radius)  # as far as two operations look
+    for plane, result in zip(mask[box].view(np.uint8), changed[box].view(np.uint8), strict=True):
+        if plane.any():
+            result[:] = cv2.morphologyEx(plane, operation, disk)
+    return changed

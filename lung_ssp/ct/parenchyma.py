@@ -1,5 +1,6 @@
 """The lungs of a scan (paper section 2, Fig. 1)."""
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +14,8 @@ from lung_ssp.ct.resampling import mean_weights, resample_axis
 from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import SeriesError
+
+NEARLY_HALF = 0.49  # of a share: what lies between smaller ones is no half, however it is rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,10 +81,13 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings) -> LungMask:
 def otsu(hu: np.ndarray, clip_hu: list[float]) -> tuple[float, np.ndarray]:
     """Otsu's threshold in HU over the whole clipped volume, and the bool (z, y, x) mask of what is not above it."""
     lowest, highest = clip_hu
-    # slice by slice: as a whole the volume of floats would be the largest thing in memory
-    shifted = np.stack([(np.clip(plane, lowest, highest) - lowest).astype(np.uint16) for plane in hu])
-    threshold, _ = cv2.threshold(shifted.reshape(len(hu), -1), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return threshold + lowest, shifted <= threshold
+    first = math.ceil(lowest)
+    last = first + math.floor(highest - lowest)
+    clipped = np.clip(hu, max(first, np.iinfo(np.int16).min), min(last, np.iinfo(np.int16).max))
+    levels = clipped.view(np.uint16)
+    levels -= np.uint16(first % 2**16)  # 16 bits are enough for the difference, whatever the sign
+    threshold, _ = cv2.threshold(levels.reshape(len(hu), -1), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    return threshold + lowest, levels <= np.uint16(threshold)
 
 
 def paper(cleaned: np.ndarray, spacing: tuple[float, float, float], settings: ParenchymaSettings) -> np.ndarray:
@@ -103,10 +109,22 @@ def lesion_preserving(
     coarse = cleaned[:: strides[0], :: strides[1], :: strides[2]]
     bridge = between(coarse, tuple(np.multiply(strides, spacing)), settings.bridge_mm)
     share = ndimage.uniform_filter(bridge.astype(np.float32), 3)
-    for axis in range(3):
-        weights = mean_weights(share.shape[axis], np.arange(cleaned.shape[axis]) / strides[axis], width=0)
-        share = resample_axis(share, weights / weights.sum(axis=1, keepdims=True), axis)
-    return fill_holes(cleaned | (share > 0.5), _pixels(settings.largest_hole_cm2, spacing))
+    along_z, along_y, along_x = (
+        interpolation(size, coarsely, stride)
+        for size, coarsely, stride in zip(cleaned.shape, coarse.shape, strides, strict=True)
+    )
+    joined = cleaned.copy()
+    # slice by slice: as a whole the share would be a volume of floats
+    for plane, coarsely in zip(joined, resample_axis(share, along_z, axis=0), strict=True):
+        if coarsely.max() > NEARLY_HALF:
+            plane |= along_y @ coarsely @ along_x.T > 0.5
+    return fill_holes(joined, _pixels(settings.largest_hole_cm2, spacing))
+
+
+def interpolation(size: int, samples: int, stride: int) -> np.ndarray:
+    """The weights (size, samples) of samples at every `stride`-th voxel; beyond the last one, it goes on."""
+    weights = mean_weights(samples, np.arange(size) / stride, width=0)
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _pixels(area_cm2: float, spacing: tuple[float, float, float]) -> float:

@@ -13,6 +13,7 @@ from lung_ssp.ct.duplicates import drop_duplicates
 from lung_ssp.ct.gaps import fill_gaps, number_planes
 from lung_ssp.ct.geometry import axes_of, sort_slices, stack_geometry
 from lung_ssp.ct.hounsfield import check_chest, to_hounsfield
+from lung_ssp.ct.pixels import read_pixels
 from lung_ssp.ct.settings import GapSettings, check_accept
 from lung_ssp.ct.slice_header import (
     CT_IMAGE_STORAGE,
@@ -226,7 +227,7 @@ def _read_stack(headers: list[SliceHeader], planes: np.ndarray, straight: Straig
     hu = np.empty((planes[-1] + 1, rows, columns), np.int16)
     shares = []
     for index, (header, plane) in enumerate(zip(headers, planes, strict=True)):
-        pixels, share = to_hounsfield(_pixels(header), header)
+        pixels, share = to_hounsfield(read_pixels(header), header)
         hu[plane] = pixels if straight is None else straight.place(pixels, index)
         shares.append(share)
     check_chest(headers, shares)
@@ -234,20 +235,7 @@ def _read_stack(headers: list[SliceHeader], planes: np.ndarray, straight: Straig
 
 
 def _hounsfield(header: SliceHeader) -> np.ndarray:
-    return to_hounsfield(_pixels(header), header)[0]
-
-
-def _pixels(header: SliceHeader) -> np.ndarray:
-    """The pixels of one slice, (y, x), with its own slope and intercept applied by GDCM."""
-    try:
-        image = sitk.ReadImage(str(header.path), imageIO="GDCMImageIO")
-    except RuntimeError as error:
-        raise SeriesError(
-            f"{header.path} (series {header.series_uid}) cannot be decoded, it is truncated or damaged: copy it "
-            "again from its source.",
-            reason="damaged",
-        ) from error
-    return sitk.GetArrayFromImage(image).reshape(header.shape)
+    return to_hounsfield(read_pixels(header), header)[0]
 
 
 def _to_lps(volume: Volume) -> Volume:

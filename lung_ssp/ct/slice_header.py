@@ -33,8 +33,13 @@ TAGS = [
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
     "PixelRepresentation",
+    "BitsAllocated",
     "BitsStored",
+    "HighBit",
 ]
+TAG_NUMBERS = [pydicom.tag.Tag(name) for name in TAGS]  # looked up once, not for every file
+LAYOUT = ("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+LARGEST_INTERCEPT = 2**15  # beyond it a sum might leave 32 bits; no scanner needs more
 # What GDCM decodes within SimpleITK.
 DECODED = (
     pydicom.uid.ImplicitVRLittleEndian,
@@ -54,6 +59,22 @@ DECODED = (
 
 
 @dataclass(frozen=True)
+class PlainPixels:
+    """Pixels that stand in their file as 16-bit numbers, little-endian, to which a whole number is to be added.
+
+    signed: whether they may be negative (PixelRepresentation).
+    bits: how many of the 16 hold the number (BitsStored), the lowest ones.
+    intercept: RescaleIntercept, where RescaleSlope is 1.
+    explicit: whether the file names the kind of each element (its transfer syntax).
+    """
+
+    signed: bool
+    bits: int
+    intercept: int
+    explicit: bool
+
+
+@dataclass(frozen=True)
 class SliceHeader:
     """The geometry and the scale of one slice.
 
@@ -66,6 +87,7 @@ class SliceHeader:
     sop_uid: the slice's own name (SOPInstanceUID), empty where the file has none.
     instance_number: its number in the series (InstanceNumber), or None.
     kernel: how it was reconstructed (ConvolutionKernel), empty where the file does not tell.
+    plain: how its pixels can be read without a decoder, or None.
     """
 
     path: Path
@@ -78,6 +100,7 @@ class SliceHeader:
     sop_uid: str = ""
     instance_number: int | None = None
     kernel: str = ""
+    plain: PlainPixels | None = None
 
 
 def read_dataset(path: Path) -> pydicom.Dataset | None:
@@ -88,7 +111,7 @@ def read_dataset(path: Path) -> pydicom.Dataset | None:
     """
     try:
         with path.open("rb") as file:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAG_NUMBERS))
             ended = not file.read(1)
     except InvalidDicomError:
         return None
@@ -166,6 +189,7 @@ def parse_header(path: Path, dataset: pydicom.Dataset) -> SliceHeader:
         sop_uid=str(dataset.get("SOPInstanceUID") or ""),
         instance_number=_instance_number(dataset),
         kernel=_kernel(dataset),
+        plain=_plain_pixels(dataset, syntax, slope, intercept),
     )
 
 
@@ -184,6 +208,21 @@ def _instance_number(dataset: pydicom.Dataset) -> int | None:
         return int(dataset["InstanceNumber"].value)
     except (KeyError, ValueError, TypeError):
         return None
+
+
+def _plain_pixels(
+    dataset: pydicom.Dataset, syntax: pydicom.uid.UID, slope: float, intercept: float
+) -> PlainPixels | None:
+    explicit = syntax == pydicom.uid.ExplicitVRLittleEndian
+    if not (explicit or syntax == pydicom.uid.ImplicitVRLittleEndian):
+        return None
+    try:
+        allocated, bits, highest, representation = (int(dataset[tag].value) for tag in LAYOUT)
+    except (KeyError, ValueError, TypeError):
+        return None
+    lowest_bits = allocated == 16 and 1 <= bits <= 16 and highest == bits - 1 and representation in (0, 1)
+    whole = slope == 1 and intercept.is_integer() and abs(intercept) <= LARGEST_INTERCEPT
+    return PlainPixels(representation == 1, bits, int(intercept), explicit) if lowest_bits and whole else None
 
 
 def _kernel(dataset: pydicom.Dataset) -> str:

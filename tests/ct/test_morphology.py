@@ -4,9 +4,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
-from lung_ssp.ct.morphology import LINES, between, close, erode, fill_holes
+from lung_ssp.ct.morphology import LINES, between, close, erode, fill_holes, remove_thin, rows_and_columns
 
 masks = arrays.arrays(bool, st.tuples(st.integers(1, 3), st.integers(3, 20), st.integers(3, 20)))
+
+
+def square_disk(radius):
+    return disk(radius, 2 * radius + 1)[0]
 
 
 def disk(radius, size=41):
@@ -39,6 +43,30 @@ def test_closing_fills_what_a_disk_cannot_enter():
 def test_holes_are_those_of_scipy(mask):
     expected = np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
     np.testing.assert_array_equal(fill_holes(mask, np.inf), expected)
+
+
+@given(masks, st.integers(0, 4))
+def test_each_slice_is_changed_as_by_scipy(mask, radius):
+    """Beyond the border nothing counts: what lies there neither erodes nor grows."""
+    around = square_disk(radius)
+
+    def eroded(plane):
+        return ndimage.binary_erosion(plane, around, border_value=1)
+
+    def dilated(plane):
+        return ndimage.binary_dilation(plane, around)
+
+    np.testing.assert_array_equal(erode(mask, radius), [eroded(plane) for plane in mask])
+    np.testing.assert_array_equal(close(mask, radius), [eroded(dilated(plane)) for plane in mask])
+    np.testing.assert_array_equal(remove_thin(mask, radius), [dilated(eroded(plane)) for plane in mask])
+
+
+def test_rows_and_columns_of_a_mask():
+    mask = np.zeros((3, 10, 20), bool)
+    assert rows_and_columns(mask) == (slice(0, 0), slice(0, 0))
+    mask[0, 4, 6] = mask[2, 5, 18] = True
+    assert rows_and_columns(mask) == (slice(4, 6), slice(6, 19))
+    assert rows_and_columns(mask, 3) == (slice(1, 9), slice(3, 20))
 
 
 def test_only_small_holes_are_filled():

@@ -31,6 +31,20 @@ def test_otsu_splits_two_values():
     np.testing.assert_array_equal(below, hu == -900)
 
 
+@pytest.mark.parametrize("clip_hu", [[-1024.0, 400.0], [-900.5, 99.5], [-900.5, 99.2], [-40000.0, 20000.0]])
+def test_bounds_with_fractions_or_beyond_16_bits_clip_as_written(clip_hu):
+    """The levels are those of the clipped values above the lowest, cut to whole numbers."""
+    hu = (
+        np.random.default_rng(3)
+        .choice([-32768, -1000, -900, -870, 40, 99, 100, 700, 32767], (6, 7, 8))
+        .astype(np.int16)
+    )
+    levels = np.floor(np.clip(hu.astype(float), *clip_hu) - clip_hu[0])
+    threshold, below = otsu(hu, clip_hu)
+    np.testing.assert_array_equal(below, levels <= threshold - clip_hu[0])
+    assert 0 < below.mean() < 1
+
+
 def test_otsu_is_that_of_simpleitk(chest):
     clipped = sitk.Clamp(chest.volume.to_image(), sitk.sitkInt16, -1024, 400)
     reference = sitk.OtsuThresholdImageFilter()

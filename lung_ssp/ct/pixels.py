@@ -1,0 +1,64 @@
+"""The stored pixels of one slice, with its own slope and intercept applied."""
+
+import os
+import struct
+
+import numpy as np
+import SimpleITK as sitk
+
+from lung_ssp.ct.slice_header import PlainPixels, SliceHeader
+from lung_ssp.errors import SeriesError
+
+PIXEL_DATA_TAG = struct.pack("<HH", 0x7FE0, 0x0010)
+INT16 = np.iinfo(np.int16)
+
+
+def read_pixels(header: SliceHeader) -> np.ndarray:
+    """The pixels of one slice, (y, x), in Hounsfield units as they are stored: padding is still among them.
+
+    Plain numbers are read straight from the end of the file, where they all but always lie; anything else, and
+    whatever looks unusual, is left to GDCM.
+
+    Raises:
+        SeriesError: GDCM cannot decode them.
+    """
+    values = None if header.plain is None else _plain_values(header, header.plain)
+    return _by_gdcm(header) if values is None else values
+
+
+def _plain_values(header: SliceHeader, plain: PlainPixels) -> np.ndarray | None:
+    """Whole numbers (y, x), or None where the file does not end with just these pixels, or one has too many bits."""
+    rows, columns = header.shape
+    size = 2 * rows * columns
+    element = PIXEL_DATA_TAG + (b"OW\0\0" if plain.explicit else b"") + struct.pack("<I", size)
+    with header.path.open("rb") as file:
+        begin = os.fstat(file.fileno()).st_size - size - len(element)
+        if begin < 0:
+            return None
+        file.seek(begin)
+        if file.read(len(element)) != element:
+            return None
+        stored = np.fromfile(file, "<i2" if plain.signed else "<u2")
+    if stored.size != rows * columns:
+        return None
+    lowest, highest = (-(2 ** (plain.bits - 1)), 2 ** (plain.bits - 1) - 1) if plain.signed else (0, 2**plain.bits - 1)
+    darkest, brightest = int(stored.min()), int(stored.max())
+    if darkest < lowest or brightest > highest:
+        return None
+    pixels = stored.reshape(rows, columns)
+    if darkest + plain.intercept < INT16.min or brightest + plain.intercept > INT16.max:
+        return pixels.astype(np.int32) + plain.intercept
+    # a sum that fits 16 bits is the same modulo 2^16, whatever overflows on the way
+    return (pixels.view(np.uint16) + np.uint16(plain.intercept % 2**16)).view(np.int16)
+
+
+def _by_gdcm(header: SliceHeader) -> np.ndarray:
+    try:
+        image = sitk.ReadImage(str(header.path), imageIO="GDCMImageIO")
+    except RuntimeError as error:
+        raise SeriesError(
+            f"{header.path} (series {header.series_uid}) cannot be decoded, it is truncated or damaged: copy it "
+            "again from its source.",
+            reason="damaged",
+        ) from error
+    return sitk.GetArrayFromImage(image).reshape(header.shape)
