@@ -19,10 +19,11 @@ NLST = [
 # Networks run by ONNX Runtime where there is no GPU; exporting is tied to Paddle 2.6.
 ONNX = ["paddle2onnx==1.3.1", "onnxruntime>=1.17"]
 # What the package's speed is held against: the same network in PyTorch, the same lung mask in scikit-image.
-BENCHMARK = ["torch>=2.4", "scikit-image>=0.22"]
+SCIKIT_IMAGE = "scikit-image>=0.26; python_version>='3.11'"  # from 0.26 on it fills holes up to a size, as is compared
+BENCHMARK = ["torch>=2.4", SCIKIT_IMAGE]
 TEST_TOOLS = [
     "pytest",
-    "scikit-image>=0.22",
+    SCIKIT_IMAGE,
     "pytest-xdist",
     "psutil",
     "hypothesis",
@@ -58,7 +59,7 @@ setup(
         "pydicom>=3.0,<4",
         "scipy>=1.11",
         "scikit-learn>=1.3",
-        "connected-components-3d>=3.12",
+        "connected-components-3d>=4.1",
         "matplotlib>=3.7",
         "tqdm>=4.60",
         "setuptools",  # Paddle 2.6 imports it, and Python 3.12 no longer brings it along
@@ -67,6 +68,7 @@ setup(
         "cpu": ["paddlepaddle==2.6.2", *ONNX],
         "gpu": ["paddlepaddle-gpu==2.6.2"],
         "nlst": NLST,
+        "onnx": ONNX,
         "benchmark": BENCHMARK,
         "test": TEST_TOOLS,
     },

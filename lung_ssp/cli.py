@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from lung_ssp.errors import ConfigError, LungSspError
 
@@ -69,13 +69,27 @@ def settings_of(arguments: argparse.Namespace) -> "NlstSettings":
 
 def train(arguments: argparse.Namespace) -> None:
     """Train the run that a configuration describes, or go on with it."""
-    from lung_ssp import runtime
+    if arguments.processes > 1 or arguments.restarts > 0:
+        from lung_ssp.launch import Job, launch
 
-    runtime.require_libraries()
-    device = runtime.choose_device(arguments.device)
-    from lung_ssp.train import train_run
+        words = words_of_training(arguments)
+        launch(Job(words, arguments.processes, arguments.device, arguments.output), arguments.restarts)
+    else:
+        from lung_ssp import runtime
 
-    print(train_run(arguments.config, arguments.override, arguments.output, device, arguments.resume))
+        runtime.require_libraries()
+        device = runtime.choose_device(arguments.device)
+        from lung_ssp.train import train_run
+
+        print(train_run(arguments.config, arguments.override, arguments.output, device, arguments.resume))
+
+
+def words_of_training(arguments: argparse.Namespace) -> list[str]:
+    """The command line of one process of a training in several."""
+    words = ["train", "--config", arguments.config, "--output", arguments.output, "--device", arguments.device]
+    for override in arguments.override:
+        words += ["-o", override]
+    return [str(word) for word in words] + ["--resume"] * arguments.resume
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
@@ -105,8 +119,21 @@ def diagnose(arguments: argparse.Namespace) -> None:
             arguments.out,
             arguments.series_uid,
             [name for name in arguments.accept.split(",") if name],
+            arguments.engine,
+            arguments.device,
         )
     )
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Write a run's best network as an ONNX file, by which diagnose computes on a CPU from then on."""
+    from lung_ssp import runtime
+
+    runtime.require_libraries()
+    runtime.choose_device("cpu")
+    from lung_ssp.export import export_run
+
+    print(export_run(arguments.run))
 
 
 def benchmark_preparation(arguments: argparse.Namespace) -> None:
@@ -122,11 +149,96 @@ def benchmark_preparation(arguments: argparse.Namespace) -> None:
         print(json.dumps(measure(settings_of(arguments), arguments.workers, arguments.repeats), indent=2))
 
 
+def benchmark_lungs(arguments: argparse.Namespace) -> None:
+    """Set the lung mask beside the same recipe in scikit-image and scipy alone, on one series."""
+    from lung_ssp import runtime
+
+    runtime.require_libraries("cv2")
+    from lung_ssp.benchmark.lungs import benchmark_lungs as measure
+
+    print(json.dumps(measure(arguments.series, arguments.repeats), indent=2))
+
+
+def benchmark_reading(arguments: argparse.Namespace) -> None:
+    """Set the reading of one series, with all its checks, beside SimpleITK's."""
+    from lung_ssp import runtime
+
+    runtime.require_libraries("cv2")
+    from lung_ssp.benchmark.reading import benchmark_reading as measure
+
+    print(json.dumps(measure(arguments.series, arguments.repeats), indent=2))
+
+
 def benchmark_plan(arguments: argparse.Namespace) -> None:
     """Measure how long the plan of a whole index takes, and in how much memory."""
     from lung_ssp.benchmark.plan import benchmark_plan as measure
 
     print(json.dumps(measure(settings_of(arguments), arguments.repeats), indent=2))
+
+
+def benchmark(arguments: argparse.Namespace) -> None:
+    """Measure speed and memory."""
+    if arguments.compare is None:
+        raise ConfigError("Say what to measure (training, inference, preparation, ...), or --compare two reports.")
+    from lung_ssp.benchmark.compare import compare_reports
+
+    print(compare_reports(*arguments.compare))
+
+
+def benchmark_steps(arguments: argparse.Namespace) -> None:
+    """Measure the steps of a training, or of a network that is used, with all that a reader of figures asks for."""
+    from lung_ssp import runtime
+
+    runtime.require_libraries()
+    runtime.choose_device(arguments.device)
+    from lung_ssp.benchmark.reports import check_target, write_report
+    from lung_ssp.benchmark.run import Plan, run_benchmark
+    from lung_ssp.benchmark.table import report_text
+
+    if arguments.json is not None:
+        check_target(arguments.json)
+    report = run_benchmark(
+        Plan(
+            arguments.what,
+            arguments.config,
+            arguments.override,
+            arguments.device,
+            arguments.sharing,
+            arguments.amp,
+            arguments.input,
+            arguments.torch,
+            arguments.steps,
+            arguments.warmup,
+            arguments.repeats,
+        )
+    )
+    if arguments.json is not None:
+        write_report(arguments.json, report)
+    print(report_text(report))
+
+
+def benchmark_torch(arguments: argparse.Namespace) -> None:
+    """Set training steps beside the same network's in eager PyTorch, in turns on this machine's CPU."""
+    from lung_ssp import runtime
+
+    runtime.require_libraries()
+    runtime.choose_device("cpu")
+    from lung_ssp.benchmark.against_torch import compare_with_torch
+
+    compared = compare_with_torch(
+        arguments.config, arguments.override, arguments.sharing, arguments.repeats, arguments.steps
+    )
+    print(json.dumps(compared, indent=2))
+
+
+def benchmark_roofline(arguments: argparse.Namespace) -> None:
+    """Work out how fast the training steps of configurations could be at best on a device that is not there."""
+    from lung_ssp import runtime
+
+    runtime.require_libraries()
+    from lung_ssp.benchmark.roofline import roofline
+
+    print(roofline(arguments.config, arguments.on))
 
 
 def environment(arguments: argparse.Namespace) -> None:
@@ -158,6 +270,20 @@ def parser() -> argparse.ArgumentParser:
     command = add("train", train, config=True)
     command.add_argument("--output", type=Path, required=True, metavar="RUN", help="the run's folder")
     command.add_argument("--resume", action="store_true", help="go on with the run in the folder, if there is one")
+    command.add_argument(
+        "--processes",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="divide each batch among so many: with a GPU each, or cores (1)",
+    )
+    command.add_argument(
+        "--restarts",
+        type=natural,
+        default=0,
+        metavar="R",
+        help="how often to go on by itself when a process has died (0)",
+    )
     command = add("eval", evaluate)
     command.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
     command.add_argument("--table2", action="store_true", help="set the log beside the paper's Table 2")
@@ -176,6 +302,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAMES",
         help="what is mended instead of refused, of tilt,gaps,duplicates; findings.json records it",
     )
+    command.add_argument(
+        "--engine",
+        choices=("onnx", "paddle"),
+        help="what runs the networks (onnx on a CPU where a run has been exported, else paddle)",
+    )
+    command = add("export", export, device=False)
+    command.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
     add_benchmark(commands)
     add("environment", environment)
     return root
@@ -215,7 +348,15 @@ def add_benchmark(commands) -> None:  # type: ignore[no-untyped-def]
     command = commands.add_parser(
         "benchmark", help="Measure speed and memory.", description="Measure speed and memory."
     )
-    what = command.add_subparsers(dest="what", metavar="WHAT", required=True)
+    command.set_defaults(function=benchmark)
+    command.add_argument(
+        "--compare", nargs=2, type=Path, metavar="JSON", help="set the second of two reports beside the first"
+    )
+    what = command.add_subparsers(dest="what", metavar="WHAT")
+    add_roofline(what.add_parser("roofline", help="floors on paper", description=benchmark_roofline.__doc__))
+    add_benchmark_torch(what.add_parser("torch", help="training beside PyTorch's", description=benchmark_torch.__doc__))
+    for phase in ("training", "inference"):
+        add_benchmark_steps(what.add_parser(phase, help=f"the steps of {phase}", description=benchmark_steps.__doc__))
 
     def add_step(name, function):  # type: ignore[no-untyped-def]
         step = what.add_parser(name, help=function.__doc__, description=function.__doc__)
@@ -229,6 +370,71 @@ def add_benchmark(commands) -> None:  # type: ignore[no-untyped-def]
     step.add_argument(
         "--workers", type=positive, nargs="+", default=[1, 2], metavar="N", help="numbers of workers (1 2)"
     )
+    for name, function in (("lungs", benchmark_lungs), ("reading", benchmark_reading)):
+        step = what.add_parser(name, help=function.__doc__, description=function.__doc__)
+        step.set_defaults(function=function)
+        step.add_argument("series", type=Path, metavar="SERIES", help="folder of a CT series' DICOM files")
+        step.add_argument("--repeats", type=positive, default=5, metavar="N", help="how often (5)")
+
+
+def add_roofline(step: argparse.ArgumentParser) -> None:
+    """The options of the floor on paper."""
+    step.set_defaults(function=benchmark_roofline)
+    step.add_argument("--on", type=Path, required=True, metavar="FILE", help="YAML description of a device")
+    step.add_argument("--config", type=Path, required=True, nargs="+", metavar="FILE", help="YAML configurations")
+
+
+def add_benchmark_torch(step: argparse.ArgumentParser) -> None:
+    """The options of the comparison with PyTorch."""
+    step.set_defaults(function=benchmark_torch)
+    step.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML configuration")
+    add_override(step)
+    add_sharing(step)
+    step.add_argument("--repeats", type=positive, default=5, metavar="N", help="turns of each side (5)")
+    step.add_argument("--steps", type=positive, default=5, metavar="N", help="steps of a turn (5)")
+
+
+def add_benchmark_steps(step: argparse.ArgumentParser) -> None:
+    """The options of the benchmarks of training and inference."""
+    from lung_ssp.benchmark.cases import AmpLevel, Input
+
+    step.set_defaults(function=benchmark_steps)
+    step.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML configuration of a training")
+    add_override(step)
+    step.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where to compute (cpu)")
+    add_sharing(step)
+    step.add_argument(
+        "--amp", nargs="+", choices=get_args(AmpLevel), default=[], help="levels of mixed precision (O0: none)"
+    )
+    step.add_argument(
+        "--input",
+        nargs="+",
+        choices=get_args(Input),
+        default=["synthetic"],
+        help="synthetic: one batch again and again, needs no cohort; real: the cohort, read as it is used",
+    )
+    step.add_argument("--torch", action="store_true", help="the same network in eager PyTorch as well")
+    for name, default, text in (
+        ("steps", 20, "timed steps of a repeat"),
+        ("warmup", 5, "untimed steps before them"),
+        ("repeats", 3, "how often each case is measured, in turns"),
+    ):
+        step.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=f"{text} ({default})")
+    step.add_argument("--json", type=Path, metavar="FILE", help="write the whole report here")
+
+
+def add_sharing(step: argparse.ArgumentParser) -> None:
+    """The option --sharing of a benchmark."""
+    from lung_ssp.classification.settings import SharingMode
+
+    step.add_argument(
+        "--sharing",
+        nargs="+",
+        choices=get_args(SharingMode),
+        default=[],
+        metavar="MODE",
+        help="ways of sharing to set beside each other, of " + ", ".join(get_args(SharingMode)),
+    )
 
 
 def positive(text: str) -> int:
@@ -236,6 +442,14 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
+
+
+def natural(text: str) -> int:
+    """A whole number from 0 on."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is negative")
     return value
 
 

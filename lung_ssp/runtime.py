@@ -47,6 +47,8 @@ def prepare_process() -> None:
         set_unless_given("MKL_DEBUG_CPU_TYPE", "5")
     # Paddle tells with every batch normalisation that it does what it is asked to.
     warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+    # A build for GPUs warns where there is none: choose_device says it in words, and only to who asked for one.
+    warnings.filterwarnings("ignore", message="You are using GPU version Paddle, but your CUDA device is not set")
     if keep_large_blocks():
         _set_here["mallopt"] = "large blocks are kept"
 
@@ -133,13 +135,16 @@ def choose_device(name: str) -> str:
     """
     import paddle
 
-    if name == "gpu" and (not paddle.device.is_compiled_with_cuda() or paddle.device.cuda.device_count() == 0):
-        reason = (
-            "Paddle sees no GPU"
-            if paddle.device.is_compiled_with_cuda()
-            else "this Paddle is a build for the CPU alone"
+    if name == "gpu" and not paddle.device.is_compiled_with_cuda():
+        raise EnvironmentFault(
+            "--device gpu: this Paddle is a build for the CPU alone. "
+            "Use --device cpu, or install paddlepaddle-gpu==2.6.2."
         )
-        raise EnvironmentFault(f"--device gpu: {reason}. Use --device cpu, or a GPU with paddlepaddle-gpu==2.6.2.")
+    if name == "gpu" and paddle.device.cuda.device_count() == 0:
+        raise EnvironmentFault(
+            "--device gpu: Paddle sees no GPU. Use --device cpu, or see to it that nvidia-smi lists one "
+            "(a container needs --gpus all)."
+        )
     paddle.set_device(name)
     return name
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,17 @@ def test_a_gpu_that_is_not_there_is_refused_in_words() -> None:
         runtime.choose_device("gpu")
 
 
+def test_a_build_for_gpus_that_sees_none_is_refused_before_paddle_ends_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import paddle
+
+    monkeypatch.setattr(paddle.device, "is_compiled_with_cuda", lambda: True)
+    monkeypatch.setattr(paddle.device.cuda, "device_count", lambda: 0)
+    with pytest.raises(EnvironmentFault, match=r"sees no GPU.*--gpus all"):
+        runtime.choose_device("gpu")
+
+
 def test_the_environment_records_versions_variables_and_rate() -> None:
     facts = runtime.environment()
     assert facts["packages"]["paddleseg"] == "2.8.0"
@@ -83,3 +95,20 @@ def test_a_missing_library_is_told_with_its_remedy(
     monkeypatch.setattr(runtime.importlib, "import_module", import_module)
     with pytest.raises(EnvironmentFault, match=remedy):
         runtime.require_libraries()
+
+
+def test_outside_a_checkout_the_commit_is_what_the_image_was_built_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(runtime, "__file__", str(tmp_path / "lung_ssp" / "runtime.py"))
+    monkeypatch.setenv("LUNG_SSP_COMMIT", "0123abc")
+    assert runtime.commit() == "0123abc"
+    monkeypatch.setenv("LUNG_SSP_COMMIT", "")  # an image built without telling it
+    assert runtime.commit() is None
+
+
+def test_in_a_checkout_the_commit_is_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()  # no repository: git fails there
+    monkeypatch.setattr(runtime, "__file__", str(tmp_path / "lung_ssp" / "runtime.py"))
+    monkeypatch.setenv("LUNG_SSP_COMMIT", "0123abc")
+    assert runtime.commit() is None

@@ -106,7 +106,8 @@ def operators(network: paddle.nn.Layer, inputs: Sequence[np.ndarray]) -> list[Op
             traced = paddle.jit.to_static(network, input_spec=specs, full_graph=True)
             block = traced.forward.concrete_program.main_program.global_block()
         finally:
-            vars(network).pop("forward", None)  # the traced one stands before that of the class
+            for layer in network.sublayers(include_self=True):  # what is traced stands before the class's own
+                vars(layer).pop("forward", None)
         learnt = {parameter.name for parameter in network.parameters() if not parameter.stop_gradient}
         found = []
         for op in block.ops:

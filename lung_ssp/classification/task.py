@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import paddle
@@ -15,6 +16,9 @@ from lung_ssp.classification.resident import ResidentBatch, ResidentSections, fi
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.cohort.store import class_names, read_cohort
+from lung_ssp.training.distributed import own_share, summed, total
+
+Batch = TypeVar("Batch", SectionBatch, ResidentBatch)
 
 EVALUATION_BATCH = 256
 PICTURES = 8
@@ -38,8 +42,8 @@ class ClassificationTask:
         self.loss = settings.loss
         self.training = SectionDataset(settings.train_dataset, *of_model)
         self.resident = ResidentSections(self.training) if fits_on_device(self.training) else None
-        self.validation = SectionDataset(settings.val_dataset, *of_model).whole()
-        self.test = SectionDataset(settings.test_dataset, *of_model).whole()
+        self.validation = share_of(SectionDataset(settings.val_dataset, *of_model).whole())
+        self.test = share_of(SectionDataset(settings.test_dataset, *of_model).whole())
         # sent to the device once
         self.validation_inputs, self.test_inputs = tensors_of(self.validation), tensors_of(self.test)
         self.size = len(self.training)
@@ -50,13 +54,13 @@ class ClassificationTask:
             self.network.set_slide_normalisation(self.training.patches.images)
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> SectionBatch | ResidentBatch:
-        """The training sections `indices`; of sections that lie on the device, only their places there.
+        """This process's share of the training sections `indices`; of those on the device, only their places there.
 
         If just one of them has a slide, it goes without: batch normalisation needs two to compare.
         """
         if self.resident is not None:
-            return self.resident.batch(indices, rng)
-        batch = self.training.batch(indices, rng)
+            return share_of(self.resident.batch(indices, rng))
+        batch = share_of(self.training.batch(indices, rng))
         return without_slides(batch) if batch.has_slide is not None and batch.has_slide.sum() == 1 else batch
 
     def inputs(self, batch: SectionBatch | ResidentBatch) -> list[paddle.Tensor]:
@@ -144,6 +148,13 @@ def without_slides(batch: SectionBatch) -> SectionBatch:
     return replace(batch, labels=labels, has_slide=np.zeros(len(batch), bool))
 
 
+def share_of(batch: Batch) -> Batch:
+    """This process's share of a batch or of a whole split."""
+    fields = {name: value for name, value in vars(batch).items() if value is not None}
+    labels = {task: own_share(labels) for task, labels in fields.pop("labels").items()}
+    return replace(batch, labels=labels, **{name: own_share(array) for name, array in fields.items()})
+
+
 def inputs_of(batch: SectionBatch) -> list[np.ndarray]:
     """What the network is given of a batch: the sections, and with two inputs the patches and where there are any."""
     return [array for array in (batch.images, batch.slides, batch.has_slide) if array is not None]
@@ -175,17 +186,17 @@ def no_change(network: TwoTaskClassifier) -> paddle.Tensor:
 
 
 def masked_cross_entropy(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
-    """Mean cross-entropy over the labelled samples; 0 where the batch holds no label."""
-    total = functional.cross_entropy(logits, labels, ignore_index=MISSING, reduction="sum")
-    labelled = (labels != MISSING).astype(logits.dtype).sum()
-    return total / paddle.clip(labelled, min=1.0)
+    """Mean cross-entropy over the labelled samples of all processes; 0 where the batch holds no label."""
+    entropies = total(functional.cross_entropy(logits, labels, ignore_index=MISSING, reduction="sum"))
+    labelled = total((labels != MISSING).astype(logits.dtype).sum())
+    return entropies / paddle.clip(labelled, min=1.0)
 
 
 @paddle.no_grad()
 def mean_accuracy(network: TwoTaskClassifier, inputs: list[paddle.Tensor], labels: dict[str, np.ndarray]) -> float:
     """The mean over the tasks that have labels of each task's accuracy, as the paper's log reports it.
 
-    It is counted on the device, and read from it once.
+    It is counted on the device, and read from it once; of several processes, over the samples of all.
 
     Args:
         network: its mode is left as it was.
@@ -203,8 +214,9 @@ def mean_accuracy(network: TwoTaskClassifier, inputs: list[paddle.Tensor], label
             correct[k] = correct[k] + right.astype("int64").sum()
     if was_training:
         network.train()
-    labelled = [np.count_nonzero(labels[task] != MISSING) for task in TASK_NAMES]
-    shares = [right / count for right, count in zip(paddle.stack(correct).numpy(), labelled, strict=True) if count]
+    labelled = np.array([np.count_nonzero(labels[task] != MISSING) for task in TASK_NAMES])
+    counts = zip(summed(paddle.stack(correct).numpy()), summed(labelled), strict=True)
+    shares = [right / count for right, count in counts if count]
     return float(np.mean(shares))
 
 

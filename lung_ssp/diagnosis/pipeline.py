@@ -11,7 +11,6 @@ from scipy.special import softmax
 from tqdm import tqdm
 
 from lung_ssp.classification.build import TrainedClassifier, load_classifier
-from lung_ssp.classification.task import predict_logits
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.cohort.store import class_names
 from lung_ssp.ct.figures import save_lung_figure
@@ -24,9 +23,12 @@ from lung_ssp.diagnosis.figures import save_overview
 from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.statement import NOT_FOR_DIAGNOSIS, training_statement, weights_of
 from lung_ssp.errors import CheckpointError, LungSspError
+from lung_ssp.exported import Engine, engine_for
 from lung_ssp.files import read_json, write_json
 from lung_ssp.segmentation.trained import load_segmenter
 from lung_ssp.training.run import COHORT_FILE
+
+ENGINE_NAMES: dict[Engine, str] = {"onnx": "ONNX Runtime", "paddle": "Paddle"}
 
 
 def diagnose_series(
@@ -36,6 +38,8 @@ def diagnose_series(
     out: Path,
     series_uid: str | None = None,
     accept: Collection[str] = (),
+    engine: Engine | None = None,
+    device: str = "cpu",
 ) -> str:
     """Find and classify the nodules of one CT series.
 
@@ -45,6 +49,8 @@ def diagnose_series(
         series: folder with the series' DICOM files.
         series_uid: which series, where the folder holds several.
         accept: what is mended instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
+        engine: what runs the networks; None: on a CPU ONNX Runtime where a run has been exported, else Paddle.
+        device: "cpu" or "gpu", where Paddle computes.
 
     Returns:
         the findings as a text table.
@@ -55,7 +61,12 @@ def diagnose_series(
     check_accept(accept)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise LungSspError(f"{out} is not an empty folder: name another --out, so that nothing is overwritten.")
-    segmenter, classifier = load_segmenter(segmentation_run), load_classifier(classification_run)
+    runs = {"segmentation": segmentation_run, "classification": classification_run}
+    engines = {task: engine_for(run, engine, device) for task, run in runs.items()}
+    seconds: dict[str, float] = {}
+    with timed("loading", seconds):
+        segmenter = load_segmenter(segmentation_run, engines["segmentation"])
+        classifier = load_classifier(classification_run, engines["classification"])
     section_settings = section_settings_of(classification_run, classifier)
     names = class_names(read_json(classification_run / COHORT_FILE))
     weights = {
@@ -64,7 +75,6 @@ def diagnose_series(
     }
     notice = f"{NOT_FOR_DIAGNOSIS} {training_statement(weights)}"
 
-    seconds: dict[str, float] = {}
     with timed("reading", seconds):
         read = open_series(series, series_uid, accept)
         volume = read.volume
@@ -85,6 +95,7 @@ def diagnose_series(
             "notice": NOT_FOR_DIAGNOSIS,
             "training": training_statement(weights),
             "weights": weights,
+            "engines": engines,
             "series": describe_series(volume),
             "mended": list(read.mended),
             "lungs": {"volume_ml": round(lungs.volume_ml, 1), "threshold_hu": round(lungs.threshold_hu, 1)},
@@ -92,7 +103,7 @@ def diagnose_series(
             "seconds": {step: round(value, 2) for step, value in seconds.items()},
         },
     )
-    return text_table(findings, notice, seconds, out, read.mended)
+    return text_table(findings, notice, seconds, engines, out, read.mended)
 
 
 def classify(
@@ -109,7 +120,7 @@ def classify(
     if not nodules:
         return []
     sections = np.stack([nodule.section(volume, settings) for nodule in nodules])
-    logits = predict_logits(classifier.network, sections[:, None])
+    logits = classifier.logits(sections[:, None])
     seen = ("image",) if classifier.settings.model.two_inputs else TASK_NAMES
     probabilities = {task: softmax(logits[task], axis=1) for task in seen}
     return [
@@ -153,7 +164,12 @@ def timed(step: str, seconds: dict[str, float]) -> Iterator[None]:
 
 
 def text_table(
-    findings: list[Finding], notice: str, seconds: dict[str, float], out: Path, mended: Sequence[str]
+    findings: list[Finding],
+    notice: str,
+    seconds: dict[str, float],
+    engines: dict[str, Engine],
+    out: Path,
+    mended: Sequence[str],
 ) -> str:
     """The findings to read on a console."""
     lines = [notice, "", *(f"The series was mended: {what}." for what in mended), f"{len(findings)} findings in {out}:"]
@@ -167,4 +183,5 @@ def text_table(
             f"{nodule.slice_index + 1:7d}  {opinions}"
         )
     steps = ", ".join(f"{step} {value:.1f} s" for step, value in seconds.items())
-    return "\n".join([*lines, "", f"time: {steps}"])
+    run_by = ", ".join(f"{task} by {ENGINE_NAMES[engine]}" for task, engine in engines.items())
+    return "\n".join([*lines, "", f"networks: {run_by}", f"time: {steps}, together {sum(seconds.values()):.1f} s"])

@@ -9,10 +9,12 @@ from paddleseg.cvlibs import Config, SegBuilder
 from paddleseg.utils import logger
 
 from lung_ssp.cohort.slice_settings import SliceSettings
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, LungSspError
 from lung_ssp.segmentation import dataset, losses, networks  # noqa: F401  (imported to be known to PaddleSeg)
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.task import SegmentationTask
+from lung_ssp.training.optimizer import make_optimizer
+from lung_ssp.training.settings import AdamSettings
 
 PADDLESEG_WARNING = 1  # its log levels are 0 error, 1 warning, 2 info
 
@@ -29,19 +31,26 @@ def build_segmentation(
     Raises:
         CohortError: the cohort's slices are missing, or were made with other settings than the file's `slices`.
     """
-    with _warnings_only():
+    with _paddleseg():
         config = Config(str(path))
         settings = SegmentationSettings.model_validate(config.dic)
         builder = SegBuilder(config)
         _check_slices(builder.train_dataset.slice_settings, settings)
         paddle.seed(settings.seed)
         task = SegmentationTask(builder.model, builder.train_dataset, builder.val_dataset, builder.loss)
-        return task, builder.optimizer, builder.lr_scheduler
+        return task, _optimizer(builder, settings), builder.lr_scheduler
+
+
+def _optimizer(builder: SegBuilder, settings: SegmentationSettings) -> paddle.optimizer.Optimizer:
+    """AdamW as PaddleSeg builds it; Adam updating many tensors at once, for which PaddleSeg has no setting."""
+    if settings.optimizer.type == "AdamW":
+        return builder.optimizer
+    return make_optimizer(AdamSettings(), builder.model, builder.lr_scheduler, settings.optimizer.weight_decay)
 
 
 def build_network(path: Path) -> paddle.nn.Layer:
     """The untrained network of a configuration file; needs no cohort."""
-    with _warnings_only():
+    with _paddleseg():
         return SegBuilder(Config(str(path))).model
 
 
@@ -54,10 +63,17 @@ def _check_slices(found: SliceSettings, settings: SegmentationSettings) -> None:
 
 
 @contextmanager
-def _warnings_only() -> Iterator[None]:
-    """Keep PaddleSeg's builder from printing each part of the configuration, which the run's folder holds."""
+def _paddleseg() -> Iterator[None]:
+    """Keep PaddleSeg's builder from printing each part of the configuration, which the run's folder holds.
+
+    What a part refuses is told as the part says it: the builder would make a RuntimeError of it.
+    """
     before, logger.log_level = logger.log_level, PADDLESEG_WARNING
     try:
         yield
+    except RuntimeError as error:
+        if isinstance(error.__context__, LungSspError):
+            raise error.__context__ from None
+        raise
     finally:
         logger.log_level = before

@@ -15,7 +15,7 @@ from lung_ssp.ct.series import read_series
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.figures import save_scan_figure
 from lung_ssp.segmentation.metrics import detect, dice, dice_by_lesion
-from lung_ssp.segmentation.predict import predict_probability
+from lung_ssp.segmentation.predict import PaddlePredictor, predict_probability
 from lung_ssp.segmentation.settings import SegmentationSettings
 
 
@@ -66,7 +66,7 @@ def evaluate_scan(
     """The measures of one scan; `figure` is written with `statement` below it."""
     volume, lesions = read_series(scan.series), scan.lesions()
     lungs = segment_lungs(volume, settings.parenchyma).mask
-    probability = predict_probability(network, volume, lungs, settings)
+    probability = predict_probability(PaddlePredictor(network), volume, lungs, settings)
     found = probability >= settings.nodules.threshold
     detection = detect(find_nodules(probability, volume, lungs, settings.nodules), lesions, volume)
     save_scan_figure(figure, volume, lesions, found, settings.slices.window_hu, f"{scan.patient}: {statement}")

@@ -7,6 +7,54 @@ from paddle import nn
 LEVELS = 5  # four downsamplings and four upsamplings between five sizes
 
 
+class Convolution(nn.Conv2D):
+    """Conv2D of stride 1 that keeps the size, in the form that is fastest on a CPU; a GPU takes Paddle's own.
+
+    Paddle's CPU kernel unfolds the input, and folds its gradient: all the input's channels, nine times for a 3x3. Where
+    the result has far fewer channels, the same convolution as a transposed one, with the kernel turned by 180 degrees
+    and its channels exchanged, unfolds and folds those fewer ones.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, size: int, bias_attr: bool | None = None) -> None:
+        super().__init__(in_channels, out_channels, size, padding=size // 2, bias_attr=bias_attr)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """(n, in_channels, h, w) to (n, out_channels, h, w)."""
+        if not on_cpu(x):
+            return nn.Conv2D.forward(self, x)  # tracing does not know super()
+        if self._is_faster_transposed(x.shape[2] * x.shape[3]):
+            turned = paddle.flip(self.weight, [2, 3]).transpose([1, 0, 2, 3])
+            return with_offset(F.conv2d_transpose(x, turned, padding=self._padding), self.bias)
+        return with_offset(F.conv2d(x, self.weight, padding=self._padding), self.bias)
+
+    def _is_faster_transposed(self, pixels: int) -> bool:
+        """Whether fewer channels are folded, on an image large enough that turning the kernel does not matter."""
+        return 2 * self._out_channels <= self._in_channels and 4 * self._out_channels <= pixels
+
+
+class UpConvolution(nn.Conv2DTranspose):
+    """Conv2DTranspose that doubles the size, its offset added as is fast on a CPU."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 2, stride=2)
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        """(n, in_channels, h, w) to (n, out_channels, 2 h, 2 w)."""
+        if not on_cpu(x):
+            return nn.Conv2DTranspose.forward(self, x)
+        return with_offset(F.conv2d_transpose(x, self.weight, stride=2), self.bias)
+
+
+def on_cpu(x: paddle.Tensor) -> bool:
+    """Whether x is computed on a CPU, here and now: an exported graph keeps the plain operations."""
+    return paddle.in_dynamic_mode() and x.place.is_cpu_place()
+
+
+def with_offset(x: paddle.Tensor, offset: paddle.Tensor | None) -> paddle.Tensor:
+    """Add one offset a channel, if there is any; the explicit expansion is several times faster on a CPU."""
+    return x if offset is None else x + offset.reshape([1, -1, 1, 1]).expand(x.shape)
+
+
 class Convolutions(nn.Layer):
     """Two 3x3 convolutions, each followed by a ReLU and, where asked for, batch normalisation before it."""
 
@@ -15,7 +63,7 @@ class Convolutions(nn.Layer):
         layers: list[nn.Layer] = []
         for channels in (in_channels, out_channels):
             # the normalisation has an offset of its own, so the convolution before it needs none
-            layers.append(nn.Conv2D(channels, out_channels, 3, padding=1, bias_attr=False if batch_norm else None))
+            layers.append(Convolution(channels, out_channels, 3, bias_attr=False if batch_norm else None))
             if batch_norm:
                 layers.append(nn.BatchNorm2D(out_channels))
             layers.append(nn.ReLU())
@@ -57,9 +105,7 @@ class Decoder(nn.Layer):
     def __init__(self, width: int, blocks: list[nn.Layer]) -> None:
         super().__init__()
         widths = level_widths(width)
-        self.upsamplings = nn.LayerList(
-            [nn.Conv2DTranspose(2 * channels, channels, 2, stride=2) for channels in reversed(widths[:-1])]
-        )
+        self.upsamplings = nn.LayerList([UpConvolution(2 * channels, channels) for channels in reversed(widths[:-1])])
         self.blocks = nn.LayerList(blocks)
 
     def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:

@@ -4,17 +4,22 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddleseg.cvlibs import manager
-from paddleseg.models.losses import CrossEntropyLoss
+
+from lung_ssp.training.distributed import total
 
 NODULE = 1
+EPSILON = 1e-8  # where no pixel counts
 
 
 @manager.LOSSES.add_component
 class DiceCrossEntropyLoss(nn.Layer):
-    """cross_entropy * PaddleSeg's mean cross-entropy + dice * (1 - soft Dice of the nodules over the whole batch).
+    """cross_entropy * mean cross-entropy of the pixels + dice * (1 - soft Dice of the nodules over the whole batch).
 
-    PaddleSeg's DiceLoss is not used: it averages the background in, takes each image by itself (most have no nodule)
-    and writes into the labels. The result has shape [1]: PaddleSeg 2.8's training loop indexes it.
+    PaddleSeg's losses are not used. Its DiceLoss averages the background in, takes each image by itself (most have no
+    nodule) and writes into the labels; its CrossEntropyLoss, whose bits these are, multiplies integers by floats, which
+    Paddle 3 refuses. The result has shape [1]: PaddleSeg 2.8's training loop indexes it.
+
+    The batch is that of all processes together (training/distributed.py).
 
     Args:
         cross_entropy: weight of the cross-entropy.
@@ -27,7 +32,6 @@ class DiceCrossEntropyLoss(nn.Layer):
         self, cross_entropy: float = 1.0, dice: float = 1.0, smooth: float = 1.0, ignore_index: int = 255
     ) -> None:
         super().__init__()
-        self.cross_entropy = CrossEntropyLoss(ignore_index=ignore_index)
         self.weights = (cross_entropy, dice)
         self.smooth = smooth
         self.ignore_index = ignore_index
@@ -35,13 +39,21 @@ class DiceCrossEntropyLoss(nn.Layer):
     def forward(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         """Logits (n, 2, h, w) and int64 labels (n, h, w) to the loss, shape [1]."""
         cross_entropy, dice = self.weights
-        total = cross_entropy * self.cross_entropy(logits, labels) + dice * self.dice_loss(logits, labels)
-        return total.reshape([1])
+        loss = cross_entropy * self.cross_entropy_loss(logits, labels) + dice * self.dice_loss(logits, labels)
+        return loss.reshape([1])
+
+    def cross_entropy_loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
+        """The cross-entropy's mean over the pixels that count."""
+        counts = (labels != self.ignore_index).astype("float32")
+        pixels = F.cross_entropy(
+            logits.transpose([0, 2, 3, 1]), labels, ignore_index=self.ignore_index, reduction="none"
+        ).squeeze(-1)
+        return total((pixels * counts).mean()) / (total(counts.mean()) + EPSILON)
 
     def dice_loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         """1 - (2 * overlap + smooth) / (predicted + true + smooth), summed over all pixels that count."""
         counts = (labels != self.ignore_index).astype("float32")
         predicted = F.softmax(logits, axis=1)[:, NODULE] * counts
         true = (labels == NODULE).astype("float32")
-        overlap = (predicted * true).sum()
-        return 1 - (2 * overlap + self.smooth) / (predicted.sum() + true.sum() + self.smooth)
+        overlap = total((predicted * true).sum())
+        return 1 - (2 * overlap + self.smooth) / (total(predicted.sum() + true.sum()) + self.smooth)

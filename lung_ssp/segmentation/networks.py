@@ -9,7 +9,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddleseg.cvlibs import manager
 
-from lung_ssp.segmentation.layers import LEVELS, Convolutions, Decoder, Encoder, level_widths
+from lung_ssp.segmentation.layers import LEVELS, Convolution, Convolutions, Decoder, Encoder, level_widths
 
 manager.MODELS.components_dict.pop("UNet", None)  # or add_component warns that it is replaced
 
@@ -34,7 +34,7 @@ class UNet(nn.Layer):
         self.decoder = Decoder(
             width, [Convolutions(2 * channels, channels, batch_norm=False) for channels in _from_the_smallest(width)]
         )
-        self.classifier = nn.Conv2D(width, num_classes, 1)
+        self.classifier = Convolution(width, num_classes, 1)
 
     def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
         """Images (n, in_channels, h, w) to a list with the logits (n, num_classes, h, w), as PaddleSeg expects."""
@@ -63,7 +63,7 @@ class ImprovedUNet(nn.Layer):
             width,
             [DenseBlock(2 * channels, channels, growth_rate, dense_layers) for channels in _from_the_smallest(width)],
         )
-        self.classifier = nn.Conv2D(width, num_classes, 1)
+        self.classifier = Convolution(width, num_classes, 1)
 
     def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
         """Images (n, in_channels, h, w) to a list with the logits (n, num_classes, h, w), as PaddleSeg expects."""
@@ -80,9 +80,9 @@ class DenseBlock(nn.Layer):
     def __init__(self, in_channels: int, out_channels: int, growth_rate: int, layers: int) -> None:
         super().__init__()
         self.layers = nn.LayerList(
-            [nn.Conv2D(in_channels + layer * growth_rate, growth_rate, 3, padding=1) for layer in range(layers)]
+            [Convolution(in_channels + layer * growth_rate, growth_rate, 3) for layer in range(layers)]
         )
-        self.transition = nn.Conv2D(in_channels + layers * growth_rate, out_channels, 1)
+        self.transition = Convolution(in_channels + layers * growth_rate, out_channels, 1)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """(n, in_channels, h, w) to (n, out_channels, h, w)."""

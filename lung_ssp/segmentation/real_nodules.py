@@ -13,7 +13,7 @@ from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.evaluate import summary
 from lung_ssp.segmentation.figures import save_nodule_figure
 from lung_ssp.segmentation.metrics import dice_by_lesion
-from lung_ssp.segmentation.predict import predict_probability
+from lung_ssp.segmentation.predict import PaddlePredictor, predict_probability
 from lung_ssp.segmentation.settings import SegmentationSettings
 
 SPACING_MM = (1.0, 1.0, 1.0)
@@ -63,7 +63,9 @@ def evaluate_real_nodules(
 
 def _segment(network: paddle.nn.Layer, settings: SegmentationSettings, cube: np.ndarray) -> np.ndarray:
     """bool (z, y, x): where a cube's probability reaches the threshold."""
-    probability = predict_probability(network, Volume(cube, SPACING_MM), np.ones(cube.shape, bool), settings)
+    probability = predict_probability(
+        PaddlePredictor(network), Volume(cube, SPACING_MM), np.ones(cube.shape, bool), settings
+    )
     return probability >= settings.nodules.threshold
 
 

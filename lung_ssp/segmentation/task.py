@@ -13,6 +13,7 @@ from lung_ssp.segmentation.figures import TRUTH, outlined
 from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.metrics import dice
 from lung_ssp.segmentation.predict import probability_of_images
+from lung_ssp.training.distributed import gathered, own_share, summed, wait_for_all
 
 PICTURES = 8
 VALIDATION_BATCH = 4  # slices at once; bounds the memory only
@@ -51,8 +52,8 @@ class SegmentationTask:
         self._validated: tuple[str, dict[str, float]] = ("", {})
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> Batch:
-        """The patches `indices`, each placed and changed at random."""
-        samples = [self.train_dataset.sample(int(index), rng) for index in indices]
+        """This process's share of the patches `indices`, each placed and changed at random."""
+        samples = own_share([self.train_dataset.sample(int(index), rng) for index in indices])
         return Batch(
             images=np.stack([sample["img"] for sample in samples]),
             labels=np.stack([sample["label"] for sample in samples]),
@@ -70,7 +71,9 @@ class SegmentationTask:
         predicted = probability_of_images(self.network, batch.images) > 0.5
         self.network.train()
         return {
-            "dice_train_value": foreground_dice(predicted, batch.labels, self.train_dataset.ignore_index),
+            "dice_train_value": foreground_dice(
+                gathered(predicted), gathered(batch.labels), self.train_dataset.ignore_index
+            ),
             "dice_validation_value": self.validate()["dice"],
         }
 
@@ -103,10 +106,14 @@ class SegmentationTask:
             for index, sample in samples.items()
         }
 
-    def _dice_by_scan(self) -> list[float]:
-        """The Dice of the nodules over each validation scan's slices, pooled within the scan."""
+    def _dice_by_scan(self) -> np.ndarray:
+        """The Dice of the nodules over each validation scan's slices, pooled within the scan; float64 (scans,)."""
         groups = self.val_dataset.indices_by_scan()
-        return [self._dice_of([self.val_dataset[index] for index in group]) for group in groups]
+        scores = np.zeros(len(groups))
+        for scan in own_share(np.arange(len(groups))):
+            scores[scan] = self._dice_of([self.val_dataset[index] for index in groups[scan]])
+        wait_for_all()  # one of them may have had a scan more
+        return summed(scores)
 
     def _dice_of(self, samples: list[dict[str, Any]]) -> float:
         labels = np.concatenate([sample["label"] for sample in samples])

@@ -13,10 +13,11 @@ from lung_ssp.config import load_config
 from lung_ssp.ct.nodules import Nodule, find_nodules
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError
+from lung_ssp.exported import Engine, load_exported
 from lung_ssp.files import write_json, write_text
 from lung_ssp.segmentation.build import build_network
 from lung_ssp.segmentation.evaluate import evaluate_segmentation
-from lung_ssp.segmentation.predict import predict_probability
+from lung_ssp.segmentation.predict import NodulePredictor, OnnxPredictor, PaddlePredictor, predict_probability
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.training.run import check_cohort, restore_best, run_config
@@ -29,11 +30,13 @@ class TrainedSegmenter:
     """A trained network in evaluation mode, and where it comes from.
 
     checkpoint: what training.run.restore_best tells of it.
+    predict: the same network, run by the engine that was asked for.
     """
 
     network: paddle.nn.Layer
     settings: SegmentationSettings
     checkpoint: dict[str, Any]
+    predict: NodulePredictor
 
     def find(self, volume: Volume, lungs: np.ndarray) -> list[Nodule]:
         """The nodule candidates of a scan, the most suspicious first; `lungs` is its mask, bool (z, y, x), not empty.
@@ -42,19 +45,22 @@ class TrainedSegmenter:
         """
         box = lung_box(lungs, volume.spacing, self.settings.slices.margin_mm)
         part, inside = volume.crop(box), lungs[box]
-        probability = predict_probability(self.network, part, inside, self.settings)
+        probability = predict_probability(self.predict, part, inside, self.settings)
         return [nodule.moved(box) for nodule in find_nodules(probability, part, inside, self.settings.nodules)]
 
 
-def load_segmenter(run: Path) -> TrainedSegmenter:
+def load_segmenter(run: Path, engine: Engine = "paddle") -> TrainedSegmenter:
     """The best checkpoint of a segmentation run.
 
     Raises:
-        ConfigError, CheckpointError: the folder holds no such run, or it is damaged.
+        ConfigError, CheckpointError: the folder holds no such run, or it or its export is damaged.
+        EnvironmentFault: the engine is missing.
     """
     settings = load_config(run_config(run), task="segmentation").settings
     network = build_network(run_config(run))
-    return TrainedSegmenter(network, settings, restore_best(run, network))
+    checkpoint = restore_best(run, network)
+    predict = OnnxPredictor(load_exported(run), network.in_channels) if engine == "onnx" else PaddlePredictor(network)
+    return TrainedSegmenter(network, settings, checkpoint, predict)
 
 
 def evaluate_segmentation_run(run: Path, real_nodules: Path | None) -> str:

@@ -18,6 +18,7 @@ from lung_ssp.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
+from lung_ssp.training.distributed import equalise, is_first, rank, wait_for_all
 from lung_ssp.training.logs import RunLog
 from lung_ssp.training.order import OrderState, SampleOrder
 from lung_ssp.training.precision import Precision
@@ -55,7 +56,10 @@ class Progress:
 class Trainer:
     """Everything one training moves; `progress` is where it stands.
 
-    The device is never waited for within a step: the losses stay on it until something is written.
+    The device is never waited for within a step: the losses stay on it until something is written. Of several
+    processes each has a trainer, which steps and measures together with the others (training/distributed.py).
+
+    log: None in every process but the first, which alone writes.
     """
 
     task: Task
@@ -63,14 +67,14 @@ class Trainer:
     scheduler: paddle.optimizer.lr.LRScheduler
     plan: Plan
     checkpoints: Path
-    log: RunLog
+    log: RunLog | None
     progress: Progress
     unchecked: list[paddle.Tensor] = field(default_factory=list)
 
     def step(self, drawn: StepBatch) -> None:
         """One update, and what is due after it."""
         step = self.progress.step = drawn.step
-        paddle.seed(int(seeds_of_step(self.plan.seed, step).generate_state(1)[0]))
+        paddle.seed(int(seeds_of_step(self.plan.seed, step).generate_state(rank() + 1)[-1]))
         losses = update(self.task, self.precision, drawn.batch)
         learning_rate = self.scheduler()
         self.scheduler.step()
@@ -86,6 +90,8 @@ class Trainer:
             self.validate()
         if last or step % checkpoint.every == 0:
             self.save(drawn.order)
+        if last or step % checkpoint.validate_every == 0 or step % checkpoint.every == 0:
+            wait_for_all()  # for the first process may have written a checkpoint
 
     def check_losses(self) -> None:
         """Look at the losses since the last look.
@@ -103,29 +109,35 @@ class Trainer:
     def write_log(self, drawn: StepBatch, losses: dict[str, paddle.Tensor], learning_rate: float) -> None:
         """Write what is due at this step to the CSV file and to VisualDL."""
         step = self.progress.step
-        if step % self.plan.log.scalars_every == 0:
+        if self.log and step % self.plan.log.scalars_every == 0:
             curves = {f"loss/{name}": float(value) for name, value in losses.items()}
             self.log.scalars(step, {**curves, **self.task.scalars(), "learning_rate": learning_rate})
         if step % self.plan.log.every == 0:
             with self.precision.autocast():
                 measured = {"loss_total_value": float(losses["total"]), **self.task.log_values(drawn.batch)}
-            self.log.row({"global_step_value": step, "epoch": drawn.order.epoch, **measured})
-            self.log.scalars(step, measured)
-            self.log.histograms(step, self.task.histograms())
+            if self.log:
+                self.log.row({"global_step_value": step, "epoch": drawn.order.epoch, **measured})
+                self.log.scalars(step, measured)
+                self.log.histograms(step, self.task.histograms())
 
     def validate(self) -> None:
         """Measure on the validation samples; keep the weights if they are the best so far."""
         with self.precision.autocast():
             measured = self.task.validate()
-        self.log.scalars(self.progress.step, measured)
+        if self.log:
+            self.log.scalars(self.progress.step, measured)
         score = measured[self.task.score_name]
-        if self.progress.best_score is None or score > self.progress.best_score:
-            self.progress.best_score, self.progress.best_step = score, self.progress.step
+        if self.progress.best_score is not None and score <= self.progress.best_score:
+            return
+        self.progress.best_score, self.progress.best_step = score, self.progress.step
+        if self.log:
             state = {"score_name": self.task.score_name, "score": score}
             save_checkpoint(self.checkpoints, BEST, self.progress.step, network_arrays(self.task.network), state)
 
     def save(self, order: OrderState) -> None:
         """Write all that the rest of the training depends on."""
+        if self.log is None:
+            return
         network, optimizer = self.task.network, self.precision.optimizer
         arrays = {**network_arrays(network), **optimizer_arrays(optimizer, network)}
         state = {
@@ -186,12 +198,15 @@ def train(
     if progress.step >= plan.steps:
         return progress
 
-    log = RunLog(folder, task.log_name, task.log_columns, positions)
+    wait_for_all()  # have read the checkpoint, before the first process writes another
+    equalise(task.network)
+    log = RunLog(folder, task.log_name, task.log_columns, positions) if is_first() else None
     trainer = Trainer(task, precision, scheduler, plan, checkpoints, log, progress)
-    if positions is None:
+    if log and positions is None:
         log.images(task.images())
         log.hyperparameters(plan.hyperparameters, list(task.log_columns[2:]))
         trainer.save(order.state())
+    wait_for_all()
     task.network.train()
     steps = range(progress.step + 1, plan.steps + 1)
     with (
@@ -201,5 +216,6 @@ def train(
         for drawn in coming:
             trainer.step(drawn)
             bar.update()
-    log.close()
+    if log:
+        log.close()
     return progress

@@ -13,9 +13,12 @@ def make_scheduler(settings: PolynomialDecaySettings, steps: int) -> paddle.opti
 
 
 def make_optimizer(
-    settings: AdamSettings, network: paddle.nn.Layer, scheduler: paddle.optimizer.lr.LRScheduler
+    settings: AdamSettings,
+    network: paddle.nn.Layer,
+    scheduler: paddle.optimizer.lr.LRScheduler,
+    weight_decay: float = 0.0,
 ) -> paddle.optimizer.Optimizer:
-    """Adam over the network's trainable parameters.
+    """Adam over the network's trainable parameters, with an L2 penalty of `weight_decay` on all of them.
 
     Parameters are grouped by the learning-rate multiple they carry: a group's multiple scales whatever the
     scheduler sets, and Paddle's update of many tensors at once takes one rate for the tensors it is given.
@@ -27,5 +30,6 @@ def make_optimizer(
     return getattr(paddle.optimizer, settings.type)(
         learning_rate=scheduler,
         parameters=[{"params": group, "learning_rate": multiple} for multiple, group in groups.items()],
+        weight_decay=weight_decay or None,
         use_multi_tensor=True,
     )

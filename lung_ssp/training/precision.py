@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 
 from lung_ssp.errors import ConfigError
+from lung_ssp.training.distributed import average_gradients
 from lung_ssp.training.settings import ComputeSettings
 
 HALF_PRECISION_CAPABILITY = 7  # the first GPUs with float16 matrix units (V100)
@@ -38,7 +39,7 @@ class Precision:
             check_device(self.level)
         if self.level == "O2":
             paddle.amp.decorate(network, optimizer, level="O2")
-        self._mixed, self.optimizer = mixed, optimizer
+        self._mixed, self._network, self.optimizer = mixed, network, optimizer
         self._scaler = paddle.amp.GradScaler(enable=mixed, init_loss_scaling=settings.init_loss_scaling)
 
     def autocast(self) -> AbstractContextManager[None]:
@@ -48,6 +49,7 @@ class Precision:
     def update(self, loss: paddle.Tensor) -> None:
         """One step of the optimizer down the gradient of `loss`, whose gradients are cleared afterwards."""
         self._scaler.scale(loss).backward()
+        average_gradients(self._network)
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.optimizer.clear_grad()

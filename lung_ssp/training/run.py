@@ -8,6 +8,7 @@ import yaml
 
 from lung_ssp.errors import CheckpointError
 from lung_ssp.files import read_json, write_json, write_text
+from lung_ssp.launch import WORKER_LOGS
 from lung_ssp.training.checkpoint import load_checkpoint, restore_network
 
 CONFIG_FILE, ENVIRONMENT_FILE, COHORT_FILE = "config.yml", "environment.json", "cohort.json"
@@ -42,7 +43,9 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
                 "--output."
             )
         check_cohort(folder, cohort)
-    elif folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not starts)):
+    elif folder.exists() and (
+        not folder.is_dir() or (any(path.name != WORKER_LOGS for path in folder.iterdir()) and not starts)
+    ):
         raise CheckpointError(f"{folder} holds something that is not a run: name another --output.")
     write_json(environment_path, [*starts, environment])
     if not begun:

@@ -74,6 +74,24 @@ def test_the_gradient_of_one_alpha_is_the_one_computed_by_hand() -> None:
     assert unit.alphas.grad.tolist() == [[2.0, 3.0], [2.0, 3.0]]
 
 
+@pytest.mark.parametrize("shape", [(5, 3), (5, 3, 4, 2)])
+@pytest.mark.parametrize("channels", [None, 3])
+def test_gradients_are_those_of_the_formula(channels: int | None, shape: tuple[int, ...]) -> None:
+    unit = CrossStitch([[0.9, 0.1], [0.3, 0.7]], channels)
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=shape).astype(np.float32) for _ in range(4)]
+    a, b = (paddle.to_tensor(array, stop_gradient=False) for array in arrays[:2])
+    gradients = arrays[2:]
+    paddle.autograd.backward(list(unit(a, b)), [paddle.to_tensor(gradient) for gradient in gradients])
+    axes = tuple(axis for axis in range(len(shape)) if channels is None or axis != 1)
+    for i in range(2):
+        for j in range(2):
+            by_hand = (gradients[i] * arrays[j]).sum(axis=axes)
+            np.testing.assert_allclose(unit.alphas.grad.numpy()[i, j], by_hand, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(a.grad.numpy(), 0.9 * gradients[0] + 0.3 * gradients[1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(b.grad.numpy(), 0.1 * gradients[0] + 0.7 * gradients[1], rtol=1e-5, atol=1e-6)
+
+
 def test_mean_alphas_are_the_initial_ones_whatever_the_granularity() -> None:
     for unit in all_units(MIXED, (4, 3, 2, 2)):
         np.testing.assert_allclose(between_tasks(unit.alphas.numpy()), MIXED, atol=1e-6)

@@ -61,7 +61,7 @@ def test_the_image_diagnosis_is_there_and_the_pathology_is_not(found: tuple[Find
 
 def test_table_and_figure_say_so(found: tuple[Finding, Volume], tmp_path: Path) -> None:
     finding, volume = found
-    line = text_table([finding], "notice", {}, tmp_path, ()).splitlines()[-3]
+    line = text_table([finding], "notice", {}, {}, tmp_path, ()).splitlines()[-4]
     assert line.endswith(" / no slide") and "nan" not in line
     lungs = np.zeros(volume.shape, bool)
     lungs[:, 10:50, 10:50] = True

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.diagnosis.pipeline import diagnose_series
-from lung_ssp.errors import LungSspError, SeriesError
+from lung_ssp.errors import CheckpointError, LungSspError, SeriesError
 from lung_ssp.files import read_json, write_json
 
 
@@ -98,3 +98,40 @@ def test_a_run_that_does_not_tell_its_sections_is_refused(
     write_json(copy / "cohort.json", {"name": "x", "synthetic": True, "fingerprint": "y"})
     with pytest.raises(LungSspError, match="how its sections were made"):
         diagnose_series(series, runs[0], copy, tmp_path / "out")
+
+
+def test_exported_networks_run_by_default_and_find_the_same(
+    diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("paddle2onnx", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    from lung_ssp.export import export_run
+
+    copies = [shutil.copytree(run, tmp_path / run.name) for run in runs]
+    for run in copies:
+        export_run(run)
+    printed = diagnose_series(series, *copies, tmp_path / "out")
+    reports = [read_json(folder / "findings.json") for folder in (diagnosis[0], tmp_path / "out")]
+    assert reports[0]["engines"] == {"segmentation": "paddle", "classification": "paddle"}
+    assert reports[1]["engines"] == {"segmentation": "onnx", "classification": "onnx"}
+    assert "segmentation by Paddle, classification by Paddle" in diagnosis[1]
+    assert "segmentation by ONNX Runtime, classification by ONNX Runtime" in printed
+    for one, other in zip(*(report["findings"] for report in reports), strict=True):
+        for task in ("image_diagnosis", "pathology_diagnosis"):
+            assert list(one[task].values()) == pytest.approx(list(other[task].values()), abs=1e-3)
+
+
+def test_an_engine_that_was_asked_for_is_not_replaced(series: Path, runs: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="has not been exported"):
+        diagnose_series(series, *runs, tmp_path / "out", engine="onnx")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_time_of_every_step_is_told(diagnosis: tuple[Path, str]) -> None:
+    out, printed = diagnosis
+    seconds = read_json(out / "findings.json")["seconds"]
+    assert list(seconds) == ["loading", "reading", "lungs", "segmentation", "classification", "figures"]
+    last = printed.splitlines()[-1]
+    assert all(f"{step} " in last for step in seconds)
+    total = float(last.rsplit("together ", 1)[1].removesuffix(" s"))
+    assert total == pytest.approx(sum(seconds.values()), abs=0.1)

@@ -90,3 +90,9 @@ def test_slices_of_another_grid_are_refused(slice_cohort, tmp_path):
     path = with_cohort("unet.yml", slice_cohort, tmp_path, slices={"spacing_mm": [2.5, 2.0, 2.0]})
     with pytest.raises(CohortError, match="made with"):
         build_segmentation(path)
+
+
+def test_a_cohort_without_slices_is_refused_in_its_own_words(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CohortError, match="has no scans to segment"):
+        build_segmentation(with_cohort("unet.yml", tmp_path / "empty", tmp_path))

@@ -5,7 +5,7 @@ import paddle
 import pytest
 from paddleseg.cvlibs import manager
 
-from lung_ssp.segmentation.layers import crop_to, halve, level_widths
+from lung_ssp.segmentation.layers import Convolution, UpConvolution, crop_to, halve, level_widths
 from lung_ssp.segmentation.networks import DenseBlock, ImprovedUNet, UNet
 
 NETWORKS = {
@@ -130,3 +130,47 @@ def test_crop_cuts_the_end_and_leaves_the_right_size_alone():
     image = paddle.arange(16, dtype="float32").reshape([1, 1, 4, 4])
     assert crop_to(image, paddle.zeros([1, 1, 3, 3])).numpy()[0, 0].tolist() == [[0, 1, 2], [4, 5, 6], [8, 9, 10]]
     assert crop_to(image, paddle.zeros([1, 7, 4, 4])) is image
+
+
+@pytest.mark.parametrize(
+    ("in_channels", "out_channels", "size", "transposed"),
+    [(6, 2, 3, True), (5, 2, 1, True), (2, 6, 3, False), (64, 32, 3, False)],
+)
+@pytest.mark.parametrize("bias_attr", [None, False])
+def test_a_convolution_is_paddles_in_values_and_gradients(in_channels, out_channels, size, transposed, bias_attr):
+    ours = Convolution(in_channels, out_channels, size, bias_attr)
+    theirs = paddle.nn.Conv2D(in_channels, out_channels, size, padding=size // 2, bias_attr=bias_attr)
+    assert set(ours.state_dict()) == set(theirs.state_dict())
+    theirs.set_state_dict(ours.state_dict())
+    assert ours._is_faster_transposed(9 * 7) == transposed
+    same_values_and_gradients(ours, theirs, images(2, in_channels, 9, 7), images(2, out_channels, 9, 7, seed=1))
+
+
+def test_an_up_convolution_is_paddles_in_values_and_gradients():
+    ours, theirs = UpConvolution(6, 3), paddle.nn.Conv2DTranspose(6, 3, 2, stride=2)
+    theirs.set_state_dict(ours.state_dict())
+    same_values_and_gradients(ours, theirs, images(2, 6, 4, 5), images(2, 3, 8, 10, seed=1))
+
+
+def same_values_and_gradients(ours, theirs, image, gradient):
+    seen = []
+    for layer in (ours, theirs):
+        x = image.detach()
+        x.stop_gradient = False
+        if layer.bias is not None:
+            layer.bias.set_value(paddle.arange(layer.bias.shape[0], dtype="float32"))
+        result = layer(x)
+        result.backward(gradient)
+        seen.append([result, x.grad, *(parameter.grad for parameter in layer.parameters())])
+    assert len(seen[0]) == len(seen[1])
+    for one, other in zip(*seen, strict=True):
+        assert np.abs(other.numpy()).max() > 0.1
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_traced_convolution_keeps_the_plain_operation():
+    spec = [paddle.static.InputSpec([None, 6, None, None])]
+    traced = paddle.jit.to_static(Convolution(6, 2, 3), input_spec=spec, full_graph=True)
+    operations = [operation.type for operation in traced.forward.concrete_program.main_program.block(0).ops]
+    assert "conv2d" in operations
+    assert "conv2d_transpose" not in operations

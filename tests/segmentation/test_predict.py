@@ -6,7 +6,12 @@ import pytest
 
 from lung_ssp.ct.volume import Volume
 from lung_ssp.segmentation.networks import ImprovedUNet
-from lung_ssp.segmentation.predict import predict_probability, probability_of_images, probability_of_slices
+from lung_ssp.segmentation.predict import (
+    PaddlePredictor,
+    predict_probability,
+    probability_of_images,
+    probability_of_slices,
+)
 from lung_ssp.segmentation.settings import SegmentationSettings
 
 
@@ -45,7 +50,7 @@ def test_the_result_lies_where_the_scan_lies(settings, spacing):
     volume = blob(shape, spacing, origin=(40.0, -30.0, 7.0))
     lungs = np.zeros(shape, bool)
     lungs[2:-2, 8:-8, 8:-8] = True
-    probability = predict_probability(Brightness(), volume, lungs, settings)
+    probability = predict_probability(PaddlePredictor(Brightness()), volume, lungs, settings)
     assert probability.shape == shape and probability.dtype == np.float32
     assert (probability[~lungs] == 0).all()
     expected = (volume.hu + 1000) / 1400
@@ -55,7 +60,7 @@ def test_the_result_lies_where_the_scan_lies(settings, spacing):
 def test_slices_go_in_batches_of_a_size_that_the_network_can_halve(settings):
     volume = blob((18, 50, 60), (2.5, 1.4, 1.4))
     network = Brightness()
-    predict_probability(network, volume, np.ones(volume.shape, bool), settings)
+    predict_probability(PaddlePredictor(network), volume, np.ones(volume.shape, bool), settings)
     assert network.seen == [[5, 3, 64, 64]] * 3 + [[3, 3, 64, 64]]
 
 
@@ -70,11 +75,11 @@ def test_padding_is_cut_off_again():
 def test_batches_do_not_change_the_result():
     paddle.seed(0)
     network = ImprovedUNet(width=2)
-    network.eval()
     slices = np.random.default_rng(0).random((7, 32, 32), dtype=np.float32)
-    whole = probability_of_slices(network, slices, batch_size=7)
+    predict = PaddlePredictor(network)
+    whole = probability_of_slices(predict, slices, batch_size=7)
     assert whole.shape == (7, 32, 32) and np.ptp(whole) > 0.01
-    np.testing.assert_allclose(probability_of_slices(network, slices, batch_size=2), whole, atol=1e-6)
+    np.testing.assert_allclose(probability_of_slices(predict, slices, batch_size=2), whole, atol=1e-6)
 
 
 def test_the_network_is_left_in_evaluation_mode(settings):
@@ -82,6 +87,8 @@ def test_the_network_is_left_in_evaluation_mode(settings):
     network = ImprovedUNet(width=1)
     network.train()
     volume = blob((16, 40, 40), (2.5, 1.4, 1.4))
-    one, two = (predict_probability(network, volume, np.ones(volume.shape, bool), settings) for _ in range(2))
+    one, two = (
+        predict_probability(PaddlePredictor(network), volume, np.ones(volume.shape, bool), settings) for _ in range(2)
+    )
     assert not network.training
     assert np.array_equal(one, two)  # no averages of batch normalisation moved in between

@@ -25,7 +25,7 @@ def segmenter(runs: tuple[Path, Path]) -> TrainedSegmenter:
 def test_candidates_are_those_of_the_whole_scan(segmenter, series):
     volume = read_series(series)
     lungs = segment_lungs(volume, segmenter.settings.parenchyma).mask
-    probability = predict_probability(segmenter.network, volume, lungs, segmenter.settings)
+    probability = predict_probability(segmenter.predict, volume, lungs, segmenter.settings)
     highest = float(np.quantile(probability[lungs], 0.999))  # untrained weights find some things then
     nodules = segmenter.settings.nodules.model_copy(update={"threshold": highest, "min_diameter_mm": 0.0})
     chosen = replace(segmenter, settings=segmenter.settings.model_copy(update={"nodules": nodules}))

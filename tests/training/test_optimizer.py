@@ -56,3 +56,24 @@ def test_a_constant_rate_stays_exactly_constant() -> None:
         rates.append(scheduler())
         scheduler.step()
     assert set(rates) == {0.001}
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_many_tensors_at_once_are_updated_as_one_by_one(weight_decay: float) -> None:
+    weights = []
+    for together in (True, False):
+        paddle.seed(0)
+        network = paddle.nn.Sequential(paddle.nn.Linear(5, 7), paddle.nn.ReLU(), paddle.nn.Linear(7, 2))
+        scheduler = make_scheduler(PolynomialDecaySettings(), steps=30)
+        optimizer = (
+            make_optimizer(AdamSettings(), network, scheduler, weight_decay)
+            if together
+            else paddle.optimizer.Adam(scheduler, parameters=network.parameters(), weight_decay=weight_decay)
+        )
+        rng = np.random.default_rng(0)
+        for _ in range(10):
+            (network(paddle.to_tensor(rng.normal(size=(8, 5)).astype("float32"))) ** 2).mean().backward()
+            optimizer.step()
+            optimizer.clear_grad()
+        weights.append(np.concatenate([parameter.numpy().ravel() for parameter in network.parameters()]))
+    np.testing.assert_allclose(*weights, atol=1e-6)

@@ -1,0 +1,52 @@
+"""What a configuration file describes, built by the product's own builders and ready to be timed."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from lung_ssp.benchmark.counting import count, trainable
+from lung_ssp.classification.build import build_classification
+from lung_ssp.classification.networks import TwoTaskClassifier
+from lung_ssp.classification.task import ClassificationTask
+from lung_ssp.config import load_config
+from lung_ssp.segmentation.build import build_network, build_segmentation
+from lung_ssp.segmentation.task import SegmentationTask
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A task with its seeded network and what trains it; `settings` are those of the task."""
+
+    settings: Any
+    task: ClassificationTask | SegmentationTask
+    optimizer: paddle.optimizer.Optimizer
+    scheduler: paddle.optimizer.lr.LRScheduler
+
+
+def build_subject(path: Path) -> Subject:
+    """The subject of a configuration file.
+
+    Raises:
+        LungSspError: the configuration or its cohort is at fault.
+    """
+    settings = load_config(path).settings
+    if settings.task == "segmentation":
+        return Subject(settings, *build_segmentation(path))
+    return Subject(settings, *build_classification(settings)[:3])
+
+
+def count_network(path: Path, inputs: Sequence[np.ndarray]) -> dict[str, int]:
+    """What counting.py counts of a configuration's network on a batch; of one with two inputs only the parameters.
+
+    How much a network of two inputs computes depends on how many of the sections have a slide. The network is one of
+    its own: counting traces it, and leaves its layers traced.
+    """
+    settings = load_config(path).settings
+    network = build_network(path) if settings.task == "segmentation" else TwoTaskClassifier(settings.model)
+    if len(inputs) > 1:
+        return {"parameters": trainable(network)}
+    return asdict(count(network, inputs))

@@ -1,0 +1,125 @@
+"""What is measured is the product's own step on the product's own batches."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lung_ssp.benchmark.cases import Case
+from lung_ssp.benchmark.inputs import inference_batches, training_batches
+from lung_ssp.benchmark.measure import Request, measure, write_config
+from lung_ssp.benchmark.subject import Subject, build_subject
+from lung_ssp.benchmark.synthetic import write_noise_cohort
+from lung_ssp.config import load_config
+from lung_ssp.training.batches import batches
+from lung_ssp.training.loop import update
+from lung_ssp.training.order import SampleOrder
+from lung_ssp.training.precision import Precision
+
+TASKS = ("classification", "segmentation")
+SHARING: dict[str, Any] = {"classification": "partial_soft_sharing", "segmentation": ""}
+
+
+def case_of(task: Any, phase: Any, source: Any = "synthetic", engine: Any = "paddle", batch_size: int = 0) -> Case:
+    default = {"classification": 6, "segmentation": 2}[task]
+    return Case(task, phase, SHARING[task], "O0", source, batch_size or default, engine)
+
+
+def request_of(config: Path, case: Case, warmup: int = 1, steps: int = 2) -> Request:
+    return Request(case, load_config(config, case.overrides()).tree, "cpu", warmup, steps)
+
+
+def on_noise(config: Path, folder: Path) -> Path:
+    """The same configuration on a cohort of noise, which stands in for a real one."""
+    settings = load_config(config).settings
+    write_noise_cohort(folder / "cohort", settings, seed=5)
+    return write_config(request_of(config, case_of(settings.task, "training")), folder)
+
+
+@pytest.fixture(params=TASKS)
+def subject(request: pytest.FixtureRequest, small_configs: dict[str, Path], tmp_path: Path) -> Subject:
+    return build_subject(on_noise(small_configs[request.param], tmp_path))
+
+
+def arrays(batch: Any) -> list[np.ndarray]:
+    """A training batch's images and labels."""
+    labels = batch.labels.values() if isinstance(batch.labels, dict) else [batch.labels]
+    return [batch.images, *labels]
+
+
+def test_real_batches_are_those_of_the_training(subject: Subject) -> None:
+    settings, task = subject.settings, subject.task
+    order = SampleOrder(task.size, settings.batch_size, settings.seed)
+    with (
+        training_batches(case_of(settings.task, "training", "real"), subject) as measured,
+        batches(task.load, order, settings.seed, range(1, 4), ahead=0) as trained,
+    ):
+        for expected, found in zip(trained, measured, strict=False):
+            assert found.step == expected.step
+            for a, b in zip(arrays(expected.batch), arrays(found.batch), strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_synthetic_input_is_one_batch_again_and_again(subject: Subject) -> None:
+    with training_batches(case_of(subject.settings.task, "training"), subject) as coming:
+        first = next(coming)
+        assert next(coming) is first
+        assert len(first.batch.images) == subject.settings.batch_size
+    coming = inference_batches(case_of(subject.settings.task, "inference", batch_size=5), subject)
+    assert next(coming) is (again := next(coming))
+    assert len(again[0]) == 5
+
+
+def test_the_steps_are_the_trainings_own(small_configs: dict[str, Path], tmp_path: Path) -> None:
+    config = on_noise(small_configs["classification"], tmp_path)
+    found = measure(request_of(config, case_of("classification", "training", "real"), warmup=2, steps=3))
+    subject = build_subject(config)
+    settings, task = subject.settings, subject.task
+    precision = Precision(settings.compute, task.network, subject.optimizer)
+    task.network.train()
+    with batches(task.load, SampleOrder(task.size, 6, settings.seed), settings.seed, range(1, 6), 0) as coming:
+        losses = [float(update(task, precision, drawn.batch)["total"]) for drawn in coming]
+    assert found["outcome"] == losses[-1] != losses[-2]
+
+
+@pytest.mark.parametrize("phase", ["training", "inference"])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_case_is_measured_without_a_cohort(small_configs: dict[str, Path], task: str, phase: str) -> None:
+    request = request_of(small_configs[task], case_of(task, phase), steps=3)
+    result = measure(request)
+    assert len(result["step_seconds"]) == len(result["reader_seconds"]) == 3
+    assert all(0 <= read < step for read, step in zip(result["reader_seconds"], result["step_seconds"], strict=True))
+    assert result["memory_mb"].keys() == {"resident"} and result["memory_mb"]["resident"] > 100
+    assert result["counts"]["step_flops"] > 2 * result["counts"]["forward_flops"] > 0
+    assert result["matrix_product_gflops"] > 0
+    assert measure(request)["outcome"] == result["outcome"]
+
+
+@pytest.mark.parametrize("phase", ["training", "inference"])
+@pytest.mark.parametrize("task", TASKS)
+def test_pytorch_comes_to_the_same(small_configs: dict[str, Path], task: str, phase: str) -> None:
+    pytest.importorskip("torch", reason="the comparison with PyTorch needs PyTorch")
+    ours, theirs = (
+        measure(request_of(small_configs[task], case_of(task, phase, engine=engine), steps=5))["outcome"]
+        for engine in ("paddle", "torch")
+    )
+    assert theirs == pytest.approx(ours, abs=1e-4)
+
+
+def test_two_inputs_are_measured_but_not_counted(small_configs: dict[str, Path]) -> None:
+    config = load_config(small_configs["classification"], ["model.two_inputs=true"])
+    result = measure(Request(case_of("classification", "training"), config.tree, "cpu", 0, 1))
+    assert result["counts"].keys() == {"parameters"}
+    assert np.isfinite(result["outcome"])
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_onnx_runtime_comes_to_the_same(small_configs: dict[str, Path], task: str) -> None:
+    for package in ("paddle2onnx", "onnxruntime"):
+        pytest.importorskip(package, reason="the comparison with ONNX Runtime needs the extra onnx")
+    paddles, onnx = (
+        measure(request_of(small_configs[task], case_of(task, "inference", engine=engine), steps=1))["outcome"]
+        for engine in ("paddle", "onnx")
+    )
+    assert onnx == pytest.approx(paddles, abs=1e-4)

@@ -1,0 +1,117 @@
+"""A run's best network as an ONNX file that computes the same, and nothing written where it does not."""
+
+import hashlib
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from lung_ssp import export
+from lung_ssp.classification.build import load_classifier
+from lung_ssp.cohort.classes import TASK_NAMES
+from lung_ssp.errors import CheckpointError, EnvironmentFault
+from lung_ssp.exported import load_exported
+from lung_ssp.files import read_json
+from lung_ssp.segmentation.trained import load_segmenter
+
+pytest.importorskip("paddle2onnx", reason="the extra onnx is not installed")
+pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+
+
+@pytest.fixture(scope="module")
+def exported(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Copies of a segmentation run and a classification run, both exported."""
+    folder = tmp_path_factory.mktemp("exported")
+    copies = shutil.copytree(runs[0], folder / "segmentation"), shutil.copytree(runs[1], folder / "classification")
+    for run in copies:
+        export.export_run(run)
+    return copies
+
+
+def test_the_facts_tell_the_weights_and_the_file(exported: tuple[Path, Path]) -> None:
+    for run in exported:
+        facts = read_json(run / "export" / "export.json")
+        assert facts["weights_fingerprint"] == read_json(run / "checkpoints" / "best.json")["sha256"][:16]
+        assert facts["sha256"] == hashlib.sha256((run / "export" / "network.onnx").read_bytes()).hexdigest()
+        assert facts["greatest_difference"] <= 1e-4
+        assert sorted(path.name for path in (run / "export").iterdir()) == ["export.json", "network.onnx"]
+
+
+@pytest.mark.parametrize("size", [(17, 30), (48, 64), (112, 16)])
+def test_a_segmentation_network_takes_images_of_any_size_and_number(
+    exported: tuple[Path, Path], size: tuple[int, int]
+) -> None:
+    paddles, onnx = (load_segmenter(exported[0], engine).predict for engine in ("paddle", "onnx"))
+    images = np.random.default_rng(1).random((3, onnx.in_channels, *size), dtype=np.float32)
+    expected = paddles(images)
+    assert expected.shape == (3, *size) and np.ptp(expected) > 1e-3
+    np.testing.assert_allclose(onnx(images), expected, atol=1e-5)
+
+
+def test_a_classification_network_gives_both_tasks_logits(exported: tuple[Path, Path]) -> None:
+    paddles, onnx = (load_classifier(exported[1], engine) for engine in ("paddle", "onnx"))
+    assert paddles.exported is None and onnx.exported is not None
+    size = onnx.settings.model.image_size
+    sections = np.random.default_rng(1).random((7, 1, size, size), dtype=np.float32)
+    one, other = paddles.logits(sections), onnx.logits(sections)
+    assert tuple(one) == tuple(other) == TASK_NAMES
+    assert np.abs(one["image"] - one["pathology"]).max() > 1e-3  # else an exchange of the two would not be seen
+    for task in TASK_NAMES:
+        np.testing.assert_allclose(other[task], one[task], atol=1e-4)
+
+
+def test_an_export_that_computes_something_else_is_not_written(
+    runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(runs[0], tmp_path / "run")
+    to_onnx = export.to_onnx
+
+    def of_other_weights(exportable: export.Exportable) -> bytes:
+        other = load_segmenter(run).network
+        for parameter in other.parameters():
+            parameter.set_value(parameter + 0.1)
+        return to_onnx(export.Exportable(other, exportable.shapes, exportable.sizes_vary, exportable.fingerprint))
+
+    monkeypatch.setattr(export, "to_onnx", of_other_weights)
+    with pytest.raises(CheckpointError, match=r"differs from Paddle's network by .* more than 0\.0001"):
+        export.export_run(run)
+    assert not (run / "export").exists()
+
+
+def test_a_difference_that_is_no_number_is_too_large(
+    runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(runs[0], tmp_path / "run")
+    monkeypatch.setattr(export, "greatest_difference", lambda *_: float("nan"))
+    with pytest.raises(CheckpointError, match="differs from Paddle's network by nan"):
+        export.export_run(run)
+    assert not (run / "export").exists()
+
+
+def test_weights_that_changed_since_are_not_run(exported: tuple[Path, Path], tmp_path: Path) -> None:
+    run = shutil.copytree(exported[0], tmp_path / "run")
+    assert load_exported(run) is not None
+    facts = (run / "checkpoints" / "best.json").read_text()
+    (run / "checkpoints" / "best.json").write_text(
+        facts.replace(read_json(run / "checkpoints" / "best.json")["sha256"], "0" * 64)
+    )
+    with pytest.raises(CheckpointError, match="holds other weights"):
+        load_exported(run)
+
+
+def test_a_network_of_two_inputs_is_refused(monkeypatch: pytest.MonkeyPatch, runs: tuple[Path, Path]) -> None:
+    trained = load_classifier(runs[1])
+    model = trained.settings.model.model_copy(update={"two_inputs": True})
+    both = type(trained)(trained.network, trained.settings.model_copy(update={"model": model}), trained.checkpoint)
+    monkeypatch.setattr(export, "load_classifier", lambda _: both)
+    with pytest.raises(CheckpointError, match="two inputs, which cannot be exported"):
+        export.open_exportable(runs[1])
+
+
+def test_a_missing_exporter_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "paddle2onnx", None)
+    with pytest.raises(EnvironmentFault, match=r"pip install paddle2onnx==1\.3\.1"):
+        export.to_onnx(export.Exportable(paddle.nn.Linear(2, 2), ((1, 2),), False, ""))

@@ -1,0 +1,119 @@
+"""Two processes with half a batch each are one process with the batch."""
+
+import itertools
+import json
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from lung_ssp.errors import TrainingError
+from lung_ssp.training import distributed
+from lung_ssp.training.batch_norm import SynchronisedBatchNorm, synchronise_batch_norm
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+WORKER = Path(__file__).with_name("parallel_worker.py")
+
+
+@pytest.fixture(scope="module")
+def found_by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with what two processes found, and said, together."""
+    folder = tmp_path_factory.mktemp("two")
+    launcher = [
+        sys.executable,
+        "-m",
+        "paddle.distributed.launch",
+        "--nproc_per_node",
+        "2",
+        "--log_dir",
+        folder / "logs",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launcher, WORKER, folder], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+def test_loss_gradients_and_moving_averages_are_those_of_one_process(found_by_two: Path) -> None:
+    worker = runpy.run_path(str(WORKER))
+    paddle.seed(0)
+    alone = worker["results"](worker["make_network"](), worker["make_batch"]())
+    with np.load(found_by_two / "found.npz") as file:
+        together = {name: file[name] for name in file.files}
+    assert set(together) == set(alone)
+    for name, expected in alone.items():
+        scale = np.abs(expected).max()
+        assert together[name] == pytest.approx(expected, abs=1e-5 * scale), name
+
+
+def test_parts_are_joined_in_order_and_numbers_added_up(found_by_two: Path) -> None:
+    said = json.loads((found_by_two / "said.json").read_text())
+    assert said == {
+        "gathered": [0, 1, 2, 10, 11, 12],
+        "gathered flags": [True, True, False, True],
+        "summed": [10, 12, 14],
+        "shares": [0 + 2 + 4 + 6 + 8, 1 + 3 + 5 + 7 + 9],
+    }
+
+
+def test_one_process_does_nothing() -> None:
+    distributed.join()
+    assert (distributed.processes(), distributed.rank(), distributed.is_first()) == (1, 0, True)
+    tensor, array = paddle.ones([2]), np.arange(4)
+    assert distributed.total(tensor) is tensor
+    assert distributed.summed(array) is array
+    assert distributed.gathered(array) is array
+    assert list(distributed.own_share(array)) == [0, 1, 2, 3]
+    network = paddle.nn.Sequential(paddle.nn.BatchNorm1D(2))
+    synchronise_batch_norm(network)
+    assert isinstance(network[0], paddle.nn.BatchNorm1D)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 4])
+def test_every_item_is_of_one_process(monkeypatch: pytest.MonkeyPatch, processes: int) -> None:
+    monkeypatch.setattr(distributed, "processes", lambda: processes)
+    shares = []
+    for rank in range(processes):
+        monkeypatch.setattr(distributed, "rank", lambda rank=rank: rank)
+        shares.append(list(distributed.own_share(np.arange(12))))
+    assert {len(share) for share in shares} == {12 // processes}
+    assert sorted(itertools.chain(*shares)) == list(range(12))
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("BatchNorm1D", [6, 3]), ("BatchNorm2D", [6, 3, 4, 5])])
+def test_a_synchronised_batch_norm_is_paddles_where_there_is_one_process(kind: str, shape: list[int]) -> None:
+    paddle.seed(0)
+    ours, theirs = (getattr(paddle.nn, kind)(3, momentum=0.7, epsilon=1e-2) for _ in range(2))
+    ours = SynchronisedBatchNorm(ours)
+    for layer in (ours, theirs):
+        layer.weight.set_value(paddle.to_tensor([1.0, -2.0, 0.5]))
+        layer.bias.set_value(paddle.to_tensor([0.0, 1.0, 2.0]))
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    x = 2 * paddle.randn(shape) + 1
+    for mode in ("train", "eval"):
+        for layer in (ours, theirs):
+            getattr(layer, mode)()
+        assert ours(x).numpy() == pytest.approx(theirs(x).numpy(), abs=1e-5)
+    for name, value in theirs.state_dict().items():
+        assert ours.state_dict()[name].numpy() == pytest.approx(value.numpy(), abs=1e-6), name
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, OSError])
+def test_a_process_that_misses_another_waits_to_be_ended(
+    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(distributed.time, "sleep", waited.append)
+    with pytest.raises(TrainingError, match="has not answered"), distributed.ended_by_the_launcher():
+        raise kind("gloo/transport/tcp/pair.cc:576: Connection reset by peer")
+    assert waited == [distributed.SECONDS_TO_BE_ENDED]
+
+
+def test_an_error_that_is_of_no_other_process_is_passed_on_at_once() -> None:
+    with pytest.raises(RuntimeError, match="out of memory"), distributed.ended_by_the_launcher():
+        raise RuntimeError("out of memory")
