@@ -20,7 +20,7 @@ for config in classification/table2 segmentation/improved_unet; do
         for seed in 0 1 2; do
             name=${phase}-${config%/*}-seed$seed.json
             echo "$folder/$name"
-            "$engine" run --rm --init --shm-size 2g --user "$(id -u):$(id -g)" "${engine_options[@]}" \
+            "$engine" run --rm --init --no-healthcheck --shm-size 2g --user "$(id -u):$(id -g)" "${engine_options[@]}" \
                 --volume "$folder:/lung_ssp/output" \
                 "$image" benchmark "$phase" --config "configs/$config.yml" -o "seed=$seed" --device "$device" \
                 --json "output/$name" "${options[@]}"

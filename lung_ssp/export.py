@@ -91,6 +91,8 @@ def open_exportable(run: Path) -> Exportable:
 
 def to_onnx(exportable: Exportable) -> bytes:
     """The bytes of an ONNX file."""
+    if not paddle.__version__.startswith("2."):
+        raise EnvironmentFault(f"The export needs Paddle 2.6; this is {paddle.__version__}: export the run there.")
     try:
         import paddle2onnx
     except ImportError as error:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from lung_ssp.errors import CheckpointError, EnvironmentFault
+from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentFault
 from lung_ssp.files import read_json
 from lung_ssp.training.run import best_fingerprint
 
@@ -41,7 +41,7 @@ class ExportedNetwork:
 
 
 def load_exported(run: Path) -> ExportedNetwork:
-    """The exported network of a run; nothing but what the export wrote, of the weights as they are, is ever run.
+    """The exported network of a run, if it is neither damaged nor of other weights than the run has by now.
 
     Raises:
         CheckpointError: the run has no export, a damaged or foreign one, or one of other weights.
@@ -60,7 +60,13 @@ def load_exported(run: Path) -> ExportedNetwork:
 
 
 def engine_for(run: Path, asked: Engine | None, device: str) -> Engine:
-    """What runs a network: what was asked for, else ONNX Runtime on a CPU where the run has been exported."""
+    """What runs a network: what was asked for, else ONNX Runtime on a CPU where the run has been exported.
+
+    Raises:
+        ConfigError: ONNX Runtime was asked for on a GPU.
+    """
+    if asked == "onnx" and device != "cpu":
+        raise ConfigError("--engine onnx runs on the CPU: leave out --device gpu, or use --engine paddle.")
     if asked is not None:
         return asked
     return "onnx" if device == "cpu" and (run / FOLDER / FACTS_FILE).is_file() else "paddle"

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lung_ssp import runtime
 from lung_ssp.errors import EnvironmentFault, TrainingError
 from lung_ssp.files import copy
 
@@ -80,6 +81,7 @@ def check_devices(job: Job) -> None:
     """
     if job.device != "gpu":
         return
+    runtime.require_libraries("paddle")
     import paddle
 
     if job.processes > (gpus := paddle.device.cuda.device_count()):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lung_ssp.errors import CheckpointError, LungSspError
+from lung_ssp.errors import CheckpointError, ConfigError, LungSspError
 from lung_ssp.exported import engine_for, load_exported
 
 
@@ -74,3 +74,8 @@ def test_the_engine_is_what_was_asked_for_else_what_is_there(
     if not exported:
         (run / "export" / "export.json").unlink()
     assert engine_for(run, asked, device) == engine
+
+
+def test_onnx_runtime_is_not_taken_for_a_gpu(run: Path) -> None:
+    with pytest.raises(ConfigError, match="runs on the CPU"):
+        engine_for(run, "onnx", "gpu")

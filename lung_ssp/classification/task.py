@@ -17,6 +17,7 @@ from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLoss
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.cohort.store import class_names, read_cohort
 from lung_ssp.training.distributed import own_share, summed, total
+from lung_ssp.training.precision import as_float32
 
 Batch = TypeVar("Batch", SectionBatch, ResidentBatch)
 
@@ -135,7 +136,10 @@ def two_task_losses(
     settings: TwoTaskLossSettings,
 ) -> dict[str, paddle.Tensor]:
     """The losses of one batch by name; "total" is their weighted sum."""
-    losses = {task: masked_cross_entropy(logits[task], paddle.to_tensor(labels[task])) for task in TASK_NAMES}
+    losses = {
+        task: masked_cross_entropy(as_float32(logits[task]), paddle.to_tensor(labels[task])) for task in TASK_NAMES
+    }
+    weights = [as_float32(weight) for weight in weights]
     half_squares = paddle.add_n([(weight * weight).sum() for weight in weights]) * 0.5
     losses["l2"] = settings.l2 * half_squares
     total = settings.image * losses["image"] + settings.pathology * losses["pathology"] + losses["l2"]

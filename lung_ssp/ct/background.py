@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from cc3d import connected_components
+from cc3d import connected_components, statistics
 from scipy import ndimage
 
 from lung_ssp.ct.morphology import remove_thin
@@ -38,15 +38,17 @@ def without_background(dark: np.ndarray, hu: np.ndarray, spacing: tuple[float, f
     sizes[contact > BORDER_FACES * sizes ** (2 / 3)] = 0
     sizes[0] = 0
     body = body_box(dark, spacing)
+    boxes = statistics(labels)["bounding_boxes"]  # a scan without lungs may have thousands of small parts
     lungs = np.zeros(dark.shape, bool)
     largest = 0
     for label in np.argsort(-sizes):
         if sizes[label] == 0 or sizes[label] < SMALLEST_PART * largest:
             break
-        part = labels == label
-        if np.median(hu[part]) > GAS_HU and _lies_in(body, part):
+        box = boxes[label]
+        part = labels[box] == label
+        if np.median(hu[box][part]) > GAS_HU and _lies_in(body, box, part):
             largest = max(largest, sizes[label])
-            lungs |= part
+            lungs[box] |= part
     return lungs
 
 
@@ -85,11 +87,13 @@ def beyond_field(hu: np.ndarray) -> np.ndarray:
     return planes == 2
 
 
-def _lies_in(body: tuple[slice, slice], part: np.ndarray) -> bool:
-    """Whether the centroid of a part, bool (z, y, x), lies in the rows and columns of the body."""
+def _lies_in(body: tuple[slice, slice], box: tuple[slice, ...], part: np.ndarray) -> bool:
+    """Whether the centroid of a part, given in its box, lies in the rows and columns of the body."""
     flat = np.count_nonzero(part, axis=0)
     centre = [np.average(np.arange(size), weights=flat.sum(axis=1 - axis)) for axis, size in enumerate(flat.shape)]
-    return all(span.start <= middle < span.stop for span, middle in zip(body, centre, strict=True))
+    return all(
+        span.start <= side.start + middle < span.stop for span, side, middle in zip(body, box[1:], centre, strict=True)
+    )
 
 
 def _border(beyond: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from paddle import nn
 from paddleseg.cvlibs import manager
 
 from lung_ssp.training.distributed import total
+from lung_ssp.training.precision import as_float32
 
 NODULE = 1
 EPSILON = 1e-8  # where no pixel counts
@@ -39,6 +40,7 @@ class DiceCrossEntropyLoss(nn.Layer):
     def forward(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         """Logits (n, 2, h, w) and int64 labels (n, h, w) to the loss, shape [1]."""
         cross_entropy, dice = self.weights
+        logits = as_float32(logits)
         loss = cross_entropy * self.cross_entropy_loss(logits, labels) + dice * self.dice_loss(logits, labels)
         return loss.reshape([1])
 

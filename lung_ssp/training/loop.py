@@ -183,7 +183,10 @@ def train(
     if (checkpoints / f"{LATEST}.json").is_file():
         step, arrays, state = load_checkpoint(checkpoints, LATEST)
         if lacking := {"order", "precision", "scheduler", "best_score", "best_step", "log_positions"} - set(state):
-            raise CheckpointError(f"{checkpoints / LATEST}.json lacks {min(lacking)}: restore it from a copy.")
+            raise CheckpointError(
+                f"{checkpoints / LATEST}.json lacks {min(lacking)}, it is damaged or of an earlier version: restore it "
+                "from a copy or train afresh in another folder."
+            )
         restore_network(task.network, arrays, str(checkpoints / LATEST))
         restore_optimizer(optimizer, task.network, arrays)
         scheduler.set_state_dict(state["scheduler"])

@@ -18,8 +18,9 @@ class Precision:
 
     O0: float32. O1: each operation in float16 or float32 as Paddle's lists say, weights in float32. O2: network and
     gradients in float16 but for batch normalisation, with float32 masters of the weights in the optimizer. Under O1
-    and O2 the loss is multiplied before the backward pass, so that small gradients do not vanish; an update whose
-    gradients overflow is left out, and the multiplier halved.
+    and O2 the loss is multiplied before the backward pass, so that small gradients do not vanish on their way; an
+    update whose gradients overflow is left out, and the multiplier halved. Under O2 the gradients are float16 again
+    when the multiplier has been taken out: those below 6e-8 are lost.
 
     Args:
         settings: `amp_level` and `init_loss_scaling` are read.
@@ -38,7 +39,7 @@ class Precision:
         if mixed:
             check_device(self.level)
         if self.level == "O2":
-            paddle.amp.decorate(network, optimizer, level="O2")
+            decorate(network, optimizer)
         self._mixed, self._network, self.optimizer = mixed, network, optimizer
         self._scaler = paddle.amp.GradScaler(enable=mixed, init_loss_scaling=settings.init_loss_scaling)
 
@@ -63,6 +64,19 @@ class Precision:
         if state:
             counts = {key: int(state[key]) for key in state if key not in ("scale", "incr_ratio", "decr_ratio")}
             self._scaler.load_state_dict({**state, **counts, "scale": np.array([state["scale"]], np.float32)})
+
+
+def decorate(network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
+    """Turn a network to float16 with float32 masters; its own buffers, such as a z-score, stay as they are."""
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers(include_sublayers=False)}
+    paddle.amp.decorate(network, optimizer, level="O2")
+    for name, buffer in buffers.items():
+        setattr(network, name, buffer)
+
+
+def as_float32(tensor: paddle.Tensor) -> paddle.Tensor:
+    """A float16 tensor as float32, in which losses are summed; any other as it is."""
+    return tensor.astype("float32") if tensor.dtype == paddle.float16 else tensor
 
 
 def check_device(level: str) -> None:
