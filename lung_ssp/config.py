@@ -86,6 +86,21 @@ def load_config(path: Path, overrides: Sequence[str] = (), task: str | None = No
     return Config(check(tree, KINDS[kind], origins, Path(path)), tree)
 
 
+def load_training(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """The same of a file that trains a network, of either task.
+
+    Raises:
+        ConfigError: it is of another kind.
+    """
+    config = load_config(path, overrides)
+    if config.settings.task not in ("classification", "segmentation"):
+        raise ConfigError(
+            f"{path} is of the kind {config.settings.task}: it has no network and trains nothing; name a configuration "
+            "that trains one."
+        )
+    return config
+
+
 def read_tree(path: Path, below: tuple[Path, ...]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
     """One file with its bases merged, and which file each key came from.
 

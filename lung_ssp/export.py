@@ -101,7 +101,8 @@ def to_onnx(exportable: Exportable) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder) / "network"
         for layer in exportable.network.sublayers(include_self=True):
-            paddle.jit.not_to_static(type(layer).forward)  # traced as it runs: Paddle's rewriting knows no super()
+            # traced as it runs, from here on in this process: Paddle's rewriting of source fails on some of Python's
+            paddle.jit.not_to_static(type(layer).forward)
         paddle.jit.save(exportable.network, str(prefix), input_spec=inputs)
         program, weights = prefix.with_suffix(".pdmodel"), prefix.with_suffix(".pdiparams")
         if exportable.sizes_vary:

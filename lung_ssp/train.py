@@ -8,7 +8,7 @@ from lung_ssp import runtime
 from lung_ssp.classification.build import build_classification
 from lung_ssp.cohort.split import check_disjoint, patients_by_split
 from lung_ssp.cohort.store import cohort_statement, read_cohort
-from lung_ssp.config import flat, load_config
+from lung_ssp.config import flat, load_training
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.build import build_segmentation
 from lung_ssp.training import distributed
@@ -29,10 +29,8 @@ def train_run(config_path: Path, overrides: Sequence[str], output: Path, device:
     Raises:
         LungSspError: the configuration, the cohort or the folder is at fault.
     """
-    config = load_config(config_path, overrides)
+    config = load_training(config_path, overrides)
     settings = config.settings
-    if settings.task not in ("classification", "segmentation"):
-        raise ConfigError(f"{config_path} is of the kind {settings.task} and trains nothing: name one that does.")
     cohort = Path(settings.train_dataset.dataset_root)
     prepared = read_cohort(cohort)
     if not prepared.get("leaky"):

@@ -22,8 +22,8 @@ import numpy as np
 
 from lung_ssp.benchmark.cases import Case, make_cases
 from lung_ssp.classification.settings import SharingMode
-from lung_ssp.config import load_config
-from lung_ssp.errors import ConfigError, EnvironmentFault, LungSspError
+from lung_ssp.config import load_config, load_training
+from lung_ssp.errors import EnvironmentFault, LungSspError
 
 PADDLE, TORCH, TORCH_KEEPING = "paddle", "torch", "torch_keeping_blocks"
 LEARNING_STEPS = 20  # whose losses are compared
@@ -66,9 +66,7 @@ def compare_with_torch(
     Raises:
         LungSspError: the configuration is at fault, PyTorch is missing, or a side came to an end.
     """
-    settings = load_config(config, overrides).settings
-    if settings.task not in ("classification", "segmentation"):
-        raise ConfigError(f"{config} prepares a cohort and has no network: name a configuration that trains one.")
+    settings = load_training(config, overrides).settings
     if importlib.util.find_spec("torch") is None:
         raise EnvironmentFault(
             "The comparison needs PyTorch: install the extra, pip install -c constraints.txt -e .[benchmark]."

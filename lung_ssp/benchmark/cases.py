@@ -6,11 +6,11 @@ from itertools import product
 from typing import Any, Literal
 
 from lung_ssp.classification.settings import SharingMode
+from lung_ssp.training.settings import AmpLevel
 
 Phase = Literal["training", "inference"]
 Input = Literal["synthetic", "real"]
 Engine = Literal["paddle", "onnx", "torch"]
-AmpLevel = Literal["O0", "O1", "O2"]
 
 ENGINES: dict[Phase, tuple[Engine, ...]] = {"training": ("paddle",), "inference": ("paddle", "onnx")}
 

@@ -8,7 +8,7 @@ import paddle
 from lung_ssp.benchmark.subject import Subject
 from lung_ssp.classification.task import predict_logits
 from lung_ssp.segmentation.predict import probability_of_images
-from lung_ssp.training.batches import StepBatch, seeds_of_step
+from lung_ssp.training.batches import StepBatch, dropout_seed
 from lung_ssp.training.loop import update
 from lung_ssp.training.precision import Precision
 
@@ -20,7 +20,7 @@ def training_step(subject: Subject) -> Callable[[StepBatch], paddle.Tensor]:
     task.network.train()
 
     def step(drawn: StepBatch) -> paddle.Tensor:
-        paddle.seed(int(seeds_of_step(settings.seed, drawn.step).generate_state(1)[0]))
+        paddle.seed(dropout_seed(settings.seed, drawn.step))
         losses = update(task, precision, drawn.batch)
         subject.scheduler.step()
         return losses["total"].detach()

@@ -14,7 +14,7 @@ import paddle
 from lung_ssp.benchmark.counting import Work, operators, step_of, trainable
 from lung_ssp.benchmark.settings import DeviceSettings
 from lung_ssp.classification.networks import TwoTaskClassifier
-from lung_ssp.config import load_config
+from lung_ssp.config import load_config, load_training
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.build import build_network
 
@@ -67,7 +67,7 @@ def floor(step: Sequence[Work], device: DeviceSettings, half: bool) -> Floor:
 
 def network_and_batch(path: Path) -> tuple[paddle.nn.Layer, np.ndarray]:
     """The untrained network of a configuration, in training mode, and a batch of the size it trains on, all zeros."""
-    settings = load_config(path).settings
+    settings = load_training(path).settings
     if settings.task == "classification":
         if settings.model.two_inputs:
             raise ConfigError(
@@ -75,8 +75,6 @@ def network_and_batch(path: Path) -> tuple[paddle.nn.Layer, np.ndarray]:
             )
         size = settings.model.image_size
         return TwoTaskClassifier(settings.model), np.zeros((settings.batch_size, 1, size, size), np.float32)
-    if settings.task == "segmentation":
-        size = settings.train_dataset.patch_size
-        shape = (settings.batch_size, settings.model.in_channels, size, size)
-        return build_network(path), np.zeros(shape, np.float32)
-    raise ConfigError(f"{path} trains nothing: name a configuration of a training.")
+    size = settings.train_dataset.patch_size
+    shape = (settings.batch_size, settings.model.in_channels, size, size)
+    return build_network(path), np.zeros(shape, np.float32)

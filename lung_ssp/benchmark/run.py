@@ -19,7 +19,7 @@ from lung_ssp.benchmark.measure import STRETCH, Request
 from lung_ssp.benchmark.reports import FORMAT
 from lung_ssp.classification.settings import SharingMode
 from lung_ssp.cohort.store import cohort_statement, read_cohort
-from lung_ssp.config import load_config
+from lung_ssp.config import load_config, load_training
 from lung_ssp.errors import ConfigError, EnvironmentFault, LungSspError
 from lung_ssp.files import read_json, write_json
 
@@ -58,10 +58,8 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
     Raises:
         LungSspError: the configuration is at fault, a real cohort or PyTorch is missing, or nothing could be measured.
     """
-    config = load_config(plan.config, plan.overrides)
+    config = load_training(plan.config, plan.overrides)
     settings = config.settings
-    if settings.task not in ("classification", "segmentation"):
-        raise ConfigError(f"{plan.config} prepares a cohort and has no network: name a configuration that trains one.")
     if plan.sharing and settings.task == "segmentation":
         raise ConfigError(f"--sharing is of the classifier, and {plan.config} trains a U-Net: leave it out.")
     if plan.torch and importlib.util.find_spec("torch") is None:

@@ -43,7 +43,7 @@ def count_network(path: Path, inputs: Sequence[np.ndarray]) -> dict[str, int]:
     """What counting.py counts of a configuration's network on a batch; of one with two inputs only the parameters.
 
     How much a network of two inputs computes depends on how many of the sections have a slide. The network is one of
-    its own: counting traces it, and leaves its layers traced.
+    its own: that of a case under O2 is float16, which is not what is counted.
     """
     settings = load_config(path).settings
     network = build_network(path) if settings.task == "segmentation" else TwoTaskClassifier(settings.model)

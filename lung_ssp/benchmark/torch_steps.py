@@ -19,7 +19,7 @@ from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.settings import LossSettings
 from lung_ssp.segmentation.task import Batch
-from lung_ssp.training.batches import StepBatch, seeds_of_step
+from lung_ssp.training.batches import StepBatch, dropout_seed
 
 
 def training_step(subject: Subject) -> Callable[[StepBatch], torch.Tensor]:
@@ -29,7 +29,7 @@ def training_step(subject: Subject) -> Callable[[StepBatch], torch.Tensor]:
     optimizer = torch_optimizer(subject, network)
 
     def step(drawn: StepBatch) -> torch.Tensor:
-        torch.manual_seed(int(seeds_of_step(settings.seed, drawn.step).generate_state(1)[0]))
+        torch.manual_seed(dropout_seed(settings.seed, drawn.step))
         outputs = network(*map(on_device, network_inputs(drawn.batch)))
         if isinstance(drawn.batch, Batch):
             loss = segmentation_loss(outputs, on_device(drawn.batch.labels), settings.loss)

@@ -12,6 +12,8 @@ import paddle
 from numpy.typing import ArrayLike
 from paddle import nn
 
+from lung_ssp.cpu_kernels import on_cpu, spread
+
 
 def alpha_parameter(layer: nn.Layer, values: np.ndarray, learning_rate_multiple: float) -> paddle.Tensor:
     """A trainable parameter of `layer` with the given initial values and its own learning-rate multiple."""
@@ -54,15 +56,14 @@ class CrossStitch(nn.Layer):
 def _spread(alpha: paddle.Tensor, activation: paddle.Tensor) -> paddle.Tensor:
     """Shape one alpha, or one a channel, so that it multiplies the activation.
 
-    On a CPU it is written out: Paddle's broadcasting multiplication is several times slower. Over height and width a
-    product with ones does it, whose gradient is such a product too and not Paddle's slow sum over several axes.
+    On a CPU it is written out (cpu_kernels.py): over height and width by a product with ones, whose gradient is such a
+    product too and not Paddle's slow sum over several axes.
     """
-    channels = alpha.shape[0] if alpha.ndim == 1 else 1
-    broadcastable = alpha.reshape([1, channels] + [1] * (activation.ndim - 2))
-    if not paddle.in_dynamic_mode() or not activation.place.is_cpu_place():
-        return broadcastable
+    if not on_cpu(activation):
+        return alpha.reshape([1, -1] + [1] * (activation.ndim - 2))
     if activation.ndim == 2:
-        return broadcastable.expand(activation.shape)
+        return spread(alpha, activation)
+    channels = alpha.shape[0] if alpha.ndim == 1 else 1
     rows = activation.shape[0] * channels
     column = alpha.reshape([1, channels]).expand([activation.shape[0], channels]).reshape([rows, 1])
     return paddle.matmul(column, paddle.ones([1, activation.size // rows])).reshape(activation.shape)

@@ -32,21 +32,21 @@ def without_background(dark: np.ndarray, hu: np.ndarray, spacing: tuple[float, f
         bool (z, y, x), empty where there is no lung.
     """
     beyond = beyond_field(hu)
-    labels, count = connected_components(dark & ~beyond, connectivity=6, binary_image=True, return_N=True)
-    sizes = np.sum([np.bincount(plane.ravel(), minlength=count + 1) for plane in labels], axis=0)
-    contact = np.bincount(labels[_border(beyond)], minlength=count + 1)
+    labels = connected_components(dark & ~beyond, connectivity=6, binary_image=True)
+    parts = statistics(labels)  # by box: a scan without lungs may have thousands of small parts
+    sizes = parts["voxel_counts"].astype(np.int64)
+    contact = np.bincount(labels[_border(beyond)], minlength=len(sizes))
     sizes[contact > BORDER_FACES * sizes ** (2 / 3)] = 0
     sizes[0] = 0
     body = body_box(dark, spacing)
-    boxes = statistics(labels)["bounding_boxes"]  # a scan without lungs may have thousands of small parts
     lungs = np.zeros(dark.shape, bool)
     largest = 0
     for label in np.argsort(-sizes):
         if sizes[label] == 0 or sizes[label] < SMALLEST_PART * largest:
             break
-        box = boxes[label]
+        box, centroid = parts["bounding_boxes"][label], parts["centroids"][label]
         part = labels[box] == label
-        if np.median(hu[box][part]) > GAS_HU and _lies_in(body, box, part):
+        if np.median(hu[box][part]) > GAS_HU and _lies_in(body, centroid):
             largest = max(largest, sizes[label])
             lungs[box] |= part
     return lungs
@@ -87,13 +87,9 @@ def beyond_field(hu: np.ndarray) -> np.ndarray:
     return planes == 2
 
 
-def _lies_in(body: tuple[slice, slice], box: tuple[slice, ...], part: np.ndarray) -> bool:
-    """Whether the centroid of a part, given in its box, lies in the rows and columns of the body."""
-    flat = np.count_nonzero(part, axis=0)
-    centre = [np.average(np.arange(size), weights=flat.sum(axis=1 - axis)) for axis, size in enumerate(flat.shape)]
-    return all(
-        span.start <= side.start + middle < span.stop for span, side, middle in zip(body, box[1:], centre, strict=True)
-    )
+def _lies_in(body: tuple[slice, slice], centroid: np.ndarray) -> bool:
+    """Whether a centroid (z, y, x), in voxels, lies in the rows and columns of the body."""
+    return all(span.start <= middle < span.stop for span, middle in zip(body, centroid[1:], strict=True))
 
 
 def _border(beyond: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from lung_ssp.cpu_kernels import on_cpu, spread
+
 LEVELS = 5  # four downsamplings and four upsamplings between five sizes
 
 
@@ -45,14 +47,9 @@ class UpConvolution(nn.Conv2DTranspose):
         return with_offset(F.conv2d_transpose(x, self.weight, stride=2), self.bias)
 
 
-def on_cpu(x: paddle.Tensor) -> bool:
-    """Whether x is computed on a CPU, here and now: an exported graph keeps the plain operations."""
-    return paddle.in_dynamic_mode() and x.place.is_cpu_place()
-
-
 def with_offset(x: paddle.Tensor, offset: paddle.Tensor | None) -> paddle.Tensor:
-    """Add one offset a channel, if there is any; the explicit expansion is several times faster on a CPU."""
-    return x if offset is None else x + offset.reshape([1, -1, 1, 1]).expand(x.shape)
+    """Add one offset a channel, if there is any."""
+    return x if offset is None else x + spread(offset, x)
 
 
 class Convolutions(nn.Layer):

@@ -4,6 +4,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
+from lung_ssp.cpu_kernels import spread
 from lung_ssp.training.distributed import processes, total
 
 
@@ -48,15 +49,10 @@ class SynchronisedBatchNorm(nn.Layer):
             )
         axes = [axis for axis in range(x.ndim) if axis != 1]
         mean = total(x.mean(axes)) / processes()
-        centred = x - _spread(mean, x)
+        centred = x - spread(mean, x)
         variance = total((centred * centred).mean(axes)) / processes()
         with paddle.no_grad():
             for average, of_batch in ((self._mean, mean), (self._variance, variance)):
                 average.set_value(self._momentum * average + (1 - self._momentum) * of_batch)
         scale = self.weight * paddle.rsqrt(variance + self._epsilon)
-        return centred * _spread(scale, x) + _spread(self.bias, x)
-
-
-def _spread(values: paddle.Tensor, x: paddle.Tensor) -> paddle.Tensor:
-    """Values (channels,) in the shape of x; expanding first is faster on a CPU than Paddle's broadcasting."""
-    return values.reshape([1, -1] + [1] * (x.ndim - 2)).expand(x.shape)
+        return centred * spread(scale, x) + spread(self.bias, x)

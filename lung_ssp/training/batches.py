@@ -34,6 +34,11 @@ def seeds_of_step(seed: int, step: int) -> np.random.SeedSequence:
     return np.random.SeedSequence([seed, step])
 
 
+def dropout_seed(seed: int, step: int, process: int = 0) -> int:
+    """What the engine's own generator is seeded with at a step: the dropout's, another in each process."""
+    return int(seeds_of_step(seed, step).generate_state(process + 1)[-1])
+
+
 @contextmanager
 def batches(load: Load, order: SampleOrder, seed: int, steps: range, ahead: int) -> Iterator[Iterator[StepBatch]]:
     """The batches of `steps`, in turn, the same whatever `ahead` is.

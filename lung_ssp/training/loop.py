@@ -9,7 +9,7 @@ import paddle
 from tqdm import tqdm
 
 from lung_ssp.errors import CheckpointError, TrainingError
-from lung_ssp.training.batches import StepBatch, batches, seeds_of_step
+from lung_ssp.training.batches import StepBatch, batches, dropout_seed
 from lung_ssp.training.checkpoint import (
     load_checkpoint,
     network_arrays,
@@ -74,7 +74,7 @@ class Trainer:
     def step(self, drawn: StepBatch) -> None:
         """One update, and what is due after it."""
         step = self.progress.step = drawn.step
-        paddle.seed(int(seeds_of_step(self.plan.seed, step).generate_state(rank() + 1)[-1]))
+        paddle.seed(dropout_seed(self.plan.seed, step, rank()))
         losses = update(self.task, self.precision, drawn.batch)
         learning_rate = self.scheduler()
         self.scheduler.step()

@@ -36,10 +36,13 @@ class LogSettings(Settings):
     scalars_every: int = Field(10, ge=1, description="steps between two points of the dashboard's loss curves")
 
 
+AmpLevel = Literal["O0", "O1", "O2"]
+
+
 class ComputeSettings(Settings):
     """How a training uses its device; none of it changes what is learnt, but for rounding."""
 
-    amp_level: Literal["O0", "O1", "O2"] = Field(
+    amp_level: AmpLevel = Field(
         "O0",
         description="mixed precision on a GPU, in Paddle's words: O0 none, O1 operation by operation, O2 float16 "
         "weights with float32 masters",
