@@ -22,10 +22,11 @@ def prepare(arguments: argparse.Namespace) -> None:
     if arguments.config is None:
         raise ConfigError("Give a configuration (--config FILE), or a step of the trial: plan, download, run, verify.")
     runtime.require_libraries("cv2")
+    from lung_ssp.cohort.preparation_settings import PreparationSettings
     from lung_ssp.cohort.prepare import prepare_cohort
     from lung_ssp.config import load_config
 
-    print(prepare_cohort(load_config(arguments.config, arguments.override, "preparation").settings))
+    print(prepare_cohort(load_config(arguments.config, PreparationSettings, arguments.override).settings))
 
 
 def plan(arguments: argparse.Namespace) -> None:
@@ -78,10 +79,13 @@ def train(arguments: argparse.Namespace) -> None:
         from lung_ssp import runtime
 
         runtime.require_libraries()
-        device = runtime.choose_device(arguments.device)
-        from lung_ssp.train import train_run
+        from lung_ssp.runs import train as train_run
 
-        print(train_run(arguments.config, arguments.override, arguments.output, device, arguments.resume))
+        run = train_run(
+            arguments.config, arguments.output, arguments.override, device=arguments.device, resume=arguments.resume
+        )
+        best = f"best {run.score_name} {run.best_score:.4f} at step {run.best_step}"
+        print(f"{run.run}: {run.steps} steps done; {best}")
 
 
 def words_of_training(arguments: argparse.Namespace) -> list[str]:
@@ -98,7 +102,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
     runtime.require_libraries()
     runtime.choose_device(arguments.device)
-    from lung_ssp.evaluate import evaluate_run
+    from lung_ssp.runs import evaluate as evaluate_run
 
     print(evaluate_run(arguments.run, arguments.table2, arguments.real_nodules))
 

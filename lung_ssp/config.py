@@ -2,37 +2,28 @@
 
 `_base_` names one or more files to build upon (relative to the file), mappings are merged key by key unless
 `_inherited_: false`, and `-o key.sub=value` overrides from the command line. Unknown keys, wrong types and impossible
-values stop here, before anything runs.
+values stop here, before anything runs. Which settings a file must hold is the caller's to say.
 """
 
-import difflib
 from ast import literal_eval
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Generic, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
-from lung_ssp.benchmark.settings import DeviceSettings
-from lung_ssp.classification.settings import ClassificationSettings
-from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.cohort.preparation_settings import PreparationSettings
+from lung_ssp.config_errors import KeyPath, check, nearest
 from lung_ssp.errors import ConfigError
-from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.settings import Settings
 
-KINDS: dict[str, type[Settings]] = {
-    "classification": ClassificationSettings,
-    "segmentation": SegmentationSettings,
-    "preparation": PreparationSettings,
-    "nlst": NlstSettings,
-    "device": DeviceSettings,
-}
 COMMAND_LINE = "the command line (-o)"
+PACKAGE = Path(__file__).resolve().parent
+# The shipped configurations: within the installed package, or beside it in a checkout.
+SHIPPED = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
 
-KeyPath = tuple[str, ...]
+S = TypeVar("S", bound=Settings)
+Choice = TypeVar("Choice")
 
 
 class StrictLoader(yaml.SafeLoader):
@@ -50,14 +41,14 @@ class StrictLoader(yaml.SafeLoader):
 
 
 @dataclass(frozen=True)
-class Config:
-    """A resolved configuration.
+class Config(Generic[S]):
+    """A resolved and checked configuration.
 
-    settings: typed; its class follows from the key `task`.
-    tree: the same as plain YAML, which PaddleSeg's own Config reads.
+    settings: typed.
+    tree: the same as plain YAML holds it, which PaddleSeg's builder is handed.
     """
 
-    settings: Any
+    settings: S
     tree: dict[str, Any]
 
     def text(self) -> str:
@@ -65,52 +56,94 @@ class Config:
         return yaml.safe_dump(self.tree, sort_keys=False, allow_unicode=True)
 
 
-def load_config(path: Path, overrides: Sequence[str] = (), task: str | None = None) -> Config:
+@dataclass(frozen=True)
+class ResolvedFile:
+    """A configuration file with its bases merged and its overrides applied, not yet checked.
+
+    origins: which file, or the command line, each key came from.
+    """
+
+    path: Path
+    tree: dict[str, Any]
+    origins: dict[KeyPath, str]
+
+    def choose(self, choices: Mapping[str, Choice]) -> Choice:
+        """What the file's key `task` stands for among `choices`.
+
+        Raises:
+            ConfigError: it is none of them.
+        """
+        task = self.tree.get("task")
+        if not isinstance(task, str) or task not in choices:
+            raise ConfigError(
+                f"{self.path}: task is {task!r}, expected {' or '.join(choices)}{nearest(str(task), list(choices))}."
+            )
+        return choices[task]
+
+    def check(self, kind: type[S]) -> Config[S]:
+        """The file as settings of a kind.
+
+        Raises:
+            ConfigError: with the file, the key, what was expected and the nearest valid name.
+        """
+        if "task" in kind.model_fields:
+            self.choose(dict.fromkeys(get_args(kind.model_fields["task"].annotation), kind))
+        return Config(check(self.tree, kind, self.origins, self.path), self.tree)
+
+
+def load_config(path: str | Path, kind: type[S], overrides: Sequence[str] = ()) -> Config[S]:
     """Read, merge, override and check a configuration file.
 
     Args:
-        path: the YAML file.
+        path: of the YAML file; or its path among the shipped ones, such as "classification/table2.yml".
+        kind: the settings that the file must hold.
         overrides: "key.sub=value" each.
-        task: the kind of file wanted ("classification", "segmentation", "preparation"), None for any.
 
     Raises:
         ConfigError: with the file, the key, what was expected and the nearest valid name.
     """
-    tree, origins = read_tree(Path(path), ())
-    for override in overrides:
-        apply_override(tree, origins, override)
-    kind = tree.get("task")
-    allowed = [task] if task else list(KINDS)
-    if kind not in allowed:
-        raise ConfigError(f"{path}: task is {kind!r}, expected {' or '.join(allowed)}{nearest(str(kind), allowed)}.")
-    return Config(check(tree, KINDS[kind], origins, Path(path)), tree)
+    return resolve(path, overrides).check(kind)
 
 
-def load_training(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """The same of a file that trains a network, of either task.
+def resolve(path: str | Path, overrides: Sequence[str] = ()) -> ResolvedFile:
+    """Read, merge and override a configuration file whose kind is not known yet.
 
     Raises:
-        ConfigError: it is of another kind.
+        ConfigError: it is missing or no YAML, or an override has no place in it.
     """
-    config = load_config(path, overrides)
-    if config.settings.task not in ("classification", "segmentation"):
-        raise ConfigError(
-            f"{path} is of the kind {config.settings.task}: it has no network and trains nothing; name a configuration "
-            "that trains one."
-        )
-    return config
+    found = find_config(Path(path))
+    tree, origins = read_tree(found, ())
+    for override in overrides:
+        apply_override(tree, origins, override)
+    return ResolvedFile(found, tree, origins)
+
+
+def find_config(path: Path) -> Path:
+    """A configuration file by its path: from the working folder, else among the shipped ones.
+
+    Raises:
+        ConfigError: it is in neither place; the message names the nearest shipped one.
+    """
+    for place in (path, SHIPPED / path):
+        if place.is_file():
+            return place
+    shipped = [file.relative_to(SHIPPED).as_posix() for file in sorted(SHIPPED.rglob("*.yml"))]
+    raise ConfigError(
+        f"{path} does not exist, neither from here nor among the shipped configurations"
+        f"{nearest(path.as_posix(), shipped)}."
+    )
 
 
 def read_tree(path: Path, below: tuple[Path, ...]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
     """One file with its bases merged, and which file each key came from.
 
     Args:
-        below: the files that led here, to find a circle.
+        below: the files that led here.
     """
     if not path.is_file():
         raise ConfigError(f"{path} does not exist{f' (named as _base_ in {below[-1]})' if below else ''}.")
     if path.resolve() in below:
-        raise ConfigError(f"{path} is its own _base_: take it out of the circle.")
+        raise ConfigError(f"{path} has a circular _base_: a file cannot build upon itself.")
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -177,89 +210,6 @@ def literal(text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         return text
-
-
-def check(tree: dict[str, Any], kind: type[Settings], origins: dict[KeyPath, str], path: Path) -> Settings:
-    """The typed settings of a tree, or one error that names the first fault."""
-    try:
-        return kind.model_validate(tree)
-    except ValidationError as error:
-        # An unknown key is often the cause of a missing one, so it is told first.
-        faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
-        raise ConfigError(describe(faults[0], tree, kind, origins, path)) from None
-
-
-def describe(fault: Any, tree: dict[str, Any], kind: type[Settings], origins: dict[KeyPath, str], path: Path) -> str:
-    """One sentence: the file, the key, what is wrong, what was expected, the nearest valid name."""
-    location = keys_in_tree(fault["loc"], tree)
-    where = next((origins[location[:i]] for i in range(len(location), 0, -1) if location[:i] in origins), str(path))
-    key = ".".join(location)
-    if fault["type"] == "extra_forbidden":
-        valid = fields_at(kind, location[:-1], tree)
-        return f"{where}: {key} is not a setting{nearest(location[-1], valid)}; valid here: {', '.join(valid)}."
-    if fault["type"] == "missing":
-        return f"{where}: {key} is missing."
-    value = fault["input"]
-    message = fault["msg"].removeprefix("Value error, ")
-    sentence = f"{where}: {key} is {value!r}: {message[:1].lower()}{message[1:]}"
-    if isinstance(value, str) and fault["type"] == "literal_error":
-        options = [option.strip("' ") for option in fault["ctx"]["expected"].replace(" or ", ",").split(",")]
-        return f"{sentence}{nearest(value, options)}."
-    if isinstance(value, str) and is_number(value):
-        return f"{sentence} (YAML 1.1 reads {value} as text: write it with a point, e.g. 1.0e-3)."
-    if isinstance(value, dict):
-        return f"{where}: {key}: {message}." if key else f"{where}: {message}."
-    return f"{sentence}."
-
-
-def keys_in_tree(location: tuple[int | str, ...], tree: Any) -> KeyPath:
-    """A validation error's location without the names of alternatives, which are no keys of the file."""
-    keys: list[str] = []
-    for i, part in enumerate(location):
-        inside = isinstance(tree, dict) and part in tree
-        if inside or isinstance(part, int):
-            tree = tree[part] if inside or (isinstance(tree, list) and isinstance(part, int)) else None
-            keys.append(str(part))
-        elif i == len(location) - 1:
-            keys.append(str(part))
-    return tuple(keys)
-
-
-def fields_at(kind: type[BaseModel], location: KeyPath, tree: Any) -> list[str]:
-    """The valid keys of the group of settings at `location`."""
-    candidates: list[type[BaseModel]] = [kind]
-    for key in location:
-        tree = tree.get(key) if isinstance(tree, dict) else None
-        fields = [candidate.model_fields[key] for candidate in candidates if key in candidate.model_fields]
-        if fields:  # an index of a list is no field: its alternatives are already the candidates
-            candidates = [group for field in fields for group in groups_in(field.annotation)]
-    chosen = tree.get("type") if isinstance(tree, dict) else None
-    named = [
-        c for c in candidates if "type" in c.model_fields and chosen in get_args(c.model_fields["type"].annotation)
-    ]
-    return sorted({name for candidate in named or candidates for name in candidate.model_fields})
-
-
-def groups_in(annotation: Any) -> list[type[BaseModel]]:
-    """The groups of settings that an annotation such as `A | B` or `list[A]` allows."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [group for part in get_args(annotation) for group in groups_in(part)]
-
-
-def nearest(name: str, valid: Sequence[str]) -> str:
-    """ " (did you mean x?)" for the valid name most like `name`, else nothing."""
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
-
-
-def is_number(text: str) -> bool:
-    """Whether Python would read the text as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, float | str]:

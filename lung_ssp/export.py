@@ -9,14 +9,13 @@ import numpy as np
 import paddle
 
 from lung_ssp.classification.build import load_classifier
-from lung_ssp.config import load_config
 from lung_ssp.errors import CheckpointError, EnvironmentFault
 from lung_ssp.exported import FACTS_FILE, FOLDER, NETWORK_FILE, ExportedNetwork
 from lung_ssp.files import write_atomically, write_json
 from lung_ssp.runtime import package_version
 from lung_ssp.segmentation.settings import SMALLEST_SIZE
 from lung_ssp.segmentation.trained import load_segmenter
-from lung_ssp.training.run import run_config
+from lung_ssp.tasks import read_run
 
 OPSET = 13
 TOLERANCE = 1e-4
@@ -76,7 +75,7 @@ def export_run(run: Path) -> str:
 
 def open_exportable(run: Path) -> Exportable:
     """The best network of a run of either task."""
-    if load_config(run_config(run)).settings.task == "segmentation":
+    if read_run(run)[0].name == "segmentation":
         segmenter = load_segmenter(run)
         channels, size = segmenter.network.in_channels, SMALLEST_SIZE
         shapes = (1, channels, 2 * size, 2 * size), (2, channels, 3 * size, 5 * size)

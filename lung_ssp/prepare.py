@@ -6,15 +6,15 @@ from pathlib import Path
 
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.store import cohort_statement
-from lung_ssp.config import load_config
+from lung_ssp.config import SHIPPED, load_config
 from lung_ssp.errors import ConfigError, EnvironmentFault
 from lung_ssp.files import read_json
 
-CONFIGS = Path("configs") / "cohort"
+CONFIGS = SHIPPED / "cohort"
 
 
 def config_of_cohort(name: str) -> Path:
-    """The configuration file of a cohort by its name: configs/cohort/<name>.yml.
+    """The configuration file of a cohort by its name: cohort/<name>.yml among the shipped ones.
 
     Raises:
         ConfigError: there is none; it names those there are.
@@ -22,14 +22,13 @@ def config_of_cohort(name: str) -> Path:
     path = CONFIGS / f"{name}.yml"
     if Path(name).name != name or not path.is_file():
         known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yml")))
-        raise ConfigError(f"There is no cohort {name!r} in {CONFIGS}: use --config FILE, or one of {known or 'none'}.")
+        raise ConfigError(f"There is no shipped cohort {name!r}: use --config FILE, or one of {known}.")
     return path
 
 
 def trial_settings(config: Path, overrides: Sequence[str]) -> NlstSettings:
     """The settings of a cohort from the trial's images."""
-    settings: NlstSettings = load_config(config, overrides, "nlst").settings
-    return settings
+    return load_config(config, NlstSettings, overrides).settings
 
 
 def plan_trial(settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None) -> str:

@@ -9,20 +9,20 @@ import paddle
 import pytest
 from hypothesis import settings
 
-from lung_ssp.classification.build import build_classification
 from lung_ssp.cohort.nlst.plan import make_plan
 from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
 from lung_ssp.cohort.phantom.trial import write_trial
+from lung_ssp.cohort.preparation_settings import PreparationSettings
 from lung_ssp.cohort.prepare import prepare_cohort
 from lung_ssp.cohort.settings import ClassCounts, CohortSettings, PhantomSettings
 from lung_ssp.cohort.store import read_cohort
 from lung_ssp.config import load_config
 from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.segmentation.build import build_network
+from lung_ssp.tasks import read_training
 from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
-from lung_ssp.training.run import open_run, run_config
+from lung_ssp.training.run import open_run
 
 # The same examples in every run, so that a change is judged by what it changes.
 settings.register_profile("project", deadline=None, max_examples=50, derandomize=True)
@@ -58,7 +58,7 @@ def lidc_series(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cohort of `make smoke`."""
     root = tmp_path_factory.mktemp("tiny") / "cohort"
-    config = load_config(REPOSITORY / "configs" / "cohort" / "phantom_smoke.yml", [f"cohort.root={root}"])
+    config = load_config("cohort/phantom_smoke.yml", PreparationSettings, [f"cohort.root={root}"])
     prepare_cohort(config.settings)
     return root
 
@@ -67,13 +67,11 @@ def untrained_run(name: str, cohort: Path, folder: Path) -> Path:
     """A run folder whose best checkpoint is the network's first weights."""
     roots = [f"{part}_dataset.dataset_root={cohort}" for part in ("train", "val")]
     roots += [f"test_dataset.dataset_root={cohort}"] if name == "classification" else []
-    config = load_config(REPOSITORY / "configs" / name / "smoke.yml", roots)
+    task, config = read_training(f"{name}/smoke.yml", roots)
     open_run(folder, config.text(), {}, cohort, resume=False)
     paddle.seed(0)
-    if name == "classification":
-        network = build_classification(config.settings)[0].network
-    else:
-        network = build_network(run_config(folder))
+    # the classifier's normalisation comes from its cohort
+    network = task.build(config).task.network if name == "classification" else task.build_network(config)
     save_checkpoint(folder / "checkpoints", "best", 0, network_arrays(network), {"score": 0.0})
     return folder
 
@@ -130,7 +128,7 @@ def plan_trial(phantom_trial: Path) -> Callable[..., NlstSettings]:
         (work / "salt").write_text("5a" * 32)
         own = [f"folders.{name}={path}" for name, path in folders.items()]
         own += [f"plan.{name}={phantom_trial}/trial/{file}" for name, file in PLANNED_FROM.items()]
-        settings: NlstSettings = load_config(TRIAL_CONFIG, [*own, *overrides], "nlst").settings
+        settings = load_config(TRIAL_CONFIG, NlstSettings, [*own, *overrides]).settings
         make_plan(settings.plan, work / "plan", open_pseudonyms(work / "salt"))
         return settings
 

@@ -16,8 +16,8 @@ def rooms(*names: str) -> tuple[str, ...]:
 
 
 NEVER = {
-    "ct": rooms("config", "cohort", "segmentation", "classification", "training", "diagnosis") + PADDLE,
-    "cohort": rooms("config", "segmentation", "classification", "training", "diagnosis") + PADDLE,
+    "ct": rooms("cohort", "segmentation", "classification", "training", "diagnosis") + PADDLE,
+    "cohort": rooms("segmentation", "classification", "training", "diagnosis") + PADDLE,
     "training": rooms("segmentation", "classification", "diagnosis"),
     "segmentation": rooms("classification", "diagnosis"),
     "classification": rooms("segmentation", "diagnosis"),

@@ -1,41 +1,61 @@
 """The configuration system: PaddleSeg's dialect, typed, and strict."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import yaml
 from paddleseg.cvlibs import Config as PaddleSegConfig
 
-from lung_ssp.config import flat, load_config, merge
+from lung_ssp.benchmark.settings import DeviceSettings
+from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.preparation_settings import PreparationSettings
+from lung_ssp.config import SHIPPED, Config, flat, load_config, merge, resolve
 from lung_ssp.errors import ConfigError
+from lung_ssp.segmentation.settings import SegmentationSettings
+from lung_ssp.settings import Settings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ALL = sorted(path for path in CONFIGS.rglob("*.yml"))
 TABLE2 = CONFIGS / "classification" / "table2.yml"
+KINDS: dict[str, type[Settings]] = {
+    "classification": ClassificationSettings,
+    "segmentation": SegmentationSettings,
+    "preparation": PreparationSettings,
+    "nlst": NlstSettings,
+    "device": DeviceSettings,
+}
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> Config[ClassificationSettings]:
+    return load_config(path, ClassificationSettings, overrides)
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
     tasks = {"cohort": ("preparation", "nlst")}.get(path.parent.name, (path.parent.name,))
-    assert load_config(path).settings.task in tasks
+    file = resolve(path)
+    assert file.tree["task"] in tasks
+    file.check(file.choose(KINDS))
 
 
 @pytest.mark.parametrize("name", ["improved_unet.yml", "unet.yml", "smoke.yml"])
 def test_paddleseg_resolves_the_same_tree(name: str) -> None:
     path = CONFIGS / "segmentation" / name
     overrides = ["batch_size=2", "lr_scheduler.learning_rate=0.5"]
-    assert PaddleSegConfig(str(path), opts=overrides).dic == load_config(path, overrides).tree
+    assert PaddleSegConfig(str(path), opts=overrides).dic == load_config(path, SegmentationSettings, overrides).tree
 
 
 def test_the_protocol_of_table_2_is_what_the_close_reading_says() -> None:
-    settings = load_config(TABLE2).settings
+    settings = load(TABLE2).settings
     assert (settings.batch_size, settings.epochs, settings.loss.l2) == (128, 30, 1e-5)
     assert (settings.model.batch_norm_momentum, settings.model.keep_probability) == (0.999, 0.8)
     assert settings.lr_scheduler.learning_rate == settings.lr_scheduler.end_lr == 1e-3
     assert settings.model.sharing == "partial_soft_sharing"
     assert settings.model.alphas.granularity == "channel"
-    dense = load_config(CONFIGS / "classification" / "table2_dense.yml").tree
-    assert dense == {**load_config(TABLE2).tree, "model": dense["model"]}
+    dense = load(CONFIGS / "classification" / "table2_dense.yml").tree
+    assert dense == {**load(TABLE2).tree, "model": dense["model"]}
     assert dense["model"]["alphas"]["granularity"] == "dense"
 
 
@@ -55,7 +75,7 @@ def test_overrides_take_literals_and_texts() -> None:
         "train_dataset.augment=true",
         "model.conv_channels=[4,8]",
     ]
-    settings = load_config(TABLE2, words).settings
+    settings = load(TABLE2, words).settings
     assert (settings.seed, settings.loss.l2, settings.model.sharing) == (7, 1e-3, "hard_sharing")
     assert settings.train_dataset.augment is True
     assert settings.model.conv_channels == [4, 8]
@@ -93,7 +113,7 @@ def test_a_fault_is_told_with_file_key_and_expectation(tmp_path: Path, text: str
     if "_base_" not in text and text[0] != "-" and "[" not in text[:5]:
         text = f"_base_: {TABLE2}\n{text}"
     with pytest.raises(ConfigError) as caught:
-        load_config(write(tmp_path, text))
+        load(write(tmp_path, text))
     for word in words:
         assert word in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -102,7 +122,7 @@ def test_a_fault_is_told_with_file_key_and_expectation(tmp_path: Path, text: str
 def test_the_fault_is_told_of_the_file_it_stands_in(tmp_path: Path) -> None:
     write(tmp_path, f"_base_: {TABLE2}\nmodel: {{fully_conected: 5}}", "base.yml")
     with pytest.raises(ConfigError, match=r"base\.yml: model\.fully_conected"):
-        load_config(write(tmp_path, "_base_: base.yml\nseed: 1"))
+        load(write(tmp_path, "_base_: base.yml\nseed: 1"))
 
 
 @pytest.mark.parametrize(
@@ -116,37 +136,58 @@ def test_the_fault_is_told_of_the_file_it_stands_in(tmp_path: Path) -> None:
 )
 def test_a_wrong_override_is_told(override: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        load_config(TABLE2, [override])
+        load(TABLE2, [override])
 
 
 def test_a_missing_key_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="train_dataset is missing"):
-        load_config(write(tmp_path, "task: classification"))
+        load(write(tmp_path, "task: classification"))
 
 
 def test_a_circle_of_bases_is_told(tmp_path: Path) -> None:
     write(tmp_path, "_base_: b.yml", "a.yml")
     write(tmp_path, "_base_: a.yml", "b.yml")
-    with pytest.raises(ConfigError, match="its own _base_"):
-        load_config(tmp_path / "a.yml")
+    with pytest.raises(ConfigError, match="circular _base_"):
+        load(tmp_path / "a.yml")
 
 
 def test_a_file_of_another_task_is_refused() -> None:
     with pytest.raises(ConfigError, match="expected preparation"):
-        load_config(TABLE2, task="preparation")
+        load_config(TABLE2, PreparationSettings)
 
 
 def test_yaml_cannot_make_objects(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not valid YAML"):
-        load_config(write(tmp_path, "seed: !!python/object/apply:os.system ['true']"))
+        load(write(tmp_path, "seed: !!python/object/apply:os.system ['true']"))
 
 
 def test_the_resolved_text_resolves_to_itself(tmp_path: Path) -> None:
-    config = load_config(TABLE2, ["seed=3"])
-    again = load_config(write(tmp_path, config.text()))
+    config = load(TABLE2, ["seed=3"])
+    again = load(write(tmp_path, config.text()))
     assert again == config
     assert yaml.safe_load(config.text()) == config.tree
 
 
 def test_flat_names_keys_with_points() -> None:
     assert flat({"a": {"b": 1, "c": [1]}, "d": True}) == {"a.b": 1, "a.c": "[1]", "d": "True"}
+
+
+def test_a_shipped_configuration_is_found_by_its_path_from_any_folder(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load(Path("classification/table2.yml")) == load(TABLE2)
+    own = write(tmp_path, f"_base_: {TABLE2}\nseed: 11", "own.yml")
+    assert load(Path("own.yml")).settings.seed == load(own).settings.seed == 11
+
+
+def test_a_file_of_the_working_folder_goes_before_a_shipped_one(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "classification").mkdir()
+    write(tmp_path / "classification", f"_base_: {TABLE2}\nseed: 12", "table2.yml")
+    assert load(Path("classification/table2.yml")).settings.seed == 12
+
+
+def test_a_missing_file_names_the_nearest_shipped_one(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"tabel2.yml does not exist.*did you mean classification/table2"):
+        load(Path("classification/tabel2.yml"))
+    assert SHIPPED == CONFIGS

@@ -14,13 +14,15 @@ import psutil
 import pytest
 import yaml
 
+from lung_ssp.classification.build import build_classification
+from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cli import main
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.config import load_config
 from lung_ssp.errors import ConfigError, EnvironmentFault, TrainingError
 from lung_ssp.files import write_json
 from lung_ssp.launch import Console, Job, WorkerFailure, check_devices, ended_by_signals, failure, worker_environment
-from lung_ssp.train import check_sharing
+from lung_ssp.runs import check_processes
 from lung_ssp.training import distributed
 from lung_ssp.training.checkpoint import load_checkpoint
 
@@ -291,11 +293,12 @@ def test_workers_on_a_cpu_share_its_cores_and_see_no_gpu(tmp_path: Path, monkeyp
 def test_a_training_that_cannot_be_shared_is_refused(
     classification: Path, monkeypatch: pytest.MonkeyPatch, processes: int, override: str, words: str
 ) -> None:
-    settings = load_config(classification, [override]).settings
-    check_sharing(settings)
+    config = load_config(classification, ClassificationSettings, [override])
+    check_processes(config.settings)
     monkeypatch.setattr(distributed, "processes", lambda: processes)
     with pytest.raises(ConfigError, match=words):
-        check_sharing(settings)
+        check_processes(config.settings)
+        build_classification(config)
 
 
 @pytest.mark.parametrize("words", [("--processes", "0"), ("--processes", "two"), ("--restarts", "-1")])

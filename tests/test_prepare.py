@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from lung_ssp.cli import main
+from lung_ssp.config import SHIPPED
 from lung_ssp.errors import ConfigError, EnvironmentFault
 from lung_ssp.prepare import config_of_cohort, nlst_packages
 
@@ -24,7 +25,7 @@ def in_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cohort_is_found_by_its_name(in_repository):
-    assert config_of_cohort("nlst") == Path("configs/cohort/nlst.yml")
+    assert config_of_cohort("nlst") == SHIPPED / "cohort" / "nlst.yml"
     for name in ("nslt", "../segmentation/unet", ""):
         with pytest.raises(ConfigError, match="manifest, nlst, phantom"):
             config_of_cohort(name)

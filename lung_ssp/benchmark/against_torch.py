@@ -22,8 +22,8 @@ import numpy as np
 
 from lung_ssp.benchmark.cases import Case, make_cases
 from lung_ssp.classification.settings import SharingMode
-from lung_ssp.config import load_config, load_training
 from lung_ssp.errors import EnvironmentFault, LungSspError
+from lung_ssp.tasks import read_training
 
 PADDLE, TORCH, TORCH_KEEPING = "paddle", "torch", "torch_keeping_blocks"
 LEARNING_STEPS = 20  # whose losses are compared
@@ -66,7 +66,7 @@ def compare_with_torch(
     Raises:
         LungSspError: the configuration is at fault, PyTorch is missing, or a side came to an end.
     """
-    settings = load_training(config, overrides).settings
+    settings: Any = read_training(config, overrides)[1].settings
     if importlib.util.find_spec("torch") is None:
         raise EnvironmentFault(
             "The comparison needs PyTorch: install the extra, pip install -c constraints.txt -e .[benchmark]."
@@ -85,7 +85,7 @@ def compare_case(case: Case, config: Path, overrides: Sequence[str], repeats: in
         paths = []
         for name, words in (("learning", [*own, *without_dropout]), ("timed", own)):
             (Path(folder) / name).mkdir()
-            request = Request(case, load_config(config, words).tree, "cpu", WARMUP_STEPS, steps)
+            request = Request(case, read_training(config, words)[1].tree, "cpu", WARMUP_STEPS, steps)
             paths.append(write_config(request, Path(folder) / name))
         sides = {name: stack.enter_context(Side(name, *paths)) for name in (PADDLE, TORCH, TORCH_KEEPING)}
         turns: dict[str, list[Turn]] = {name: [] for name in sides}

@@ -12,9 +12,9 @@ from lung_ssp import runtime
 from lung_ssp.benchmark.cases import Case
 from lung_ssp.benchmark.device import matrix_product_gflops, memory_mb, wait_for
 from lung_ssp.benchmark.timing import time_steps
-from lung_ssp.config import load_config
 from lung_ssp.errors import LungSspError
 from lung_ssp.files import read_json, write_json
+from lung_ssp.tasks import read_training
 
 STRETCH = {"cpu": 1, "gpu": 10}  # steps between two looks at the clock (timing.py)
 
@@ -75,7 +75,7 @@ def write_config(request: Request, folder: Path) -> Path:
         from lung_ssp.benchmark.synthetic import write_noise_cohort
 
         cohort = folder / "cohort"
-        settings = load_config(path).settings
+        settings: Any = read_training(path)[1].settings
         write_noise_cohort(cohort, settings, settings.seed)
         datasets = {name: {**part, "dataset_root": str(cohort)} for name, part in tree.items() if "_dataset" in name}
         path.write_text(yaml.safe_dump({**tree, **datasets}))

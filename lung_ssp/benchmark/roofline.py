@@ -7,16 +7,16 @@ device's memory; the parts follow one another. Launching them, and waiting for t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import paddle
 
 from lung_ssp.benchmark.counting import Work, operators, step_of, trainable
 from lung_ssp.benchmark.settings import DeviceSettings
-from lung_ssp.classification.networks import TwoTaskClassifier
-from lung_ssp.config import load_config, load_training
+from lung_ssp.config import load_config
 from lung_ssp.errors import ConfigError
-from lung_ssp.segmentation.build import build_network
+from lung_ssp.tasks import read_training
 
 LEARNT_IN_FULL = ("Adam", "L2 penalty")  # counted in float32 whatever the rest is in: the weights are, or their masters
 
@@ -39,7 +39,7 @@ def roofline(configs: Sequence[Path], device_file: Path) -> str:
     Raises:
         ConfigError: a file is at fault, or the network has two inputs.
     """
-    device = load_config(device_file, task="device").settings
+    device = load_config(device_file, DeviceSettings).settings
     lines = [
         f"{device.name}: {device.float32_tflops:g} TFLOP/s in float32, {device.float16_tflops:g} in float16, "
         f"{device.gigabytes_per_second:g} GB/s ({device.source})",
@@ -67,14 +67,15 @@ def floor(step: Sequence[Work], device: DeviceSettings, half: bool) -> Floor:
 
 def network_and_batch(path: Path) -> tuple[paddle.nn.Layer, np.ndarray]:
     """The untrained network of a configuration, in training mode, and a batch of the size it trains on, all zeros."""
-    settings = load_training(path).settings
+    task, config = read_training(path)
+    settings: Any = config.settings
     if settings.task == "classification":
         if settings.model.two_inputs:
             raise ConfigError(
                 f"{path} is of a network of two inputs, which is not counted: set model.two_inputs=false."
             )
         size = settings.model.image_size
-        return TwoTaskClassifier(settings.model), np.zeros((settings.batch_size, 1, size, size), np.float32)
+        return task.build_network(config), np.zeros((settings.batch_size, 1, size, size), np.float32)
     size = settings.train_dataset.patch_size
     shape = (settings.batch_size, settings.model.in_channels, size, size)
-    return build_network(path), np.zeros(shape, np.float32)
+    return task.build_network(config), np.zeros(shape, np.float32)

@@ -19,9 +19,9 @@ from lung_ssp.benchmark.measure import STRETCH, Request
 from lung_ssp.benchmark.reports import FORMAT
 from lung_ssp.classification.settings import SharingMode
 from lung_ssp.cohort.store import cohort_statement, read_cohort
-from lung_ssp.config import load_config, load_training
 from lung_ssp.errors import ConfigError, EnvironmentFault, LungSspError
 from lung_ssp.files import read_json, write_json
+from lung_ssp.tasks import read_training
 
 OTHER_ENGINES = ("torch", "onnxruntime")
 
@@ -58,8 +58,8 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
     Raises:
         LungSspError: the configuration is at fault, a real cohort or PyTorch is missing, or nothing could be measured.
     """
-    config = load_training(plan.config, plan.overrides)
-    settings = config.settings
+    config = read_training(plan.config, plan.overrides)[1]
+    settings: Any = config.settings
     if plan.sharing and settings.task == "segmentation":
         raise ConfigError(f"--sharing is of the classifier, and {plan.config} trains a U-Net: leave it out.")
     if plan.torch and importlib.util.find_spec("torch") is None:
@@ -75,7 +75,7 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
             for case in cases:
                 if case in left_out:
                     continue
-                tree = load_config(plan.config, [*plan.overrides, *case.overrides()]).tree
+                tree = read_training(plan.config, [*plan.overrides, *case.overrides()])[1].tree
                 try:
                     measured[case].append(in_fresh_process(Request(case, tree, plan.device, plan.warmup, plan.steps)))
                 except LungSspError as error:
@@ -118,7 +118,7 @@ def reason_to_leave_out(case: Case, plan: Plan) -> str:
     from lung_ssp.training.precision import check_device
 
     try:
-        settings = load_config(plan.config, [*plan.overrides, *case.overrides()]).settings
+        settings: Any = read_training(plan.config, [*plan.overrides, *case.overrides()])[1].settings
         if case.amp != "O0":
             check_device(case.amp)
     except ConfigError as error:

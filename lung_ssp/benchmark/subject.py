@@ -9,12 +9,7 @@ import numpy as np
 import paddle
 
 from lung_ssp.benchmark.counting import count, trainable
-from lung_ssp.classification.build import build_classification
-from lung_ssp.classification.networks import TwoTaskClassifier
-from lung_ssp.classification.task import ClassificationTask
-from lung_ssp.config import load_config
-from lung_ssp.segmentation.build import build_network, build_segmentation
-from lung_ssp.segmentation.task import SegmentationTask
+from lung_ssp.tasks import read_training
 
 
 @dataclass(frozen=True)
@@ -22,7 +17,7 @@ class Subject:
     """A task with its seeded network and what trains it; `settings` are those of the task."""
 
     settings: Any
-    task: ClassificationTask | SegmentationTask
+    task: Any
     optimizer: paddle.optimizer.Optimizer
     scheduler: paddle.optimizer.lr.LRScheduler
 
@@ -33,10 +28,9 @@ def build_subject(path: Path) -> Subject:
     Raises:
         LungSspError: the configuration or its cohort is at fault.
     """
-    settings = load_config(path).settings
-    if settings.task == "segmentation":
-        return Subject(settings, *build_segmentation(path))
-    return Subject(settings, *build_classification(settings)[:3])
+    task, config = read_training(path)
+    training = task.build(config)
+    return Subject(config.settings, training.task, training.optimizer, training.scheduler)
 
 
 def count_network(path: Path, inputs: Sequence[np.ndarray]) -> dict[str, int]:
@@ -45,8 +39,8 @@ def count_network(path: Path, inputs: Sequence[np.ndarray]) -> dict[str, int]:
     How much a network of two inputs computes depends on how many of the sections have a slide. The network is one of
     its own: that of a case under O2 is float16, which is not what is counted.
     """
-    settings = load_config(path).settings
-    network = build_network(path) if settings.task == "segmentation" else TwoTaskClassifier(settings.model)
+    task, config = read_training(path)
+    network = task.build_network(config)
     if len(inputs) > 1:
         return {"parameters": trainable(network)}
     return asdict(count(network, inputs))

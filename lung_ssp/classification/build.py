@@ -11,22 +11,38 @@ from lung_ssp.classification.networks import TwoTaskClassifier
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.task import ClassificationTask, predict_logits
 from lung_ssp.cohort.classes import TASK_NAMES
-from lung_ssp.config import load_config
+from lung_ssp.config import Config, load_config
+from lung_ssp.errors import ConfigError
 from lung_ssp.exported import Engine, ExportedNetwork, load_exported
+from lung_ssp.training import distributed
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.order import steps_of_protocol
 from lung_ssp.training.run import restore_best, run_config
+from lung_ssp.training.task import Training
 
 
-def build_classification(
-    settings: ClassificationSettings,
-) -> tuple[ClassificationTask, paddle.optimizer.Optimizer, paddle.optimizer.lr.LRScheduler, int]:
-    """The task with its seeded network, its optimizer, its schedule, and the number of steps."""
+def build_classification(config: Config[ClassificationSettings]) -> Training:
+    """Everything that is trained; the weights start from the configuration's seed.
+
+    Raises:
+        ConfigError: several processes cannot share a network of two inputs.
+    """
+    settings = config.settings
+    if settings.model.two_inputs and distributed.processes() > 1:
+        raise ConfigError(
+            "model.two_inputs is true, but a process whose share of a batch holds no slide would keep the others "
+            "waiting in the normalisation of the pathology branch: leave out --processes."
+        )
     paddle.seed(settings.seed)
     task = ClassificationTask(settings)
     steps = steps_of_protocol(task.size, settings.batch_size, settings.epochs)
     scheduler = make_scheduler(settings.lr_scheduler, steps)
-    return task, make_optimizer(settings.optimizer, task.network, scheduler), scheduler, steps
+    return Training(task, make_optimizer(settings.optimizer, task.network, scheduler), scheduler, steps)
+
+
+def build_classifier(config: Config[ClassificationSettings]) -> TwoTaskClassifier:
+    """The untrained network of a configuration; needs no cohort."""
+    return TwoTaskClassifier(config.settings.model)
 
 
 @dataclass(frozen=True)
@@ -56,7 +72,7 @@ def load_classifier(run: Path, engine: Engine = "paddle") -> TrainedClassifier:
         ConfigError, CheckpointError: the folder holds no such run, or it or its export is damaged.
         EnvironmentFault: the engine is missing.
     """
-    settings = load_config(run_config(run), task="classification").settings
+    settings = load_config(run_config(run), ClassificationSettings).settings
     network = TwoTaskClassifier(settings.model)
     checkpoint = restore_best(run, network)
     return TrainedClassifier(network, settings, checkpoint, load_exported(run) if engine == "onnx" else None)

@@ -5,13 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lung_ssp.settings import Settings
-from lung_ssp.training.settings import (
-    AdamSettings,
-    CheckpointSettings,
-    ComputeSettings,
-    LogSettings,
-    PolynomialDecaySettings,
-)
+from lung_ssp.training.settings import AdamSettings, DatasetSettings, PolynomialDecaySettings, TrainingSettings
 
 SharingMode = Literal["single_task", "hard_sharing", "full_soft_sharing", "partial_soft_sharing"]
 Granularity = Literal["layer", "channel", "dense"]
@@ -70,11 +64,10 @@ class ClassifierSettings(Settings):
         return self
 
 
-class SectionDatasetSettings(Settings):
+class SectionDatasetSettings(DatasetSettings):
     """The sections of one split of a prepared cohort."""
 
     type: Literal["SectionDataset"] = Field("SectionDataset", description="the data set")
-    dataset_root: str = Field(description="folder of the prepared cohort")
     mode: Literal["train", "validation", "test"] = Field(description="the split")
     augment: bool = Field(False, description="flip and turn sections at random while training")
     hide_slides: float = Field(
@@ -95,11 +88,10 @@ class TwoTaskLossSettings(Settings):
     l2: float = Field(1e-5, ge=0, description="on convolution and fully connected weights; alphas carry none")
 
 
-class ClassificationSettings(Settings):
+class ClassificationSettings(TrainingSettings):
     """A configuration file of the classifier."""
 
     task: Literal["classification"] = Field(description="which task this file trains")
-    seed: int = Field(0, ge=0, description="of initialisation, data order and dropout")
     batch_size: int = Field(128, ge=1, description="sections a step")
     epochs: int = Field(30, ge=1, description="passes over the training sections, counted as the protocol does")
     train_dataset: SectionDatasetSettings = Field(description="sections to learn from")
@@ -109,9 +101,6 @@ class ClassificationSettings(Settings):
     loss: TwoTaskLossSettings = Field(TwoTaskLossSettings(), description="the loss")
     optimizer: AdamSettings = Field(AdamSettings(), description="the optimizer")
     lr_scheduler: PolynomialDecaySettings = Field(PolynomialDecaySettings(), description="the learning rate")
-    checkpoint: CheckpointSettings = Field(CheckpointSettings(), description="checkpoints and validation")
-    log: LogSettings = Field(LogSettings(), description="the log")
-    compute: ComputeSettings = Field(ComputeSettings(), description="how the device is used")
 
     @model_validator(mode="after")
     def splits_are_three_of_one_cohort(self) -> "ClassificationSettings":

@@ -1,44 +1,48 @@
-"""A segmentation task out of a PaddleSeg configuration file, by PaddleSeg's own builder."""
+"""A segmentation training out of a PaddleSeg configuration, by PaddleSeg's own builder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from copy import deepcopy
+from typing import Any
 
 import paddle
-from paddleseg.cvlibs import Config, SegBuilder
+from paddleseg.cvlibs import Config as PaddleSegConfig
+from paddleseg.cvlibs import SegBuilder
 from paddleseg.utils import logger
 
 from lung_ssp.cohort.slice_settings import SliceSettings
+from lung_ssp.config import Config
 from lung_ssp.errors import CohortError, LungSspError
 from lung_ssp.segmentation import dataset, losses, networks  # noqa: F401  (imported to be known to PaddleSeg)
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.task import SegmentationTask
 from lung_ssp.training.optimizer import make_optimizer
 from lung_ssp.training.settings import AdamSettings
+from lung_ssp.training.task import Training
 
 PADDLESEG_WARNING = 1  # its log levels are 0 error, 1 warning, 2 info
 
 
-def build_segmentation(
-    path: Path,
-) -> tuple[SegmentationTask, paddle.optimizer.Optimizer, paddle.optimizer.lr.LRScheduler]:
-    """Everything that is trained, from one resolved configuration file; the weights start from its seed.
+class _ResolvedConfig(PaddleSegConfig):
+    """What PaddleSeg's builder reads, of a configuration that has been resolved and checked already."""
 
-    Args:
-        path: a YAML file in PaddleSeg's dialect that SegmentationSettings accepts; PaddleSeg passes over the keys it
-            does not know.
+    def __init__(self, tree: dict[str, Any]) -> None:
+        self.dic = deepcopy(tree)  # the builder takes keys out of it
+
+
+def build_segmentation(config: Config[SegmentationSettings]) -> Training:
+    """Everything that is trained; the weights start from the configuration's seed.
 
     Raises:
         CohortError: the cohort's slices are missing, or were made with other settings than the file's `slices`.
     """
+    settings = config.settings
     with _paddleseg():
-        config = Config(str(path))
-        settings = SegmentationSettings.model_validate(config.dic)
-        builder = SegBuilder(config)
+        builder = SegBuilder(_ResolvedConfig(config.tree))
         _check_slices(builder.train_dataset.slice_settings, settings)
         paddle.seed(settings.seed)
         task = SegmentationTask(builder.model, builder.train_dataset, builder.val_dataset, builder.loss)
-        return task, _optimizer(builder, settings), builder.lr_scheduler
+        return Training(task, _optimizer(builder, settings), builder.lr_scheduler, settings.iters)
 
 
 def _optimizer(builder: SegBuilder, settings: SegmentationSettings) -> paddle.optimizer.Optimizer:
@@ -48,10 +52,10 @@ def _optimizer(builder: SegBuilder, settings: SegmentationSettings) -> paddle.op
     return make_optimizer(AdamSettings(), builder.model, builder.lr_scheduler, settings.optimizer.weight_decay)
 
 
-def build_network(path: Path) -> paddle.nn.Layer:
-    """The untrained network of a configuration file; needs no cohort."""
+def build_network(config: Config[SegmentationSettings]) -> paddle.nn.Layer:
+    """The untrained network of a configuration; needs no cohort."""
     with _paddleseg():
-        return SegBuilder(Config(str(path))).model
+        return SegBuilder(_ResolvedConfig(config.tree)).model
 
 
 def _check_slices(found: SliceSettings, settings: SegmentationSettings) -> None:

@@ -11,6 +11,7 @@ from lung_ssp.config import load_config
 from lung_ssp.ct.nodules import Nodule
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CheckpointError
+from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
 from lung_ssp.training.run import best_fingerprint, run_config
 
@@ -40,7 +41,7 @@ def finder_of(run: Path) -> RunFinder:
     Raises:
         ConfigError, CheckpointError: the folder holds no trained segmentation run.
     """
-    load_config(run_config(run), task="segmentation")
+    load_config(run_config(run), SegmentationSettings)
     return RunFinder(run, _fingerprint(run))
 
 

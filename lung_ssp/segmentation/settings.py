@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings
 from lung_ssp.settings import Settings
-from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
+from lung_ssp.training.settings import DatasetSettings, TrainingSettings
 
 CHANNELS = {"NoduleSlices": 3, "SingleNoduleSlices": 1}  # channels of an image, by type of data set
 IGNORED = 255  # label of pixels that are neither learned nor measured
@@ -57,13 +57,12 @@ class AugmentationSettings(Settings):
         return self
 
 
-class TrainDatasetSettings(Settings):
+class TrainDatasetSettings(DatasetSettings):
     """Patches of the training scans."""
 
     type: Literal["NoduleSlices", "SingleNoduleSlices"] = Field(
         description="a slice with its two neighbours, or (the paper's literal reading) a slice alone"
     )
-    dataset_root: str = Field(description="folder of the prepared cohort")
     mode: Literal["train"] = Field(description="the split")
     patch_size: int = Field(64, ge=SMALLEST_SIZE, multiple_of=16, description="side of a patch in pixels")
     lesion_share: float = Field(0.5, gt=0, lt=1, description="share of the patches that lie on a lesion")
@@ -71,11 +70,10 @@ class TrainDatasetSettings(Settings):
     augmentation: AugmentationSettings = Field(AugmentationSettings(), description="random changes of a patch")
 
 
-class ValidationDatasetSettings(Settings):
+class ValidationDatasetSettings(DatasetSettings):
     """Whole slices of the validation scans, half of them with a lesion."""
 
     type: Literal["NoduleSlices", "SingleNoduleSlices"] = Field(description="as for training")
-    dataset_root: str = Field(description="folder of the prepared cohort")
     mode: Literal["val"] = Field(description="the split, in PaddleSeg's word")
     slices_per_scan: int = Field(12, ge=2, description="slices of each scan that are measured")
 
@@ -119,12 +117,10 @@ class PredictionSettings(Settings):
     batch_size: int = Field(8, ge=1, description="slices that go through the network at once")
 
 
-class SegmentationSettings(Settings):
+class SegmentationSettings(TrainingSettings):
     """A configuration file of the segmentation network."""
 
     task: Literal["segmentation"] = Field(description="which task this file trains")
-    seed: int = Field(0, ge=0, description="of initialisation, data order and augmentation")
-    batch_size: int = Field(ge=1, description="patches a step")
     iters: int = Field(ge=1, description="steps")
     slices: SliceSettings = Field(SliceSettings(), description="the grid that the network works on")
     train_dataset: TrainDatasetSettings = Field(description="patches to learn from")
@@ -136,9 +132,6 @@ class SegmentationSettings(Settings):
     prediction: PredictionSettings = Field(PredictionSettings(), description="segmenting a whole scan")
     parenchyma: ParenchymaSettings = Field(ParenchymaSettings(), description="the lungs that are searched")
     nodules: NoduleSettings = Field(NoduleSettings(), description="candidates out of the probability")
-    checkpoint: CheckpointSettings = Field(CheckpointSettings(), description="checkpoints and validation")
-    log: LogSettings = Field(LogSettings(), description="the log")
-    compute: ComputeSettings = Field(ComputeSettings(), description="how the device is used")
 
     @model_validator(mode="after")
     def _channels_agree(self) -> "SegmentationSettings":

@@ -56,11 +56,11 @@ def load_segmenter(run: Path, engine: Engine = "paddle") -> TrainedSegmenter:
         ConfigError, CheckpointError: the folder holds no such run, or it or its export is damaged.
         EnvironmentFault: the engine is missing.
     """
-    settings = load_config(run_config(run), task="segmentation").settings
-    network = build_network(run_config(run))
+    config = load_config(run_config(run), SegmentationSettings)
+    network = build_network(config)
     checkpoint = restore_best(run, network)
     predict = OnnxPredictor(load_exported(run), network.in_channels) if engine == "onnx" else PaddlePredictor(network)
-    return TrainedSegmenter(network, settings, checkpoint, predict)
+    return TrainedSegmenter(network, config.settings, checkpoint, predict)
 
 
 def evaluate_segmentation_run(run: Path, real_nodules: Path | None) -> str:

@@ -94,7 +94,7 @@ def run_config(folder: Path) -> Path:
     """
     path = folder / CONFIG_FILE
     if not path.is_file():
-        raise CheckpointError(f"{folder} holds no run (no {CONFIG_FILE}): train it first with tools/train.py.")
+        raise CheckpointError(f"{folder} holds no run (no {CONFIG_FILE}): train it first with lung-ssp train.")
     return path
 
 

@@ -1,5 +1,6 @@
 """Settings of the training loop, shared by both tasks."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -58,3 +59,26 @@ class ComputeSettings(Settings):
         le=64,
         description="batches that threads prepare while the device computes; 0 prepares each in its turn",
     )
+
+
+class DatasetSettings(Settings):
+    """One split of a prepared cohort, as a task sees it."""
+
+    dataset_root: str = Field(description="folder of the prepared cohort")
+
+
+class TrainingSettings(Settings):
+    """What every configuration file of a training has beside the network, its data and its loss."""
+
+    task: str = Field(description="which task this file trains")
+    seed: int = Field(0, ge=0, description="of initialisation, data order, augmentation and dropout")
+    batch_size: int = Field(ge=1, description="samples a step")
+    train_dataset: DatasetSettings = Field(description="samples to learn from")
+    checkpoint: CheckpointSettings = Field(CheckpointSettings(), description="checkpoints and validation")
+    log: LogSettings = Field(LogSettings(), description="the log")
+    compute: ComputeSettings = Field(ComputeSettings(), description="how the device is used")
+
+    @property
+    def cohort(self) -> Path:
+        """The folder of the prepared cohort."""
+        return Path(self.train_dataset.dataset_root)

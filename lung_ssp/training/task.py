@@ -1,5 +1,6 @@
 """What the loop is handed: a task knows its network, data and measures; the loop knows none of them."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -47,3 +48,16 @@ class Task(Protocol):
 
     def images(self) -> dict[str, np.ndarray]:
         """Pictures of training samples with their labels, uint8 (height, width, 3)."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a task's builder returns: all that is trained.
+
+    steps: of the whole training.
+    """
+
+    task: Task
+    optimizer: paddle.optimizer.Optimizer
+    scheduler: paddle.optimizer.lr.LRScheduler
+    steps: int

@@ -11,7 +11,7 @@ from lung_ssp.benchmark.inputs import inference_batches, training_batches
 from lung_ssp.benchmark.measure import Request, measure, write_config
 from lung_ssp.benchmark.subject import Subject, build_subject
 from lung_ssp.benchmark.synthetic import write_noise_cohort
-from lung_ssp.config import load_config
+from lung_ssp.tasks import read_training
 from lung_ssp.training.batches import batches
 from lung_ssp.training.loop import update
 from lung_ssp.training.order import SampleOrder
@@ -27,12 +27,12 @@ def case_of(task: Any, phase: Any, source: Any = "synthetic", engine: Any = "pad
 
 
 def request_of(config: Path, case: Case, warmup: int = 1, steps: int = 2) -> Request:
-    return Request(case, load_config(config, case.overrides()).tree, "cpu", warmup, steps)
+    return Request(case, read_training(config, case.overrides())[1].tree, "cpu", warmup, steps)
 
 
 def on_noise(config: Path, folder: Path) -> Path:
     """The same configuration on a cohort of noise, which stands in for a real one."""
-    settings = load_config(config).settings
+    settings = read_training(config)[1].settings
     write_noise_cohort(folder / "cohort", settings, seed=5)
     return write_config(request_of(config, case_of(settings.task, "training")), folder)
 
@@ -108,7 +108,7 @@ def test_pytorch_comes_to_the_same(small_configs: dict[str, Path], task: str, ph
 
 
 def test_two_inputs_are_measured_but_not_counted(small_configs: dict[str, Path]) -> None:
-    config = load_config(small_configs["classification"], ["model.two_inputs=true"])
+    config = read_training(small_configs["classification"], ["model.two_inputs=true"])[1]
     result = measure(Request(case_of("classification", "training"), config.tree, "cpu", 0, 1))
     assert result["counts"].keys() == {"parameters"}
     assert np.isfinite(result["outcome"])

@@ -14,8 +14,8 @@ from lung_ssp.benchmark.measure import Request
 from lung_ssp.benchmark.run import Plan, in_fresh_process, reason_to_leave_out, run_benchmark
 from lung_ssp.benchmark.table import report_text
 from lung_ssp.cli import main
-from lung_ssp.config import load_config
 from lung_ssp.errors import CohortError, ConfigError, EnvironmentFault, LungSspError
+from lung_ssp.tasks import read_training
 
 RESULT = {
     "step_seconds": [0.5, 0.25],
@@ -130,7 +130,7 @@ def test_what_was_asked_for_must_be_there(plan: Plan, small_configs: dict[str, P
 
 def test_a_fault_in_the_process_of_its_own_comes_back_as_a_sentence(plan: Plan) -> None:
     case = Case("classification", "training", "single_task", "O0", "real", 6, "paddle")
-    tree = load_config(plan.config, case.overrides()).tree
+    tree = read_training(plan.config, case.overrides())[1].tree
     with pytest.raises(LungSspError, match=r"^\S+nowhere\S* does not exist: prepare the cohort first"):
         in_fresh_process(Request(case, tree, "cpu", 1, 1))
 

@@ -13,6 +13,7 @@ from lung_ssp.classification.build import build_classification
 from lung_ssp.classification.evaluate import evaluate_classification
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.store import read_sections
+from lung_ssp.config import Config
 from lung_ssp.files import read_json
 from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
 from lung_ssp.training.run import open_run
@@ -27,7 +28,7 @@ def run(small_settings: Callable[..., ClassificationSettings], tmp_path: Path) -
         cohort = Path(settings.train_dataset.dataset_root)
         open_run(folder, yaml.safe_dump(settings.model_dump()), {}, cohort, resume=False)
         paddle.seed(1)
-        network = build_classification(settings)[0].network
+        network = build_classification(Config(settings, {})).task.network
         save_checkpoint(folder / "checkpoints", "best", 0, network_arrays(network), {"score": 0.0})
         return folder
 

@@ -20,6 +20,7 @@ from lung_ssp.classification.task import (
     two_task_losses,
     without_slides,
 )
+from lung_ssp.config import Config
 from lung_ssp.training.checkpoint import load_checkpoint
 from lung_ssp.training.loop import Plan, train
 from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
@@ -119,7 +120,8 @@ def test_the_pathology_is_learnt_where_there_is_a_slide() -> None:
 @pytest.mark.parametrize("granularity", ["layer", "channel", "dense"])
 def test_a_step_works_with_many_slides_and_with_none(small_settings: SettingsMaker, granularity: str) -> None:
     alphas = {"granularity": granularity, "initial": [[0.9, 0.1], [0.1, 0.9]]}
-    task, optimizer, _, _ = build_classification(small_settings(two_inputs=True, alphas=alphas))
+    training = build_classification(Config(small_settings(two_inputs=True, alphas=alphas), {}))
+    task, optimizer = training.task, training.optimizer
     batch = task.training.batch(np.arange(20), np.random.default_rng(0))
     assert batch.has_slide.sum() >= 3
     for one in (without_slides(batch), batch, without_slides(batch)):
@@ -156,9 +158,9 @@ def test_measures_pass_over_what_is_not_predicted(small_settings: SettingsMaker)
 
 def test_slides_teach_what_a_slide_shows(small_settings: SettingsMaker) -> None:
     """The patches' colour tells the class: after a few steps the pathology branch reads it."""
-    task, optimizer, _, _ = build_classification(
-        small_settings(two_inputs=True, conv_channels=[8, 8], fully_connected=64)
-    )
+    settings = small_settings(two_inputs=True, conv_channels=[8, 8], fully_connected=64)
+    training = build_classification(Config(settings, {}))
+    task, optimizer = training.task, training.optimizer
     task.network.train()
     for seed in range(60):
         task.losses(task.load(np.arange(100), np.random.default_rng(seed)))["total"].backward()
@@ -180,8 +182,8 @@ def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(small_settings: Settings
     )
 
     def run(folder: Path, stop_after: int | None = None) -> None:
-        task, optimizer, scheduler, _ = build_classification(small_settings(two_inputs=True))
-        losses, done = task.losses, iter(range(100))
+        training = build_classification(Config(small_settings(two_inputs=True), {}))
+        task, losses, done = training.task, training.task.losses, iter(range(100))
 
         def breaking(batch):  # type: ignore[no-untyped-def]
             if next(done) == stop_after:
@@ -189,7 +191,7 @@ def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(small_settings: Settings
             return losses(batch)
 
         task.losses = breaking  # type: ignore[method-assign]
-        train(task, optimizer, scheduler, plan, folder)
+        train(task, training.optimizer, training.scheduler, plan, folder)
 
     run(tmp_path / "straight")
     with pytest.raises(KeyboardInterrupt):

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from lung_ssp.cohort.preparation_settings import PreparationSettings
 from lung_ssp.cohort.settings import ClassCounts, CohortSettings, PhantomSettings
 from lung_ssp.config import load_config
 
@@ -18,7 +19,7 @@ def test_the_shipped_file_equals_the_defaults():
 
 
 def test_the_smoke_file_builds_on_it_with_about_300_sections():
-    settings = load_config(CONFIGS / "phantom_smoke.yml").settings
+    settings = load_config(CONFIGS / "phantom_smoke.yml", PreparationSettings).settings
     counts = settings.cohort.phantom.sections.counts
     assert 250 <= counts.train.total + counts.validation.total + counts.test.total <= 350
     assert settings.cohort.phantom.scans.patients == [2, 1, 1]

@@ -9,11 +9,14 @@ import yaml
 from paddleseg.core import train as paddleseg_train
 from paddleseg.cvlibs import Config, SegBuilder
 
+from lung_ssp.config import load_config
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.build import build_network, build_segmentation
 from lung_ssp.segmentation.dataset import NoduleSlices, SingleNoduleSlices
 from lung_ssp.segmentation.losses import DiceCrossEntropyLoss
 from lung_ssp.segmentation.networks import ImprovedUNet, UNet
+from lung_ssp.segmentation.settings import SegmentationSettings
+from lung_ssp.training.task import Training
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "segmentation"
 
@@ -30,6 +33,10 @@ def with_cohort(name: str, cohort: Path, folder: Path, **changes) -> Path:
     path = folder / "config.yml"
     path.write_text(yaml.safe_dump(tree))
     return path
+
+
+def build(path: Path) -> Training:
+    return build_segmentation(load_config(path, SegmentationSettings))
 
 
 @pytest.mark.parametrize("name, kind", [("improved_unet.yml", ImprovedUNet), ("unet.yml", UNet)])
@@ -65,7 +72,7 @@ def test_one_slice_alone_is_a_matter_of_configuration(slice_cohort, tmp_path):
         val_dataset={"type": "SingleNoduleSlices", "dataset_root": str(slice_cohort)},
         model={"in_channels": 1, "width": 2},
     )
-    task, _, _ = build_segmentation(path)
+    task = build(path).task
     assert type(task.train_dataset) is SingleNoduleSlices
     batch = task.load(np.array([0, 1]), np.random.default_rng(0))
     assert batch.images.shape == (2, 1, 32, 32)
@@ -74,7 +81,7 @@ def test_one_slice_alone_is_a_matter_of_configuration(slice_cohort, tmp_path):
 
 def test_the_seed_settles_the_first_weights(slice_cohort, tmp_path):
     def weights(seed):
-        task, _, _ = build_segmentation(with_cohort("unet.yml", slice_cohort, tmp_path, seed=seed))
+        task = build(with_cohort("unet.yml", slice_cohort, tmp_path, seed=seed)).task
         return np.concatenate([value.numpy().ravel() for value in task.network.state_dict().values()])
 
     assert np.array_equal(weights(3), weights(3))
@@ -82,17 +89,19 @@ def test_the_seed_settles_the_first_weights(slice_cohort, tmp_path):
 
 
 def test_the_network_alone_needs_no_cohort(tmp_path):
-    network = build_network(with_cohort("improved_unet.yml", tmp_path / "nowhere", tmp_path))
+    network = build_network(
+        load_config(with_cohort("improved_unet.yml", tmp_path / "nowhere", tmp_path), SegmentationSettings)
+    )
     assert isinstance(network, ImprovedUNet) and network.in_channels == 3
 
 
 def test_slices_of_another_grid_are_refused(slice_cohort, tmp_path):
     path = with_cohort("unet.yml", slice_cohort, tmp_path, slices={"spacing_mm": [2.5, 2.0, 2.0]})
     with pytest.raises(CohortError, match="made with"):
-        build_segmentation(path)
+        build(path)
 
 
 def test_a_cohort_without_slices_is_refused_in_its_own_words(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CohortError, match="has no scans to segment"):
-        build_segmentation(with_cohort("unet.yml", tmp_path / "empty", tmp_path))
+        build(with_cohort("unet.yml", tmp_path / "empty", tmp_path))

@@ -1,0 +1,149 @@
+"""Training and evaluating a run of any task: a configuration in, a run's folder and its figures out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from lung_ssp import __version__, runtime
+from lung_ssp.cohort.split import check_disjoint, patients_by_split
+from lung_ssp.cohort.store import cohort_statement, read_cohort
+from lung_ssp.config import flat
+from lung_ssp.errors import ConfigError
+from lung_ssp.files import read_json, write_json
+from lung_ssp.tasks import read_run, read_training
+from lung_ssp.training import distributed
+from lung_ssp.training.batch_norm import synchronise_batch_norm
+from lung_ssp.training.loop import Plan
+from lung_ssp.training.loop import train as train_task
+from lung_ssp.training.run import best_fingerprint, check_cohort, open_run
+from lung_ssp.training.settings import TrainingSettings
+
+EVALUATED = "evaluation.json"  # what the measures in a run's folder were made from; written last
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that has been trained.
+
+    run: its folder.
+    score_name: the validation score that chose the best checkpoint, of the step `best_step`.
+    """
+
+    run: Path
+    task: str
+    steps: int
+    score_name: str
+    best_score: float
+    best_step: int
+
+
+@distributed.ended_by_the_launcher()
+def train(
+    config: str | Path,
+    output: str | Path,
+    overrides: Sequence[str] = (),
+    device: str = "cpu",
+    resume: bool = False,
+) -> TrainedRun:
+    """Train the network that a configuration describes, or go on with its training.
+
+    Started by a launcher of several processes, this is one of them (training/distributed.py).
+
+    Args:
+        config: a YAML file, or the path of a shipped one, such as "classification/table2.yml".
+        output: the run's folder.
+        overrides: of settings, "key.sub=value" each.
+        device: "cpu" or "gpu".
+        resume: go on with the run in the folder, if there is one.
+
+    Raises:
+        LungSspError: the configuration, the cohort or the folder is at fault, or the loss is no longer a number.
+    """
+    output = Path(output)
+    task_type, checked = read_training(config, overrides)
+    settings = checked.settings
+    cohort = read_cohort(settings.cohort)
+    if not cohort.get("leaky"):
+        check_disjoint(patients_by_split(settings.cohort))
+    runtime.choose_device(device)
+    runtime.use_deterministic_algorithms(settings.compute.deterministic)
+    distributed.join()
+    check_processes(settings)
+    statement = cohort_statement(cohort)
+    if distributed.is_first():
+        open_run(
+            output, checked.text(), start_facts(settings, statement, cohort["fingerprint"]), settings.cohort, resume
+        )
+        tqdm.write(f"{output}: {settings.task} on {device}, {statement}")
+    distributed.wait_for_all()
+    training = task_type.build(checked)
+    synchronise_batch_norm(training.task.network)
+    shown = {**flat(checked.tree), "cohort": statement}
+    plan = Plan(
+        training.steps, settings.batch_size, settings.seed, settings.checkpoint, settings.log, settings.compute, shown
+    )
+    progress = train_task(training.task, training.optimizer, training.scheduler, plan, output)
+    assert progress.best_score is not None and progress.best_step is not None  # the last step is always validated
+    return TrainedRun(
+        output, settings.task, progress.step, training.task.score_name, progress.best_score, progress.best_step
+    )
+
+
+def start_facts(settings: TrainingSettings, statement: str, fingerprint: str) -> dict[str, object]:
+    """What environment.json notes of one start of a training."""
+    return {
+        **runtime.environment(),
+        "processes": distributed.processes(),
+        "seed": settings.seed,
+        "cohort": statement,
+        "cohort_fingerprint": fingerprint,
+    }
+
+
+def check_processes(settings: TrainingSettings) -> None:
+    """Refuse a training that the processes cannot share.
+
+    Raises:
+        ConfigError: the batch cannot be divided evenly.
+    """
+    processes = distributed.processes()
+    if settings.batch_size % processes:
+        raise ConfigError(
+            f"batch_size is {settings.batch_size}, which {processes} processes cannot share evenly: make it a multiple "
+            f"of {processes}, or change --processes."
+        )
+
+
+def evaluate(run: str | Path, table2: bool = False, real_nodules: str | Path | None = None) -> str:
+    """Measure a run on its test samples; writes metrics.json, metrics.txt and figures/ into its folder.
+
+    What has been measured already, with the same weights, cohort and options, is not measured again.
+
+    Args:
+        run: the run's folder.
+        table2: set the log of a classification run beside the paper's Table 2.
+        real_nodules: folder with real nodules for a segmentation run, None for none.
+
+    Raises:
+        LungSspError: the folder holds no trained run, its cohort is gone, or the option is another task's.
+    """
+    run = Path(run)
+    task_type, config = read_run(run)
+    options = {"table2": table2, "real_nodules": Path(real_nodules) if real_nodules else None}
+    for name, value in options.items():
+        if value and name not in task_type.evaluation_options:
+            raise ConfigError(f"{name} is no option of the evaluation of a {task_type.name} run: leave it out.")
+    made_from = {
+        "version": __version__,
+        "weights": best_fingerprint(run),
+        "cohort": check_cohort(run, config.settings.cohort)["fingerprint"],
+        "table2": table2,
+        "real_nodules": str(real_nodules) if real_nodules else None,
+    }
+    if (run / EVALUATED).is_file() and read_json(run / EVALUATED) == made_from:
+        return (run / "metrics.txt").read_text(encoding="utf-8")
+    report = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
+    write_json(run / EVALUATED, made_from)
+    return report

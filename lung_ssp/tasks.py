@@ -1,0 +1,90 @@
+"""The tasks that this package trains, by name: the one place that knows them all."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paddle
+
+from lung_ssp.classification.build import build_classification, build_classifier
+from lung_ssp.classification.evaluate import evaluate_classification
+from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.config import Config, ResolvedFile, resolve
+from lung_ssp.segmentation.build import build_network, build_segmentation
+from lung_ssp.segmentation.settings import SegmentationSettings
+from lung_ssp.segmentation.trained import evaluate_segmentation_run
+from lung_ssp.training.run import run_config
+from lung_ssp.training.settings import TrainingSettings
+from lung_ssp.training.task import Training
+
+
+@dataclass(frozen=True)
+class TaskType:
+    """One of the tasks.
+
+    settings: of its configuration files.
+    build: everything that is trained, from a checked configuration.
+    build_network: the untrained network alone, which needs no cohort.
+    evaluate: measures a run, given its folder and the evaluation's options by name.
+    evaluation_options: which options its evaluation has.
+    """
+
+    name: str
+    settings: type[TrainingSettings]
+    build: Callable[[Config[Any]], Training]
+    build_network: Callable[[Config[Any]], paddle.nn.Layer]
+    evaluate: Callable[..., str]
+    evaluation_options: tuple[str, ...]
+
+    def check(self, file: ResolvedFile) -> Config[TrainingSettings]:
+        """A configuration file of this task.
+
+        Raises:
+            ConfigError: with the file, the key, what was expected and the nearest valid name.
+        """
+        return file.check(self.settings)
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        TaskType(
+            "classification",
+            ClassificationSettings,
+            build_classification,
+            build_classifier,
+            evaluate_classification,
+            ("table2",),
+        ),
+        TaskType(
+            "segmentation",
+            SegmentationSettings,
+            build_segmentation,
+            build_network,
+            evaluate_segmentation_run,
+            ("real_nodules",),
+        ),
+    )
+}
+
+
+def read_training(path: str | Path, overrides: Sequence[str] = ()) -> tuple[TaskType, Config[TrainingSettings]]:
+    """The task that a configuration file trains, and its settings.
+
+    Raises:
+        ConfigError: it trains no task, or is at fault.
+    """
+    file = resolve(path, overrides)
+    task = file.choose(TASKS)
+    return task, task.check(file)
+
+
+def read_run(run: Path) -> tuple[TaskType, Config[TrainingSettings]]:
+    """The task of a run, and its settings.
+
+    Raises:
+        CheckpointError: the folder holds no run.
+        ConfigError: its configuration is at fault.
+    """
+    return read_training(run_config(run))
