@@ -32,7 +32,11 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
         images = rng.random((count, 16, 16), dtype=np.float32)
         image, pathology = rng.integers(9, size=(2, count))
         write_sections(
-            root, split, Sections(images, image, pathology, np.array([f"{split}-{i}" for i in range(count)]))
+            root,
+            split,
+            Sections(
+                images, {"image": image, "pathology": pathology}, np.array([f"{split}-{i}" for i in range(count)])
+            ),
         )
     write_json(root / "cohort.json", {"name": "random", "synthetic": True, "fingerprint": "abcd", "settings": {}})
     return root

@@ -39,7 +39,7 @@ def classification(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image, pathology = rng.integers(9, size=(2, count))
         pathology[::5] = -1
         patients = np.array([f"{split}-{i}" for i in range(count)])
-        write_sections(folder, split, Sections(images, image, pathology, patients))
+        write_sections(folder, split, Sections(images, {"image": image, "pathology": pathology}, patients))
     write_json(folder / "cohort.json", {"name": "random", "synthetic": True, "fingerprint": "abcd", "settings": {}})
     tree = {
         "_base_": str(CONFIGS / "classification" / "table2.yml"),

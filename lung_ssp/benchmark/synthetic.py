@@ -41,8 +41,10 @@ def noise_sections(split: str, settings: ClassificationSettings, rng: np.random.
     classes = settings.model.num_classes
     return Sections(
         images=rng.random((count, size, size), dtype=np.float32),
-        image_labels=rng.integers(1, classes.image, size=count),
-        pathology_labels=rng.integers(1, classes.pathology, size=count),
+        labels={
+            "image": rng.integers(1, classes.image, size=count),
+            "pathology": rng.integers(1, classes.pathology, size=count),
+        },
         patients=np.array([f"{split}-{number}" for number in range(count)]),
     )
 

@@ -49,7 +49,7 @@ def evaluate_classification(run: Path, table2: bool) -> str:
     model = settings.model
     dataset = SectionDataset(settings.test_dataset, model.image_size, model.num_classes, model.two_inputs)
     test = dataset.whole()
-    labels = {"image": test.labels["image"], "pathology": dataset.sections.pathology_labels}
+    labels = {"image": test.labels["image"], "pathology": dataset.sections.labels["pathology"]}
     probabilities = predict_probabilities(trained.network, *inputs_of(test))
     cohort = check_cohort(run, Path(settings.test_dataset.dataset_root))
     inputs = TWO_INPUTS if model.two_inputs else ONE_INPUT

@@ -62,8 +62,7 @@ def prepare_manifest(root: Path, settings: CohortSettings, section_settings: Sec
         size = section_settings.size
         sections = Sections(
             images=np.array([images[index] for index in chosen], dtype=np.float32).reshape(-1, size, size),
-            image_labels=labels[:, 0],
-            pathology_labels=labels[:, 1],
+            labels=dict(zip(TASK_NAMES, labels.T, strict=True)),
             patients=np.array([rows[index].patient for index in chosen], dtype=str),
         )
         write_sections(root, split, sections)

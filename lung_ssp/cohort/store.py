@@ -37,14 +37,13 @@ class Sections:
     """The labelled sections of one split.
 
     images: float32 (n, height, width), HU clipped and scaled to 0..1 (ct/section.py).
-    image_labels: int64 (n,), the reader's opinion, 0..8 (cohort/classes.py), or -1 where there is none.
-    pathology_labels: int64 (n,), the same for the pathology.
+    labels: by task name (cohort/classes.py), int64 (n,): `image` the reader's opinion, `pathology` the pathologist's;
+        a class 0..8, or -1 where there is none.
     patients: (n,) text, who each section belongs to.
     """
 
     images: np.ndarray
-    image_labels: np.ndarray
-    pathology_labels: np.ndarray
+    labels: dict[str, np.ndarray]
     patients: np.ndarray
 
     def __len__(self) -> int:
@@ -58,8 +57,7 @@ def write_sections(root: Path, split: str, sections: Sections) -> None:
         lambda file: np.savez(
             file,
             images=sections.images.astype(np.float32),
-            image_labels=sections.image_labels.astype(np.int64),
-            pathology_labels=sections.pathology_labels.astype(np.int64),
+            **{f"{task}_labels": sections.labels[task].astype(np.int64) for task in TASK_NAMES},
             patients=sections.patients.astype(str),
         ),
     )
@@ -78,8 +76,7 @@ def read_sections(root: Path, split: str) -> Sections:
         with np.load(path, allow_pickle=False) as arrays:
             sections = Sections(
                 images=arrays["images"],
-                image_labels=arrays["image_labels"],
-                pathology_labels=arrays["pathology_labels"],
+                labels={task: arrays[f"{task}_labels"] for task in TASK_NAMES},
                 patients=arrays["patients"],
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -140,15 +137,17 @@ def class_names(cohort: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 def class_counts(sections: Sections) -> dict[str, list[int]]:
     """How many of a split's sections each task gives to each class 0..8; missing labels are not counted."""
-    labels = dict(zip(TASK_NAMES, (sections.image_labels, sections.pathology_labels), strict=True))
-    return {task: np.bincount(own[own != MISSING], minlength=len(CLASS_NAMES)).tolist() for task, own in labels.items()}
+    return {
+        task: np.bincount(labels[labels != MISSING], minlength=len(CLASS_NAMES)).tolist()
+        for task, labels in sections.labels.items()
+    }
 
 
 def contents_digest(splits: Iterable[Sections], *more: bytes) -> str:
     """A fingerprint of what a cohort holds: of its sections with labels and patients, and of anything more."""
     digest = hashlib.sha256()
     for sections in splits:
-        for array in (sections.images, sections.image_labels, sections.pathology_labels):
+        for array in (sections.images, *(sections.labels[task] for task in TASK_NAMES)):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update("\n".join(sections.patients.tolist()).encode())
     for part in more:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lung_ssp.cohort.classes import MISSING, TASK_NAMES
+from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.scans import load_arrays, read_scans
 from lung_ssp.cohort.slices import slices_path
@@ -114,7 +114,7 @@ def _faults_of_sections(split: str, sections: Sections, size: int) -> Iterator[s
     count = len(sections)
     if sections.images.shape[1:] != (size, size):
         yield f"the {split} sections are {sections.images.shape[1:]} pixels, not {size}x{size}"
-    if any(len(own) != count for own in (sections.image_labels, sections.pathology_labels, sections.patients)):
+    if any(len(own) != count for own in (*sections.labels.values(), sections.patients)):
         yield f"{split} has {count} sections, but other numbers of labels or patients"
     if count and not (np.isfinite(sections.images).all() and 0 <= sections.images.min() <= sections.images.max() <= 1):
         yield f"{split} sections have values outside 0..1"
@@ -132,7 +132,7 @@ def _faults_of_table(path: Path, splits: dict[str, Sections], sources: bool) -> 
         if rows["patient"].tolist() != sections.patients.tolist():
             yield f"sections.csv names other patients in {split} than the sections do"
             continue
-        for task, labels in zip(TASK_NAMES, (sections.image_labels, sections.pathology_labels), strict=True):
+        for task, labels in sections.labels.items():
             if rows[f"{task}_label"].tolist() != labels.tolist():
                 yield f"sections.csv has other {task} labels in {split} than the sections have"
             source = f"{task}_source"

@@ -23,14 +23,14 @@ def disk_sections(count: int, seed: int) -> Sections:
     disks = distance[None] < (2 + 2 * labels)[:, None, None]
     images = (0.7 * disks + rng.normal(0.1, 0.05, (count, SIZE, SIZE))).clip(0, 1).astype(np.float32)
     pathology = np.where(np.arange(count) % 10 == 9, -1, labels)
-    return Sections(images, labels, pathology, np.array([f"P{i}" for i in range(count)]))
+    return Sections(images, {"image": labels, "pathology": pathology}, np.array([f"P{i}" for i in range(count)]))
 
 
 def disk_patches(sections: Sections, seed: int) -> Patches:
     """Three patches of every third patient, whose colour tells the class of the patient's section."""
     rng = np.random.default_rng(seed)
     chosen = np.arange(0, len(sections), 3)
-    colours = 60 * np.eye(3)[sections.image_labels[chosen]] + 120
+    colours = 60 * np.eye(3)[sections.labels["image"][chosen]] + 120
     images = colours[:, None, None, None] + rng.normal(0, 10, (len(chosen), 3, SIZE, SIZE, 3))
     patients = np.repeat(sections.patients[chosen], 3)
     return Patches(images.reshape(-1, SIZE, SIZE, 3).astype(np.uint8), patients, np.char.add(patients, "-1"))

@@ -62,9 +62,9 @@ def test_masks_in_any_format_give_the_same_section(clinic, tmp_path):
     np.testing.assert_array_equal(train.images, validation.images)
     np.testing.assert_array_equal(train.images, test.images)
     assert train.images.shape == (1, 28, 28)
-    assert (train.image_labels[0], train.pathology_labels[0]) == (1, 1)
-    assert (validation.image_labels[0], validation.pathology_labels[0]) == (-1, 0)
-    assert (test.image_labels[0], test.pathology_labels[0]) == (CLASS_NAMES.index("carcinoid tumor"), -1)
+    assert (train.labels["image"][0], train.labels["pathology"][0]) == (1, 1)
+    assert (validation.labels["image"][0], validation.labels["pathology"][0]) == (-1, 0)
+    assert (test.labels["image"][0], test.labels["pathology"][0]) == (CLASS_NAMES.index("carcinoid tumor"), -1)
     assert cohort["synthetic"] is False and "SYNTHETIC" not in cohort_statement(cohort)
     assert cohort["counts"]["sections"] == {"train": 1, "validation": 1, "test": 1}
     assert (tmp_path / "cohort" / "sections.csv").read_text().splitlines()[1].startswith("A,train,2,")

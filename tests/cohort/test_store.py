@@ -11,15 +11,21 @@ from lung_ssp.errors import CohortError
 
 def sections() -> Sections:
     images = np.random.default_rng(0).random((3, 4, 4), dtype=np.float32)
-    return Sections(images, np.array([0, 1, 2]), np.array([0, -1, 8]), np.array(["a", "b", "b"]))
+    return Sections(
+        images, {"image": np.array([0, 1, 2]), "pathology": np.array([0, -1, 8])}, np.array(["a", "b", "b"])
+    )
 
 
 def test_sections_come_back_as_they_were(tmp_path: Path) -> None:
     write_sections(tmp_path, "test", sections())
     back = read_sections(tmp_path, "test")
     assert len(back) == 3
-    for name in ("images", "image_labels", "pathology_labels", "patients"):
+    for name in ("images", "patients"):
         assert np.array_equal(getattr(back, name), getattr(sections(), name))
+    for task in ("image", "pathology"):
+        assert back.labels[task].tolist() == sections().labels[task].tolist()
+    with np.load(tmp_path / "sections" / "test.npz") as arrays:
+        assert list(arrays) == ["images", "image_labels", "pathology_labels", "patients"]
 
 
 def test_the_same_sections_are_the_same_bytes(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def lose_a_patient(root: Path) -> None:
 
 
 def relabel(root: Path) -> None:
-    labels = read_sections(root, "test").pathology_labels.copy()
+    labels = read_sections(root, "test").labels["pathology"].copy()
     labels[0] = (labels[0] + 1) % 9
     rewrite_sections(root, pathology_labels=labels)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
+from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.sample_counts import source_kind
@@ -163,8 +163,7 @@ def _write_sections(root: Path, samples: Samples, split: pd.Series) -> dict[str,
         rows = samples.table[chosen]
         stored[name] = Sections(
             images=samples.images[chosen.to_numpy()],
-            image_labels=rows["image_label"].to_numpy(np.int64),
-            pathology_labels=rows["pathology_label"].to_numpy(np.int64),
+            labels={task: rows[f"{task}_label"].to_numpy(np.int64) for task in TASK_NAMES},
             patients=rows["participant"].to_numpy(str),
         )
         write_sections(root, name, stored[name])

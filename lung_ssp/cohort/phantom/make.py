@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
+from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.phantom.ceiling import accuracy_of_posterior, ceiling_of_population, describe_ceiling
 from lung_ssp.cohort.phantom.dicom import write_series
@@ -124,8 +124,10 @@ def _sections(
     planned = plan_sections(patients, split)
     return Sections(
         images=render_sections(planned, settings, section_settings, seed, crew, progress=f"{split} sections"),
-        image_labels=image_labels(planned, settings, seed, split),
-        pathology_labels=np.array([section.pathology for section in planned], dtype=np.int64),
+        labels={
+            "image": image_labels(planned, settings, seed, split),
+            "pathology": np.array([section.pathology for section in planned], dtype=np.int64),
+        },
         patients=np.array([section.patient for section in planned]),
     )
 
@@ -178,8 +180,7 @@ def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan],
     write_sections_table(
         root,
         planned,
-        np.concatenate([sections.image_labels for sections in stored]),
-        np.concatenate([sections.pathology_labels for sections in stored]),
+        {task: np.concatenate([sections.labels[task] for sections in stored]) for task in TASK_NAMES},
     )
     if scans:
         write_scans_tables(root, scans)
@@ -223,7 +224,8 @@ def _describe(
 
 def _agreement(sections: Sections) -> float | None:
     """Share of the sections with a pathology in which the reader names it; None where there are none."""
-    known = sections.pathology_labels != MISSING
+    image, pathology = sections.labels["image"], sections.labels["pathology"]
+    known = pathology != MISSING
     if not known.any():
         return None
-    return float(np.mean(sections.image_labels[known] == sections.pathology_labels[known]))
+    return float(np.mean(image[known] == pathology[known]))

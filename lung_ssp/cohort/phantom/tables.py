@@ -1,6 +1,6 @@
 """The synthetic cohort as tables of its own: sections, scans and the lesions in the scans."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,8 @@ from lung_ssp.cohort.settings import PhantomSettings
 from lung_ssp.files import write_text
 
 
-def write_sections_table(
-    root: Path, sections: Sequence[PlannedSection], image_labels: np.ndarray, pathology_labels: np.ndarray
-) -> None:
-    """Write sections.csv: patient, split, both labels and the true attributes of each section."""
+def write_sections_table(root: Path, sections: Sequence[PlannedSection], labels: Mapping[str, np.ndarray]) -> None:
+    """Write sections.csv: patient, split, both labels (by task name) and the true attributes of each section."""
     rows = [
         {
             "patient": section.patient,
@@ -30,7 +28,7 @@ def write_sections_table(
             "pathology_label": int(pathology),
             **_attributes(section.attributes),
         }
-        for section, image, pathology in zip(sections, image_labels, pathology_labels, strict=True)
+        for section, image, pathology in zip(sections, labels["image"], labels["pathology"], strict=True)
     ]
     write_table(root / "sections.csv", rows)
 

@@ -63,13 +63,13 @@ def test_a_finished_cohort_is_only_read(tiny_cohort, tiny_settings):
 def test_the_fingerprint_is_of_the_contents(tiny_cohort):
     """It changes with a pixel, with a label, with a patient's name and with a scan."""
     stored = read_sections(tiny_cohort, "test")
-    pixels, labels, names = stored.images.copy(), stored.image_labels.copy(), stored.patients.copy()
+    pixels, labels, names = stored.images.copy(), stored.labels["image"].copy(), stored.patients.copy()
     pixels[0, 0, 0] += 1e-3
     labels[0] = (labels[0] + 1) % 9
     names[0] = "PHANTOM-99999"
     changed = [
         contents_digest([replace(stored, **change)], b"scan")
-        for change in ({}, {"images": pixels}, {"image_labels": labels}, {"patients": names})
+        for change in ({}, {"images": pixels}, {"labels": {**stored.labels, "image": labels}}, {"patients": names})
     ]
     assert len({*changed, contents_digest([stored], b"another scan")}) == 5
     assert changed[0] == contents_digest([stored], b"scan")
@@ -100,7 +100,8 @@ def test_a_cohort_without_scans_and_with_few_pathologies(tiny_settings, tmp_path
     cohort = make_phantom_cohort(tmp_path / "sections", settings, SectionSettings(), SEED, processes=1)
     assert not (tmp_path / "sections" / "scans.csv").exists()
     train = read_sections(tmp_path / "sections", "train")
-    assert (train.image_labels >= 0).all()
-    assert 0 < np.count_nonzero(train.pathology_labels == -1) < len(train)
-    known = train.pathology_labels >= 0
-    assert cohort["agreement"]["train"] == np.mean(train.image_labels[known] == train.pathology_labels[known])
+    image, pathology = train.labels["image"], train.labels["pathology"]
+    assert (image >= 0).all()
+    assert 0 < np.count_nonzero(pathology == -1) < len(train)
+    known = pathology >= 0
+    assert cohort["agreement"]["train"] == np.mean(image[known] == pathology[known])
