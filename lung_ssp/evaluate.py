@@ -33,7 +33,7 @@ def evaluate_run(run: Path, table2: bool, real_nodules: Path | None) -> str:
     made_from = {
         "version": __version__,
         "weights": best_fingerprint(run),
-        "cohort": check_cohort(run, Path(settings.train_dataset.dataset_root))["fingerprint"],
+        "cohort": check_cohort(run, Path(settings.train_dataset.dataset_root)).fingerprint,
         "table2": table2,
         "real_nodules": str(real_nodules) if real_nodules else None,
     }

@@ -6,8 +6,8 @@ from typing import Any
 
 from lung_ssp import runtime
 from lung_ssp.classification.build import build_classification
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.split import check_disjoint, patients_by_split
-from lung_ssp.cohort.store import cohort_statement, read_cohort
 from lung_ssp.config import flat, load_training
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.build import build_segmentation
@@ -33,19 +33,19 @@ def train_run(config_path: Path, overrides: Sequence[str], output: Path, device:
     settings = config.settings
     cohort = Path(settings.train_dataset.dataset_root)
     prepared = read_cohort(cohort)
-    if not prepared.get("leaky"):
+    if not prepared.leaky:
         check_disjoint(patients_by_split(cohort))
     runtime.use_deterministic_algorithms(settings.compute.deterministic)
     distributed.join()
     check_sharing(settings)
-    statement = cohort_statement(prepared)
+    statement = prepared.statement
     if distributed.is_first():
         facts = {
             **runtime.environment(),
             "processes": distributed.processes(),
             "seed": settings.seed,
             "cohort": statement,
-            "cohort_fingerprint": prepared["fingerprint"],
+            "cohort_fingerprint": prepared.fingerprint,
         }
         open_run(output, config.text(), facts, cohort, resume)
     distributed.wait_for_all()

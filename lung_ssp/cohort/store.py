@@ -1,6 +1,6 @@
 """A prepared cohort on disk: what preparation writes and what training, evaluation and diagnosis read.
 
-    <root>/cohort.json            name, whether synthetic, fingerprint, settings, counts, ceiling
+    <root>/cohort.json            its description (cohort/description.py)
     <root>/preparation.json       what the cohort is made from, noted before anything else
     <root>/sections.csv           one row a section: patient, split, labels, where it came from
     <root>/sections/<split>.npz   the sections of a split with their labels, same order as in sections.csv
@@ -17,14 +17,14 @@ A cohort without scans has no scans.csv and no slices, and one without labelled 
 
 import hashlib
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
+from lung_ssp.cohort.description import CohortCounts
 from lung_ssp.errors import CohortError
 from lung_ssp.files import read_json, write_atomically, write_json
 
@@ -71,7 +71,7 @@ def read_sections(root: Path, split: str) -> Sections:
     """
     path = Path(root) / "sections" / f"{split}.npz"
     if not path.is_file():
-        raise CohortError(f"{path} does not exist: prepare the cohort first (tools/prepare.py --config ...).")
+        raise CohortError(f"{path} does not exist: prepare the cohort first (lung-ssp prepare --config ...).")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             sections = Sections(
@@ -118,29 +118,21 @@ def claim_folder(root: Path, key: str) -> None:
         write_json(root / CLAIM, {"key": key})
 
 
-def read_cohort(root: Path) -> dict[str, Any]:
-    """Read <root>/cohort.json: name, synthetic, fingerprint, settings, counts and, where known, ceiling.
-
-    Raises:
-        CohortError: there is no prepared cohort in `root`.
-    """
-    path = Path(root) / "cohort.json"
-    if not path.is_file():
-        raise CohortError(f"{root} holds no prepared cohort: prepare one first with tools/prepare.py.")
-    return read_json(path)
-
-
-def class_names(cohort: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The names of each task's classes: the image diagnosis may have its own (cohort/nlst/image_rule.py)."""
-    return {"image": tuple(cohort.get("image_classes", CLASS_NAMES)), "pathology": CLASS_NAMES}
-
-
 def class_counts(sections: Sections) -> dict[str, list[int]]:
     """How many of a split's sections each task gives to each class 0..8; missing labels are not counted."""
     return {
         task: np.bincount(labels[labels != MISSING], minlength=len(CLASS_NAMES)).tolist()
         for task, labels in sections.labels.items()
     }
+
+
+def section_counts(splits: Mapping[str, Sections]) -> CohortCounts:
+    """How many sections, and patients with one, each split has, and how many of each class."""
+    return CohortCounts(
+        sections={split: len(sections) for split, sections in splits.items()},
+        patients={split: len(set(sections.patients.tolist())) for split, sections in splits.items()},
+        classes={split: class_counts(sections) for split, sections in splits.items()},
+    )
 
 
 def contents_digest(splits: Iterable[Sections], *more: bytes) -> str:
@@ -153,14 +145,3 @@ def contents_digest(splits: Iterable[Sections], *more: bytes) -> str:
     for part in more:
         digest.update(part)
     return digest.hexdigest()[:16]
-
-
-def cohort_statement(cohort: dict[str, Any]) -> str:
-    """The sentence that every output carries: what the numbers come from, with the fingerprint."""
-    origin = (
-        "SYNTHETIC cohort: no number here is about patients"
-        if cohort["synthetic"]
-        else cohort.get("origin", "cohort from a manifest, its origin is its maker's word")
-    )
-    leak = "LEAKY split, patients on both sides: its figures are too good; " if cohort.get("leaky") else ""
-    return f"{leak}{origin} ({cohort['name']}, fingerprint {cohort['fingerprint']})"

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from lung_ssp.classification.settings import ClassificationSettings, ClassifierSettings
+from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.slides.store import Patches, write_patches
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
-from lung_ssp.files import write_json
+from lung_ssp.ct.settings import SectionSettings
 
 SIZE = 16
 
@@ -44,7 +45,17 @@ def disk_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sections = disk_sections(count, seed)
         write_sections(root, split, sections)
         write_patches(root, split, disk_patches(sections, seed))
-    write_json(root / "cohort.json", {"name": "disks", "synthetic": True, "fingerprint": "d15c", "settings": {}})
+    write_cohort(
+        root,
+        CohortDescription(
+            name="disks",
+            synthetic=True,
+            origin="random numbers",
+            fingerprint="d15c",
+            key="",
+            section=SectionSettings(size=SIZE),
+        ),
+    )
     return root
 
 

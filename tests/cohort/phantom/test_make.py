@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
-from lung_ssp.cohort.store import SPLITS, cohort_statement, contents_digest, read_cohort, read_sections
+from lung_ssp.cohort.store import SPLITS, contents_digest, read_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.files import sha256_of
@@ -21,15 +22,17 @@ def files_of(root) -> dict[str, str]:
 
 def test_what_cohort_json_says(tiny_cohort, tiny_settings):
     cohort = read_cohort(tiny_cohort)
-    assert cohort["synthetic"] is True and cohort["name"] == "tiny" and cohort["seed"] == SEED
-    assert cohort["counts"]["sections"] == {"train": 26, "validation": 10, "test": 16}
-    assert cohort["counts"]["classes"]["test"]["pathology"] == [6, 2, 2, 1, 1, 1, 1, 1, 1]
-    assert cohort["counts"]["scans"] == {"train": 1, "validation": 1, "test": 0}
-    assert cohort["counts"]["lesions_in_scans"] == 6
-    assert 0 <= cohort["agreement"]["test"] <= 1
-    assert 0 < cohort["ceiling"]["pathology"]["population"] < 1
-    assert cohort["settings"]["phantom"] == tiny_settings.phantom.model_dump()
-    assert cohort["fingerprint"] in cohort_statement(cohort)
+    generator = cohort.generator
+    assert cohort.synthetic is True and cohort.name == "tiny" and generator.seed == SEED
+    assert cohort.counts.sections == {"train": 26, "validation": 10, "test": 16}
+    assert cohort.counts.classes["test"]["pathology"] == [6, 2, 2, 1, 1, 1, 1, 1, 1]
+    assert cohort.counts.scans == {"train": 1, "validation": 1, "test": 0}
+    assert cohort.counts.lesions_in_scans == 6
+    assert 0 <= generator.agreement["test"] <= 1
+    assert 0 < generator.bayes_accuracy.population < 1
+    assert "synthetic generator" in generator.bayes_accuracy.statement
+    assert generator.settings == tiny_settings.phantom.model_dump()
+    assert cohort.fingerprint in cohort.statement
 
 
 def test_no_patient_is_in_two_splits(tiny_cohort):
@@ -104,4 +107,4 @@ def test_a_cohort_without_scans_and_with_few_pathologies(tiny_settings, tmp_path
     assert (image >= 0).all()
     assert 0 < np.count_nonzero(pathology == -1) < len(train)
     known = pathology >= 0
-    assert cohort["agreement"]["train"] == np.mean(image[known] == pathology[known])
+    assert cohort.generator.agreement["train"] == np.mean(image[known] == pathology[known])
