@@ -16,8 +16,7 @@ A cohort without scans has no scans.csv and no slices, and one without labelled 
 """
 
 import hashlib
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +24,8 @@ import numpy as np
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.description import CohortCounts
-from lung_ssp.errors import CohortError
-from lung_ssp.files import read_json, write_atomically, write_json
+from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.files import read_json, read_npz, write_atomically, write_json
 
 CLAIM = "preparation.json"
 SPLITS = ("train", "validation", "test")
@@ -72,16 +71,21 @@ def read_sections(root: Path, split: str) -> Sections:
     path = Path(root) / "sections" / f"{split}.npz"
     if not path.is_file():
         raise CohortError(f"{path} does not exist: prepare the cohort first (lung-ssp prepare --config ...).")
+    arrays = load_arrays(path, ["images", *(f"{task}_labels" for task in TASK_NAMES), "patients"])
+    labels = {task: arrays[f"{task}_labels"] for task in TASK_NAMES}
+    return Sections(arrays["images"], labels, arrays["patients"])
+
+
+def load_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The named arrays of an npz file of a cohort.
+
+    Raises:
+        CohortError: the file is no npz file, or lacks one of them.
+    """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            sections = Sections(
-                images=arrays["images"],
-                labels={task: arrays[f"{task}_labels"] for task in TASK_NAMES},
-                patients=arrays["patients"],
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CohortError(f"{path} cannot be read as sections ({error}): prepare the cohort again.") from error
-    return sections
+        return read_npz(path, names, "prepare the cohort again")
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
 
 
 def refuse_other_cohort(root: Path, key: str) -> None:

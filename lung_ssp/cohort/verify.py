@@ -9,11 +9,11 @@ import pandas as pd
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
-from lung_ssp.cohort.scans import load_arrays, read_scans
+from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.slices import slices_path
 from lung_ssp.cohort.slides.store import patches_path, read_patches
 from lung_ssp.cohort.split import check_disjoint
-from lung_ssp.cohort.store import SPLITS, Sections, class_counts, read_sections
+from lung_ssp.cohort.store import SPLITS, Sections, class_counts, load_arrays, read_sections
 from lung_ssp.ct.hounsfield import LOWEST_HU
 from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_json, sha256_of, write_json

@@ -23,11 +23,10 @@ from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.sample_counts import source_kind
 from lung_ssp.cohort.nlst.series_samples import masks_path, sample_path, slices_file, without_paths
 from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.cohort.scans import load_arrays
 from lung_ssp.cohort.slices import slices_path
 from lung_ssp.cohort.slides.store import prepare_patches
 from lung_ssp.cohort.split import split_patients
-from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, section_counts, write_sections
+from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, load_arrays, section_counts, write_sections
 from lung_ssp.cohort.verify import record_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import copy, write_text

@@ -24,8 +24,7 @@ from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nlst.tables import Tables, read_tables
 from lung_ssp.cohort.nlst.workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.phantom.dicom import MAKER
-from lung_ssp.cohort.scans import load_arrays
-from lung_ssp.cohort.store import refuse_other_files
+from lung_ssp.cohort.store import load_arrays, refuse_other_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import alone_in
 

@@ -13,6 +13,7 @@ from lung_ssp.cohort.phantom.scans import PlannedScan
 from lung_ssp.cohort.phantom.sections import PlannedSection
 from lung_ssp.cohort.phantom.slides import PlannedSlide, attributes_of
 from lung_ssp.cohort.settings import PhantomSettings
+from lung_ssp.cohort.store import load_arrays
 from lung_ssp.files import write_text
 
 
@@ -41,8 +42,7 @@ def write_scans_tables(root: Path, scans: Sequence[PlannedScan]) -> None:
         rows.append(
             {"patient": scan.patient, "split": scan.split, "series": f"scans/{scan.patient}", "masks": masks.as_posix()}
         )
-        with np.load(root / masks, allow_pickle=False) as arrays:
-            centres = arrays["centres_mm"]
+        centres = load_arrays(root / masks, ["centres_mm"])["centres_mm"]
         for number, (lesion, label, centre) in enumerate(zip(scan.lesions, scan.labels, centres, strict=True), start=1):
             lesions.append(
                 {
