@@ -6,10 +6,15 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from lung_ssp.errors import DamagedFile, LungSspError
 
@@ -101,6 +106,28 @@ def read_json(path: Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # of JSON as well as of UTF-8, or nested without end
         raise DamagedFile(f"{path} is damaged, it holds no JSON: restore it from a copy or make it anew.") from error
+
+
+def read_npz(
+    path: Path, names: Sequence[str] | None = None, remedy: str = "restore it from a copy or make it anew"
+) -> dict[str, np.ndarray]:
+    """Read arrays of an npz file; pickled objects are refused.
+
+    Args:
+        names: of the arrays; None: all.
+        remedy: what the message tells the user to do.
+
+    Raises:
+        DamagedFile: the file is missing, damaged or no npz file, or lacks one of the arrays.
+    """
+    try:
+        arrays = np.load(path, allow_pickle=False)
+        if not isinstance(arrays, NpzFile):
+            raise ValueError("a single array, no npz file")
+        with arrays:
+            return {name: arrays[name] for name in (arrays.files if names is None else names)}
+    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise DamagedFile(f"{path} cannot be read ({error}): {remedy}.") from error
 
 
 def sha256_of(path: Path) -> str:

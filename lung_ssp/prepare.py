@@ -5,10 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.cohort.store import cohort_statement
 from lung_ssp.config import SHIPPED, load_config
 from lung_ssp.errors import ConfigError, EnvironmentFault
-from lung_ssp.files import read_json
 
 CONFIGS = SHIPPED / "cohort"
 
@@ -68,11 +66,11 @@ def run_trial(settings: NlstSettings, scheduler: str | None, leaky: bool) -> str
 
         runtime.require_libraries()
         from lung_ssp.segmentation.finder import finder_of
-        from lung_ssp.training.run import COHORT_FILE
+        from lung_ssp.training.run import run_cohort
 
         network = Path(settings.candidates).resolve()
         finder = finder_of(network)
-        origin = cohort_statement(read_json(network / COHORT_FILE))
+        origin = run_cohort(network).statement
         return prepare_trial(settings, Candidates(finder, finder.fingerprint, origin), scheduler, leaky)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lung_ssp import __version__, runtime
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.split import check_disjoint, patients_by_split
-from lung_ssp.cohort.store import cohort_statement, read_cohort
 from lung_ssp.config import flat
 from lung_ssp.errors import ConfigError
 from lung_ssp.files import read_json, write_json
@@ -65,17 +65,15 @@ def train(
     task_type, checked = read_training(config, overrides)
     settings = checked.settings
     cohort = read_cohort(settings.cohort)
-    if not cohort.get("leaky"):
+    if not cohort.leaky:
         check_disjoint(patients_by_split(settings.cohort))
     runtime.choose_device(device)
     runtime.use_deterministic_algorithms(settings.compute.deterministic)
     distributed.join()
     check_processes(settings)
-    statement = cohort_statement(cohort)
+    statement = cohort.statement
     if distributed.is_first():
-        open_run(
-            output, checked.text(), start_facts(settings, statement, cohort["fingerprint"]), settings.cohort, resume
-        )
+        open_run(output, checked.text(), start_facts(settings, statement, cohort.fingerprint), settings.cohort, resume)
         tqdm.write(f"{output}: {settings.task} on {device}, {statement}")
     distributed.wait_for_all()
     training = task_type.build(checked)
@@ -138,7 +136,7 @@ def evaluate(run: str | Path, table2: bool = False, real_nodules: str | Path | N
     made_from = {
         "version": __version__,
         "weights": best_fingerprint(run),
-        "cohort": check_cohort(run, config.settings.cohort)["fingerprint"],
+        "cohort": check_cohort(run, config.settings.cohort).fingerprint,
         "table2": table2,
         "real_nodules": str(real_nodules) if real_nodules else None,
     }

@@ -1,6 +1,10 @@
-"""The base of every group of settings: typed, documented, frozen, and strict about unknown keys."""
+"""The base of every group of settings, typed, documented, frozen and strict, and the types that many settings share."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Limit = TypeVar("Limit", float, float | None)
 
 
 class Settings(BaseModel):
@@ -11,3 +15,55 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def rising(limits: list[Limit]) -> list[Limit]:
+    """Two limits, the first below the second; None stands for no limit.
+
+    Raises:
+        ValueError: it is not.
+    """
+    low, high = limits
+    if low is not None and high is not None and low >= high:
+        raise ValueError(f"must rise, but is {low:g} to {high:g}")
+    return limits
+
+
+def not_falling(limits: list[float]) -> list[float]:
+    """Two limits, the first not above the second.
+
+    Raises:
+        ValueError: it is.
+    """
+    low, high = limits
+    if low > high:
+        raise ValueError(f"must not fall, but is {low:g} to {high:g}")
+    return limits
+
+
+def summing_to_one(shares: list[float]) -> list[float]:
+    """Numbers whose sum is 1.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if abs(sum(shares) - 1) > 1e-6:
+        raise ValueError(f"must sum to 1, but sum to {sum(shares):g}")
+    return shares
+
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+
+Two = Field(min_length=2, max_length=2)
+Three = Field(min_length=3, max_length=3)
+
+# Two limits that enclose something (a window of HU), or between which values are drawn (and which may be equal).
+Interval = Annotated[list[float], Two, AfterValidator(rising)]
+PositiveRange = Annotated[list[Positive], Two, AfterValidator(not_falling)]
+NotNegativeRange = Annotated[list[NotNegative], Two, AfterValidator(not_falling)]
+
+Shares = Annotated[list[Probability], AfterValidator(summing_to_one)]
+ThreeShares = Annotated[Shares, Three]

@@ -9,6 +9,7 @@ import paddle
 import pytest
 from hypothesis import settings
 
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.nlst.plan import make_plan
 from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
 from lung_ssp.cohort.nlst.settings import NlstSettings
@@ -17,7 +18,6 @@ from lung_ssp.cohort.phantom.trial import write_trial
 from lung_ssp.cohort.preparation_settings import PreparationSettings
 from lung_ssp.cohort.prepare import prepare_cohort
 from lung_ssp.cohort.settings import ClassCounts, CohortSettings, PhantomSettings
-from lung_ssp.cohort.store import read_cohort
 from lung_ssp.config import load_config
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.tasks import read_training
@@ -113,8 +113,10 @@ def phantom_trial(make_small_scans: Callable[..., Path], tmp_path_factory: pytes
     root = tmp_path_factory.mktemp("trial") / "phantoms"
     make_small_scans(root, [4, 1, 1], {"normal": 7, "adenocarcinoma": 3, "small_cell": 2})
     cohort = read_cohort(root)
-    settings = PhantomSettings.model_validate(cohort["settings"]["phantom"])
-    write_trial(root, settings, cohort["seed"], cohort["key"])
+    generator = cohort.generator
+    assert generator is not None
+    settings = PhantomSettings.model_validate(generator.settings)
+    write_trial(root, settings, generator.seed, cohort.key)
     return root
 
 

@@ -14,8 +14,9 @@ import pytest
 import yaml
 from visualdl import LogReader
 
+from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
-from lung_ssp.files import write_json
+from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.training.checkpoint import load_checkpoint
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -32,9 +33,23 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
         images = rng.random((count, 16, 16), dtype=np.float32)
         image, pathology = rng.integers(9, size=(2, count))
         write_sections(
-            root, split, Sections(images, image, pathology, np.array([f"{split}-{i}" for i in range(count)]))
+            root,
+            split,
+            Sections(
+                images, {"image": image, "pathology": pathology}, np.array([f"{split}-{i}" for i in range(count)])
+            ),
         )
-    write_json(root / "cohort.json", {"name": "random", "synthetic": True, "fingerprint": "abcd", "settings": {}})
+    write_cohort(
+        root,
+        CohortDescription(
+            name="random",
+            synthetic=True,
+            origin="random numbers",
+            fingerprint="abcd",
+            key="",
+            section=SectionSettings(size=16),
+        ),
+    )
     return root
 
 

@@ -17,10 +17,11 @@ import yaml
 from lung_ssp.classification.build import build_classification
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cli import main
+from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.config import load_config
+from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import ConfigError, EnvironmentFault, TrainingError
-from lung_ssp.files import write_json
 from lung_ssp.launch import Console, Job, WorkerFailure, check_devices, ended_by_signals, failure, worker_environment
 from lung_ssp.runs import check_processes
 from lung_ssp.training import distributed
@@ -41,8 +42,18 @@ def classification(tmp_path_factory: pytest.TempPathFactory) -> Path:
         image, pathology = rng.integers(9, size=(2, count))
         pathology[::5] = -1
         patients = np.array([f"{split}-{i}" for i in range(count)])
-        write_sections(folder, split, Sections(images, image, pathology, patients))
-    write_json(folder / "cohort.json", {"name": "random", "synthetic": True, "fingerprint": "abcd", "settings": {}})
+        write_sections(folder, split, Sections(images, {"image": image, "pathology": pathology}, patients))
+    write_cohort(
+        folder,
+        CohortDescription(
+            name="random",
+            synthetic=True,
+            origin="random numbers",
+            fingerprint="abcd",
+            key="",
+            section=SectionSettings(size=16),
+        ),
+    )
     tree = {
         "_base_": str(CONFIGS / "classification" / "table2.yml"),
         "batch_size": 10,

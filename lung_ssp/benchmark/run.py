@@ -18,7 +18,7 @@ from lung_ssp.benchmark.figures import figures_of
 from lung_ssp.benchmark.measure import STRETCH, Request
 from lung_ssp.benchmark.reports import FORMAT
 from lung_ssp.classification.settings import SharingMode
-from lung_ssp.cohort.store import cohort_statement, read_cohort
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.errors import ConfigError, EnvironmentFault, LungSspError
 from lung_ssp.files import read_json, write_json
 from lung_ssp.tasks import read_training
@@ -67,7 +67,7 @@ def run_benchmark(plan: Plan) -> dict[str, Any]:
     cases = make_cases(settings, plan.phase, plan.sharing, plan.amp, plan.inputs, plan.torch)
     cohort = None
     if any(case.input == "real" for case in cases):
-        cohort = cohort_statement(read_cohort(Path(settings.train_dataset.dataset_root)))
+        cohort = read_cohort(Path(settings.train_dataset.dataset_root)).statement
     left_out = {case: reason for case in cases if (reason := reason_to_leave_out(case, plan))}
     measured: dict[Case, list[dict[str, Any]]] = {case: [] for case in cases}
     with tqdm(total=plan.repeats * (len(cases) - len(left_out)), desc="benchmark", unit="repeat") as bar:

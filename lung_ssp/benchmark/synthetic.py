@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.slices import LungSlices, slices_path, write_slices
 from lung_ssp.cohort.slides.store import Patches, write_patches
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
+from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
-from lung_ssp.files import write_json, write_text
+from lung_ssp.files import write_text
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
 
 NAME = "noise for a benchmark"
@@ -22,7 +24,13 @@ HU = (-1000, 400)
 def write_noise_cohort(root: Path, settings: ClassificationSettings | SegmentationSettings, seed: int) -> None:
     """Write a cohort whose splits hold just enough for one batch."""
     rng = np.random.default_rng(seed)
-    write_json(root / "cohort.json", {"name": NAME, "synthetic": True, "fingerprint": "noise", "settings": {}})
+    section = SectionSettings()
+    if isinstance(settings, ClassificationSettings):
+        section = SectionSettings(size=settings.model.image_size)
+    write_cohort(
+        root,
+        CohortDescription(name=NAME, synthetic=True, origin="noise", fingerprint="noise", key="noise", section=section),
+    )
     if isinstance(settings, SegmentationSettings):
         write_noise_scans(root, settings, rng)
         return
@@ -41,8 +49,10 @@ def noise_sections(split: str, settings: ClassificationSettings, rng: np.random.
     classes = settings.model.num_classes
     return Sections(
         images=rng.random((count, size, size), dtype=np.float32),
-        image_labels=rng.integers(1, classes.image, size=count),
-        pathology_labels=rng.integers(1, classes.pathology, size=count),
+        labels={
+            "image": rng.integers(1, classes.image, size=count),
+            "pathology": rng.integers(1, classes.pathology, size=count),
+        },
         patients=np.array([f"{split}-{number}" for number in range(count)]),
     )
 

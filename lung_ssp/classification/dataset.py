@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from lung_ssp.classification.settings import NumClasses, SectionDatasetSettings
-from lung_ssp.cohort.classes import MISSING, NORMAL, TASK_NAMES
+from lung_ssp.cohort.classes import MISSING, NORMAL
 from lung_ssp.cohort.slides.store import Patches, read_patches
 from lung_ssp.cohort.store import Sections, read_sections
 from lung_ssp.errors import CohortError
@@ -98,10 +98,7 @@ class SectionDataset:
 
     def labels(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Both labels of the sections `indices`, by task name."""
-        return {
-            "image": self.sections.image_labels[indices],
-            "pathology": self.sections.pathology_labels[indices],
-        }
+        return {task: labels[indices] for task, labels in self.sections.labels.items()}
 
     def whole(self) -> SectionBatch:
         """All sections in their stored order."""
@@ -138,7 +135,7 @@ def patches_by_patient(patches: Patches) -> dict[str, np.ndarray]:
 
 def sections_with_slide(sections: Sections, patches: Patches) -> np.ndarray:
     """Which sections go with a slide, bool (n,): those of its patient, but for harmless findings."""
-    return np.isin(sections.patients, patches.patients) & (sections.pathology_labels != NORMAL)
+    return np.isin(sections.patients, patches.patients) & (sections.labels["pathology"] != NORMAL)
 
 
 def check_patches(patches: Patches, where: str, image_size: int, needed: bool) -> None:
@@ -167,9 +164,9 @@ def check_sections(sections: Sections, where: str, image_size: int, classes: Num
         )
     if not np.isfinite(sections.images).all():
         raise CohortError(f"{where} holds sections with values that are not finite: prepare the cohort again.")
-    if (sections.image_labels == MISSING).all() and (sections.pathology_labels == MISSING).all():
+    if all((labels == MISSING).all() for labels in sections.labels.values()):
         raise CohortError(f"{where} holds no label of either task: label some of its sections.")
-    for name, labels in zip(TASK_NAMES, (sections.image_labels, sections.pathology_labels), strict=True):
+    for name, labels in sections.labels.items():
         allowed = getattr(classes, name)
         wrong = labels[(labels < MISSING) | (labels >= allowed)]
         if len(wrong):

@@ -15,7 +15,7 @@ from lung_ssp.classification.networks import TwoTaskClassifier
 from lung_ssp.classification.table2 import paper_rows, read_log, save_plot, side_by_side
 from lung_ssp.classification.task import inputs_of, predict_logits
 from lung_ssp.cohort.classes import MISSING, class_name
-from lung_ssp.cohort.store import class_names, cohort_statement
+from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.figures import new_figure, save_figure
 from lung_ssp.files import write_json, write_text
 from lung_ssp.training.run import check_cohort
@@ -49,17 +49,17 @@ def evaluate_classification(run: Path, table2: bool) -> str:
     model = settings.model
     dataset = SectionDataset(settings.test_dataset, model.image_size, model.num_classes, model.two_inputs)
     test = dataset.whole()
-    labels = {"image": test.labels["image"], "pathology": dataset.sections.pathology_labels}
+    labels = {"image": test.labels["image"], "pathology": dataset.sections.labels["pathology"]}
     probabilities = predict_probabilities(trained.network, *inputs_of(test))
     cohort = check_cohort(run, Path(settings.test_dataset.dataset_root))
     inputs = TWO_INPUTS if model.two_inputs else ONE_INPUT
-    statement, names = cohort_statement(cohort), class_names(cohort)
+    statement, names = cohort.statement, cohort.class_names
     questions = questions_about(names)
     alphas = {stage: between_tasks(value.numpy()).tolist() for stage, value in trained.network.alphas().items()}
     metrics = {
         "statement": statement,
-        "synthetic": cohort["synthetic"],
-        "fingerprint": cohort["fingerprint"],
+        "synthetic": cohort.synthetic,
+        "fingerprint": cohort.fingerprint,
         "sharing": model.sharing,
         "inputs": inputs,
         "checkpoint": trained.checkpoint,
@@ -148,17 +148,17 @@ def what_slides_give(
     }
 
 
-def reference_figures(labels: dict[str, np.ndarray], cohort: dict[str, Any]) -> dict[str, Any]:
-    """What an accuracy is to be held against: the most common class, the reader, and the generator's own ceiling."""
+def reference_figures(labels: dict[str, np.ndarray], cohort: CohortDescription) -> dict[str, Any]:
+    """What an accuracy is to be held against: the most common class, the reader, and the generator's Bayes accuracy."""
     pathology = labels["pathology"][labels["pathology"] != MISSING]
     figures: dict[str, Any] = {}
     if len(pathology):
         figures["most_common_class"] = float(np.bincount(pathology).max() / len(pathology))
         both = (labels["pathology"] != MISSING) & (labels["image"] != MISSING)
-        if both.any() and len(set(class_names(cohort).values())) == 1:
+        if both.any() and len(set(cohort.class_names.values())) == 1:
             figures["reader_against_pathology"] = float(np.mean(labels["image"][both] == labels["pathology"][both]))
-    if "ceiling" in cohort:
-        figures["ceiling"] = cohort["ceiling"]
+    if cohort.generator is not None:
+        figures["bayes_accuracy_of_the_pathology"] = cohort.generator.bayes_accuracy.model_dump()
     return figures
 
 

@@ -1,10 +1,10 @@
 """Settings of the two-task classifier, its data and its loss."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from lung_ssp.settings import Settings
+from lung_ssp.settings import Settings, Two, summing_to_one
 from lung_ssp.training.settings import AdamSettings, DatasetSettings, PolynomialDecaySettings, TrainingSettings
 
 SharingMode = Literal["single_task", "hard_sharing", "full_soft_sharing", "partial_soft_sharing"]
@@ -15,19 +15,12 @@ class AlphaSettings(Settings):
     """The alphas of the cross-stitch units (Misra et al., CVPR 2016)."""
 
     granularity: Granularity = Field("channel", description="one 2x2 a layer, a 2x2 a channel, or a dense matrix")
-    initial: list[list[float]] = Field(
+    initial: Annotated[list[Annotated[list[float], Two, AfterValidator(summing_to_one)]], Two] = Field(
         [[1.0, 0.0], [0.0, 1.0]],
-        description="[[image from image, image from pathology], [pathology from image, pathology from pathology]]",
+        description="[[image from image, image from pathology], [pathology from image, pathology from pathology]]; "
+        "each row sums to 1, so that the scale of the activations is kept",
     )
     learning_rate_multiple: float = Field(1.0, gt=0, description="times the scheduled learning rate")
-
-    @model_validator(mode="after")
-    def rows_sum_to_one(self) -> "AlphaSettings":
-        if [len(row) for row in self.initial] != [2, 2]:
-            raise ValueError("initial must be two rows of two numbers")
-        if any(abs(sum(row) - 1) > 1e-6 for row in self.initial):
-            raise ValueError("each row of initial must sum to 1, so that the scale of the activations is kept")
-        return self
 
 
 class NumClasses(Settings):

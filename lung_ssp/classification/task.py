@@ -15,7 +15,7 @@ from lung_ssp.classification.pictures import labelled_section
 from lung_ssp.classification.resident import ResidentBatch, ResidentSections, fits_on_device
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
-from lung_ssp.cohort.store import class_names, read_cohort
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.training.distributed import own_share, summed, total
 from lung_ssp.training.precision import as_float32
 
@@ -48,7 +48,7 @@ class ClassificationTask:
         # sent to the device once
         self.validation_inputs, self.test_inputs = tensors_of(self.validation), tensors_of(self.test)
         self.size = len(self.training)
-        self.image_names = class_names(read_cohort(Path(settings.train_dataset.dataset_root)))["image"]
+        self.image_names = read_cohort(Path(settings.train_dataset.dataset_root)).image_classes
         self.network = TwoTaskClassifier(settings.model)
         self.network.set_normalisation(paddle.to_tensor(self.training.sections.images))
         if self.training.patches is not None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from lung_ssp.cohort.scans import load_arrays, read_scans
+from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.slides.store import patch_digests
-from lung_ssp.cohort.store import SPLITS, contents_digest, read_sections
+from lung_ssp.cohort.store import SPLITS, contents_digest, load_arrays, read_sections
 
 
 def cohort_fingerprint(root: Path) -> str:

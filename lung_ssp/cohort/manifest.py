@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,18 +10,19 @@ from tqdm import tqdm
 from lung_ssp.cohort.annotations.lidc import read_lidc
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.annotations.volumes import read_mask, read_volume
-from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
+from lung_ssp.cohort.classes import MISSING, TASK_NAMES
+from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort, write_cohort
 from lung_ssp.cohort.manifest_rows import Row, read_manifest
 from lung_ssp.cohort.settings import CohortSettings
 from lung_ssp.cohort.split import check_disjoint, split_patients
+from lung_ssp.cohort.split_settings import SplitSettings
 from lung_ssp.cohort.store import (
     SPLITS,
     Sections,
     claim_folder,
-    class_counts,
     contents_digest,
-    read_cohort,
     refuse_other_cohort,
+    section_counts,
     write_sections,
 )
 from lung_ssp.ct.section import make_section
@@ -30,16 +30,17 @@ from lung_ssp.ct.series import Series, SliceReference, open_series
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError, SeriesError
-from lung_ssp.files import sha256_of, write_json, write_text
+from lung_ssp.files import sha256_of, write_text
 
+ORIGIN = "cohort from a manifest, its origin is its maker's word"
 VOLUMES = (".nii", ".nii.gz", ".mha", ".nrrd")
 
 
-def prepare_manifest(root: Path, settings: CohortSettings, section_settings: SectionSettings) -> dict[str, Any]:
+def prepare_manifest(root: Path, settings: CohortSettings, section_settings: SectionSettings) -> CohortDescription:
     """Make the sections of the manifest `settings.manifest` and write the prepared cohort into `root`.
 
     Returns:
-        what cohort.json says.
+        its description.
 
     Raises:
         CohortError: the manifest or one of its files is at fault (it names the line), or `root` holds another cohort.
@@ -48,39 +49,36 @@ def prepare_manifest(root: Path, settings: CohortSettings, section_settings: Sec
     rows = read_manifest(manifest)
     key = _key(manifest, rows, settings, section_settings)
     refuse_other_cohort(root, key)
-    if (root / "cohort.json").is_file():
+    if (root / COHORT_FILE).is_file():
         return read_cohort(root)
 
     split_of = _splits(rows, settings)
     images = _make_sections(rows, section_settings, settings.annotations)
     claim_folder(root, key)
-    counts = {}
-    stored = []
+    stored = {}
     for split in SPLITS:
         chosen = [index for index, row in enumerate(rows) if split_of[row.patient] == split]
         labels = np.array([rows[index].labels for index in chosen], dtype=np.int64).reshape(-1, len(TASK_NAMES))
         size = section_settings.size
-        sections = Sections(
+        stored[split] = Sections(
             images=np.array([images[index] for index in chosen], dtype=np.float32).reshape(-1, size, size),
-            image_labels=labels[:, 0],
-            pathology_labels=labels[:, 1],
+            labels=dict(zip(TASK_NAMES, labels.T, strict=True)),
             patients=np.array([rows[index].patient for index in chosen], dtype=str),
         )
-        write_sections(root, split, sections)
-        stored.append(sections)
-        counts[split] = class_counts(sections)
+        write_sections(root, split, stored[split])
     _write_table(root, rows, split_of)
-    cohort = {
-        "name": settings.name,
-        "synthetic": False,
-        "fingerprint": contents_digest(stored),
-        "key": key,
-        "settings": {"section": section_settings.model_dump(), "split_shares": settings.split_shares},
-        "classes": list(CLASS_NAMES),
-        "counts": {"sections": {s: len(own) for s, own in zip(SPLITS, stored, strict=True)}, "classes": counts},
-    }
-    write_json(root / "cohort.json", cohort)
-    return cohort
+    description = CohortDescription(
+        name=settings.name,
+        synthetic=False,
+        origin=ORIGIN,
+        fingerprint=contents_digest(stored.values()),
+        key=key,
+        section=section_settings,
+        split=None if rows[0].split else SplitSettings(shares=settings.split_shares, seed=settings.split_seed),
+        counts=section_counts(stored),
+    )
+    write_cohort(root, description)
+    return description
 
 
 def _key(manifest: Path, rows: list[Row], settings: CohortSettings, section_settings: SectionSettings) -> str:

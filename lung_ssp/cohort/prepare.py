@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.manifest import prepare_manifest
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
 from lung_ssp.cohort.phantom.trial import write_trial
 from lung_ssp.cohort.preparation_settings import PreparationSettings
 from lung_ssp.cohort.slices import prepare_slices
 from lung_ssp.cohort.split import record_splits
-from lung_ssp.cohort.store import cohort_statement, read_cohort
 from lung_ssp.cohort.verify import record_files
 
 
@@ -38,6 +38,6 @@ def prepare_cohort(settings: PreparationSettings) -> str:
     if (root / "scans.csv").is_file():
         prepare_slices(root, settings.slices, settings.parenchyma)
     if settings.cohort.trial:
-        write_trial(root, settings.cohort.phantom, settings.seed, read_cohort(root)["key"])
+        write_trial(root, settings.cohort.phantom, settings.seed, read_cohort(root).key)
     record_files(root)
-    return f"{root}: {cohort_statement(read_cohort(root))}"
+    return f"{root}: {read_cohort(root).statement}"

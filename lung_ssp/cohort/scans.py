@@ -1,14 +1,12 @@
 """The CT series of a prepared cohort: <root>/scans.csv and the true masks beside it."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lung_ssp.cohort.store import SPLITS
+from lung_ssp.cohort.store import SPLITS, load_arrays
 from lung_ssp.errors import CohortError
 
 
@@ -62,16 +60,3 @@ def read_scans(root: Path) -> list[Scan]:
         )
         for row in table.itertuples()
     ]
-
-
-def load_arrays(path: Path, names: list[str]) -> dict[str, Any]:
-    """The named arrays of an npz file.
-
-    Raises:
-        CohortError: the file is no npz file, or lacks one of them.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in names}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CohortError(f"{path} cannot be read ({error}): prepare the cohort again.") from error

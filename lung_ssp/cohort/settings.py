@@ -2,29 +2,23 @@
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
-from lung_ssp.cohort.phantom.looks import ClassLooks, Probability
+from lung_ssp.cohort.phantom.looks import ClassLooks
 from lung_ssp.cohort.phantom.slide_looks import SlideLooks
-from lung_ssp.settings import Settings
+from lung_ssp.settings import (
+    Count,
+    NotNegativeRange,
+    PositiveRange,
+    Probability,
+    Settings,
+    ThreeShares,
+    Two,
+    not_falling,
+)
 
-Range = Annotated[list[float], Field(min_length=2, max_length=2)]
-Count = Annotated[int, Field(ge=0)]
-
-
-def _check_ranges(settings: Settings, *names: str) -> None:
-    for name in names:
-        low, high = getattr(settings, name)
-        if low > high:
-            raise ValueError(f"{name} must not fall, but is {low:g} to {high:g}")
-
-
-def _check_positive_ranges(settings: Settings, *names: str) -> None:
-    _check_ranges(settings, *names)
-    for name in names:
-        if getattr(settings, name)[0] <= 0:
-            raise ValueError(f"{name} must be positive, but starts at {getattr(settings, name)[0]:g}")
+Correlation = Annotated[float, Field(ge=0, le=0.65)]  # of the noise of neighbours that the scanner can make
 
 
 class ClassCounts(Settings):
@@ -98,54 +92,37 @@ class ReaderSettings(Settings):
 class PatientSettings(Settings):
     """Who has which lesions in which screening years."""
 
-    years_seen: Annotated[list[Probability], Field(min_length=3, max_length=3)] = Field(
+    years_seen: ThreeShares = Field(
         [0.5, 0.3, 0.2], description="probabilities that a lesion is seen in 1, 2, 3 screening years"
     )
-    normal_lesions: Annotated[list[Probability], Field(min_length=3, max_length=3)] = Field(
+    normal_lesions: ThreeShares = Field(
         [0.5, 0.3, 0.2], description="probabilities that a patient without cancer has 1, 2, 3 findings"
     )
     normal_beside_cancer: Probability = Field(0.2, description="share of cancer patients with a harmless finding too")
     pathology_share: Probability = Field(1.0, description="share of the patients whose pathology is known")
 
-    @model_validator(mode="after")
-    def _shares_sum_to_one(self) -> "PatientSettings":
-        for name in ("years_seen", "normal_lesions"):
-            if abs(sum(getattr(self, name)) - 1) > 1e-6:
-                raise ValueError(f"the probabilities of {name} must sum to 1, but sum to {sum(getattr(self, name)):g}")
-        return self
-
 
 class ScannerSettings(Settings):
     """What a low-dose scanner does; each scan draws its values from these ranges, evenly."""
 
-    blur_mm: Range = Field([0.5, 0.9], description="standard deviation of the point spread in the plane, in mm")
-    noise_sd_hu: Range = Field([20.0, 60.0], description="standard deviation of the noise in HU")
-    noise_lag1: Range = Field([0.18, 0.5], description="correlation of the noise of neighbouring pixels of a slice")
+    blur_mm: NotNegativeRange = Field(
+        [0.5, 0.9], description="standard deviation of the point spread in the plane, in mm"
+    )
+    noise_sd_hu: NotNegativeRange = Field([20.0, 60.0], description="standard deviation of the noise in HU")
+    noise_lag1: Annotated[list[Correlation], Two, AfterValidator(not_falling)] = Field(
+        [0.18, 0.5], description="correlation of the noise of neighbouring pixels of a slice"
+    )
     padding_hu: list[float] = Field(
         [-2000.0, -2048.0, -3024.0], min_length=1, description="what may stand outside the circular field, in HU"
     )
-
-    @model_validator(mode="after")
-    def _possible(self) -> "ScannerSettings":
-        _check_ranges(self, "blur_mm", "noise_sd_hu", "noise_lag1")
-        if self.noise_lag1[0] < 0 or self.noise_lag1[1] > 0.65:
-            raise ValueError(f"noise_lag1 must lie between 0 and 0.65, but is {self.noise_lag1}")
-        if min(*self.blur_mm, *self.noise_sd_hu) < 0:
-            raise ValueError("blur_mm and noise_sd_hu cannot be negative")
-        return self
 
 
 class PhantomSectionSettings(Settings):
     """The sections: lesions in a small surrounding, without the rest of the chest."""
 
     counts: SplitCounts = SplitCounts()
-    pixel_mm: Range = Field([0.6, 0.9], description="pixel in mm; NLST's scans have 0.48 to 0.89")
-    slice_mm: Range = Field([1.25, 2.5], description="slice thickness in mm")
-
-    @model_validator(mode="after")
-    def _ranges_rise(self) -> "PhantomSectionSettings":
-        _check_positive_ranges(self, "pixel_mm", "slice_mm")
-        return self
+    pixel_mm: PositiveRange = Field([0.6, 0.9], description="pixel in mm; NLST's scans have 0.48 to 0.89")
+    slice_mm: PositiveRange = Field([1.25, 2.5], description="slice thickness in mm")
 
 
 class PhantomScanSettings(Settings):
@@ -162,15 +139,14 @@ class PhantomScanSettings(Settings):
         30.0, gt=5, description="largest lesion in a scan in mm: nodules are up to 30 mm, by definition"
     )
     size: int = Field(256, ge=64, le=1024, description="pixels along each side of a slice")
-    field_mm: Range = Field([325.0, 380.0], description="diameter of the circular field in mm")
-    slices: list[int] = Field([80, 120], min_length=2, max_length=2, description="fewest and most slices of a scan")
-    slice_mm: Range = Field([2.3, 3.0], description="distance and thickness of the slices in mm")
+    field_mm: PositiveRange = Field([325.0, 380.0], description="diameter of the circular field in mm")
+    slices: Annotated[list[Annotated[int, Field(ge=16)]], Two, AfterValidator(not_falling)] = Field(
+        [80, 120], description="fewest and most slices of a scan"
+    )
+    slice_mm: PositiveRange = Field([2.3, 3.0], description="distance and thickness of the slices in mm")
 
     @model_validator(mode="after")
-    def _ranges_rise(self) -> "PhantomScanSettings":
-        _check_positive_ranges(self, "field_mm", "slice_mm")
-        if not 16 <= self.slices[0] <= self.slices[1]:
-            raise ValueError(f"slices must rise from at least 16, but is {self.slices}")
+    def _lesions_have_a_scan(self) -> "PhantomScanSettings":
         if self.lesions.total and not sum(self.patients):
             raise ValueError(f"{self.lesions.total} lesions need at least one scan: give patients or set lesions to 0")
         return self
@@ -221,10 +197,8 @@ class CohortSettings(Settings):
     manifest: str | None = Field(
         None, description="CSV file that lists one's own lesions (cohort/manifest.py); null: the embedded cohort"
     )
-    split_shares: list[Probability] = Field(
+    split_shares: ThreeShares = Field(
         [0.7, 0.1, 0.2],
-        min_length=3,
-        max_length=3,
         description="shares of train, validation, test by which a manifest without splits is divided, by patient",
     )
     split_seed: int = Field(0, ge=0, description="of that division")
@@ -233,9 +207,3 @@ class CohortSettings(Settings):
         False, description="dress the embedded scans as the trial: index, images by UID, masks and boxes (needs nlst)"
     )
     phantom: PhantomSettings = PhantomSettings()
-
-    @model_validator(mode="after")
-    def _shares_sum_to_one(self) -> "CohortSettings":
-        if abs(sum(self.split_shares) - 1) > 1e-6:
-            raise ValueError(f"split_shares must sum to 1, but sum to {sum(self.split_shares):g}")
-        return self

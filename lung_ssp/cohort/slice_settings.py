@@ -1,8 +1,10 @@
 """Settings of the grid that the segmentation network works on."""
 
-from pydantic import Field, model_validator
+from typing import Annotated
 
-from lung_ssp.settings import Settings
+from pydantic import Field
+
+from lung_ssp.settings import Interval, Positive, Settings, Three
 
 
 class SliceSettings(Settings):
@@ -12,18 +14,8 @@ class SliceSettings(Settings):
     away.
     """
 
-    spacing_mm: list[float] = Field(
-        [2.5, 1.4, 1.4], min_length=3, max_length=3, description="distance of the voxels along z, y, x in mm"
+    spacing_mm: Annotated[list[Positive], Three] = Field(
+        [2.5, 1.4, 1.4], description="distance of the voxels along z, y, x in mm"
     )
     margin_mm: float = Field(10.0, ge=0, description="what is kept around the box of the lungs in mm")
-    window_hu: list[float] = Field(
-        [-1000.0, 400.0], min_length=2, max_length=2, description="HU that become 0 and 1; beyond them it is clipped"
-    )
-
-    @model_validator(mode="after")
-    def _possible(self) -> "SliceSettings":
-        if min(self.spacing_mm) <= 0:
-            raise ValueError(f"spacing_mm must be positive, but is {self.spacing_mm}")
-        if self.window_hu[0] >= self.window_hu[1]:
-            raise ValueError(f"window_hu must rise, but is {self.window_hu}")
-        return self
+    window_hu: Interval = Field([-1000.0, 400.0], description="HU that become 0 and 1; beyond them it is clipped")

@@ -5,15 +5,15 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy import ndimage
 from tqdm import tqdm
 
-from lung_ssp.cohort.scans import load_arrays, read_scans
+from lung_ssp.cohort.description import read_cohort
+from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.slice_settings import SliceSettings
-from lung_ssp.cohort.store import read_cohort
+from lung_ssp.cohort.store import load_arrays
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings
@@ -157,7 +157,7 @@ def _as_triple(values: Iterable[float]) -> tuple[float, float, float]:
 def _describe(root: Path, settings: SliceSettings, parenchyma: ParenchymaSettings) -> str:
     """All that slices depend on, as one JSON text."""
     parts = {
-        "cohort": read_cohort(root)["fingerprint"],
+        "cohort": read_cohort(root).fingerprint,
         "slices": settings.model_dump(),
         "parenchyma": parenchyma.model_dump(),
     }
@@ -173,7 +173,7 @@ def _refuse_other_settings(path: Path, made_with: str) -> None:
         )
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise CohortError(f"{path} does not exist: prepare the cohort's slices first (tools/prepare.py --config ...).")
+        raise CohortError(f"{path} does not exist: prepare the cohort's slices first (lung-ssp prepare --config ...).")
     return load_arrays(path, ["hu", "lungs", "lesions", "spacing", "settings"])

@@ -1,6 +1,6 @@
 """A prepared cohort on disk: what preparation writes and what training, evaluation and diagnosis read.
 
-    <root>/cohort.json            name, whether synthetic, fingerprint, settings, counts, ceiling
+    <root>/cohort.json            its description (cohort/description.py)
     <root>/preparation.json       what the cohort is made from, noted before anything else
     <root>/sections.csv           one row a section: patient, split, labels, where it came from
     <root>/sections/<split>.npz   the sections of a split with their labels, same order as in sections.csv
@@ -16,17 +16,16 @@ A cohort without scans has no scans.csv and no slices, and one without labelled 
 """
 
 import hashlib
-import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
-from lung_ssp.errors import CohortError
-from lung_ssp.files import read_json, write_atomically, write_json
+from lung_ssp.cohort.description import CohortCounts
+from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.files import read_json, read_npz, write_atomically, write_json
 
 CLAIM = "preparation.json"
 SPLITS = ("train", "validation", "test")
@@ -37,14 +36,13 @@ class Sections:
     """The labelled sections of one split.
 
     images: float32 (n, height, width), HU clipped and scaled to 0..1 (ct/section.py).
-    image_labels: int64 (n,), the reader's opinion, 0..8 (cohort/classes.py), or -1 where there is none.
-    pathology_labels: int64 (n,), the same for the pathology.
+    labels: by task name (cohort/classes.py), int64 (n,): `image` the reader's opinion, `pathology` the pathologist's;
+        a class 0..8, or -1 where there is none.
     patients: (n,) text, who each section belongs to.
     """
 
     images: np.ndarray
-    image_labels: np.ndarray
-    pathology_labels: np.ndarray
+    labels: dict[str, np.ndarray]
     patients: np.ndarray
 
     def __len__(self) -> int:
@@ -58,8 +56,7 @@ def write_sections(root: Path, split: str, sections: Sections) -> None:
         lambda file: np.savez(
             file,
             images=sections.images.astype(np.float32),
-            image_labels=sections.image_labels.astype(np.int64),
-            pathology_labels=sections.pathology_labels.astype(np.int64),
+            **{f"{task}_labels": sections.labels[task].astype(np.int64) for task in TASK_NAMES},
             patients=sections.patients.astype(str),
         ),
     )
@@ -73,18 +70,22 @@ def read_sections(root: Path, split: str) -> Sections:
     """
     path = Path(root) / "sections" / f"{split}.npz"
     if not path.is_file():
-        raise CohortError(f"{path} does not exist: prepare the cohort first (tools/prepare.py --config ...).")
+        raise CohortError(f"{path} does not exist: prepare the cohort first (lung-ssp prepare --config ...).")
+    arrays = load_arrays(path, ["images", *(f"{task}_labels" for task in TASK_NAMES), "patients"])
+    labels = {task: arrays[f"{task}_labels"] for task in TASK_NAMES}
+    return Sections(arrays["images"], labels, arrays["patients"])
+
+
+def load_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The named arrays of an npz file of a cohort.
+
+    Raises:
+        CohortError: the file is no npz file, or lacks one of them.
+    """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            sections = Sections(
-                images=arrays["images"],
-                image_labels=arrays["image_labels"],
-                pathology_labels=arrays["pathology_labels"],
-                patients=arrays["patients"],
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CohortError(f"{path} cannot be read as sections ({error}): prepare the cohort again.") from error
-    return sections
+        return read_npz(path, names, "prepare the cohort again")
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
 
 
 def refuse_other_cohort(root: Path, key: str) -> None:
@@ -121,47 +122,30 @@ def claim_folder(root: Path, key: str) -> None:
         write_json(root / CLAIM, {"key": key})
 
 
-def read_cohort(root: Path) -> dict[str, Any]:
-    """Read <root>/cohort.json: name, synthetic, fingerprint, settings, counts and, where known, ceiling.
-
-    Raises:
-        CohortError: there is no prepared cohort in `root`.
-    """
-    path = Path(root) / "cohort.json"
-    if not path.is_file():
-        raise CohortError(f"{root} holds no prepared cohort: prepare one first with tools/prepare.py.")
-    return read_json(path)
-
-
-def class_names(cohort: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The names of each task's classes: the image diagnosis may have its own (cohort/nlst/image_rule.py)."""
-    return {"image": tuple(cohort.get("image_classes", CLASS_NAMES)), "pathology": CLASS_NAMES}
-
-
 def class_counts(sections: Sections) -> dict[str, list[int]]:
     """How many of a split's sections each task gives to each class 0..8; missing labels are not counted."""
-    labels = dict(zip(TASK_NAMES, (sections.image_labels, sections.pathology_labels), strict=True))
-    return {task: np.bincount(own[own != MISSING], minlength=len(CLASS_NAMES)).tolist() for task, own in labels.items()}
+    return {
+        task: np.bincount(labels[labels != MISSING], minlength=len(CLASS_NAMES)).tolist()
+        for task, labels in sections.labels.items()
+    }
+
+
+def section_counts(splits: Mapping[str, Sections]) -> CohortCounts:
+    """How many sections, and patients with one, each split has, and how many of each class."""
+    return CohortCounts(
+        sections={split: len(sections) for split, sections in splits.items()},
+        patients={split: len(set(sections.patients.tolist())) for split, sections in splits.items()},
+        classes={split: class_counts(sections) for split, sections in splits.items()},
+    )
 
 
 def contents_digest(splits: Iterable[Sections], *more: bytes) -> str:
     """A fingerprint of what a cohort holds: of its sections with labels and patients, and of anything more."""
     digest = hashlib.sha256()
     for sections in splits:
-        for array in (sections.images, sections.image_labels, sections.pathology_labels):
+        for array in (sections.images, *(sections.labels[task] for task in TASK_NAMES)):
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update("\n".join(sections.patients.tolist()).encode())
     for part in more:
         digest.update(part)
     return digest.hexdigest()[:16]
-
-
-def cohort_statement(cohort: dict[str, Any]) -> str:
-    """The sentence that every output carries: what the numbers come from, with the fingerprint."""
-    origin = (
-        "SYNTHETIC cohort: no number here is about patients"
-        if cohort["synthetic"]
-        else cohort.get("origin", "cohort from a manifest, its origin is its maker's word")
-    )
-    leak = "LEAKY split, patients on both sides: its figures are too good; " if cohort.get("leaky") else ""
-    return f"{leak}{origin} ({cohort['name']}, fingerprint {cohort['fingerprint']})"

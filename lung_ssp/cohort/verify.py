@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lung_ssp.cohort.classes import MISSING, TASK_NAMES
+from lung_ssp.cohort.classes import MISSING
+from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
-from lung_ssp.cohort.scans import load_arrays, read_scans
+from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.slices import slices_path
 from lung_ssp.cohort.slides.store import patches_path, read_patches
 from lung_ssp.cohort.split import check_disjoint
-from lung_ssp.cohort.store import SPLITS, Sections, class_counts, cohort_statement, read_cohort, read_sections
+from lung_ssp.cohort.store import SPLITS, Sections, class_counts, load_arrays, read_sections
 from lung_ssp.ct.hounsfield import LOWEST_HU
 from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_json, sha256_of, write_json
@@ -47,18 +48,18 @@ def verify_cohort(root: Path) -> str:
         try:
             faults = list(_faults_of_contents(root, cohort))
         except (KeyError, TypeError, AttributeError) as error:
-            faults = [f"cohort.json or a table lacks what it should hold ({error})"]
+            faults = [f"a table lacks what it should hold ({error})"]
     if faults:
         more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
         told = "; ".join(faults[:SHOWN])
         raise CohortError(f"{root} is not what was prepared: {told}{more}. Remove the folder and prepare it again.")
     sections = {split: len(read_sections(root, split)) for split in SPLITS}
     lines = [
-        cohort_statement(cohort),
+        cohort.statement,
         f"{len(_names(root))} files, as recorded",
         "sections: " + ", ".join(f"{split} {count}" for split, count in sections.items()),
-        "patients: on both sides of the splits, on purpose" if cohort.get("leaky") else "patients: each in one split",
-        f"fingerprint {cohort['fingerprint']}",
+        "patients: on both sides of the splits, on purpose" if cohort.leaky else "patients: each in one split",
+        f"fingerprint {cohort.fingerprint}",
     ]
     return "\n".join(lines)
 
@@ -91,30 +92,29 @@ def _faults_of_files(root: Path) -> Iterator[str]:
             yield f"{name} has changed"
 
 
-def _faults_of_contents(root: Path, cohort: dict) -> Iterator[str]:
+def _faults_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str]:
     splits = {split: read_sections(root, split) for split in SPLITS}
-    size = cohort["settings"]["section"]["size"]
     for split, sections in splits.items():
-        yield from _faults_of_sections(split, sections, size)
-        if class_counts(sections) != cohort["counts"]["classes"][split]:
+        yield from _faults_of_sections(split, sections, cohort.section.size)
+        if class_counts(sections) != cohort.counts.classes.get(split):
             yield f"the label counts of {split} are not those of cohort.json"
     missing = [name for name in ("sections.csv", "splits.csv") if not (root / name).is_file()]
     if missing:
         yield f"it has no {' and no '.join(missing)}"
         return
-    yield from _faults_of_table(root / "sections.csv", splits, sources="origin" in cohort)
-    yield from _faults_of_splits(root, splits, leaky=bool(cohort.get("leaky")))
+    yield from _faults_of_table(root / "sections.csv", splits, sources=cohort.nlst is not None)
+    yield from _faults_of_splits(root, splits, leaky=cohort.leaky)
     if (root / "scans.csv").is_file():
         yield from _faults_of_slices(root)
-    if cohort_fingerprint(root) != cohort["fingerprint"]:
-        yield f"the fingerprint is {cohort_fingerprint(root)}, cohort.json says {cohort['fingerprint']}"
+    if cohort_fingerprint(root) != cohort.fingerprint:
+        yield f"the fingerprint is {cohort_fingerprint(root)}, cohort.json says {cohort.fingerprint}"
 
 
 def _faults_of_sections(split: str, sections: Sections, size: int) -> Iterator[str]:
     count = len(sections)
     if sections.images.shape[1:] != (size, size):
         yield f"the {split} sections are {sections.images.shape[1:]} pixels, not {size}x{size}"
-    if any(len(own) != count for own in (sections.image_labels, sections.pathology_labels, sections.patients)):
+    if any(len(own) != count for own in (*sections.labels.values(), sections.patients)):
         yield f"{split} has {count} sections, but other numbers of labels or patients"
     if count and not (np.isfinite(sections.images).all() and 0 <= sections.images.min() <= sections.images.max() <= 1):
         yield f"{split} sections have values outside 0..1"
@@ -132,7 +132,7 @@ def _faults_of_table(path: Path, splits: dict[str, Sections], sources: bool) -> 
         if rows["patient"].tolist() != sections.patients.tolist():
             yield f"sections.csv names other patients in {split} than the sections do"
             continue
-        for task, labels in zip(TASK_NAMES, (sections.image_labels, sections.pathology_labels), strict=True):
+        for task, labels in sections.labels.items():
             if rows[f"{task}_label"].tolist() != labels.tolist():
                 yield f"sections.csv has other {task} labels in {split} than the sections have"
             source = f"{task}_source"

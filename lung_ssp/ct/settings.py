@@ -1,14 +1,12 @@
 """Settings of the steps that work on one scan."""
 
 from collections.abc import Collection
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
 from pydantic import Field, model_validator
 
 from lung_ssp.errors import ConfigError
-from lung_ssp.settings import Settings
-
-_SettingsT = TypeVar("_SettingsT", bound=Settings)
+from lung_ssp.settings import Interval, Settings
 
 Acceptable = Literal["tilt", "gaps", "duplicates"]
 
@@ -47,13 +45,7 @@ class SectionSettings(Settings):
 
     size: int = Field(28, ge=8, le=512, description="pixels along each side")
     field_mm: float = Field(56.0, gt=0, le=500, description="side of the field in mm; 56 on 28 pixels is 2 mm a pixel")
-    window_hu: list[float] = Field(
-        [-1000.0, 400.0], min_length=2, max_length=2, description="HU that become 0 and 1; beyond them it is clipped"
-    )
-
-    @model_validator(mode="after")
-    def _window_rises(self) -> "SectionSettings":
-        return _rising(self, "window_hu")
+    window_hu: Interval = Field([-1000.0, 400.0], description="HU that become 0 and 1; beyond them it is clipped")
 
 
 class ParenchymaSettings(Settings):
@@ -62,9 +54,7 @@ class ParenchymaSettings(Settings):
     recipe: Literal["paper", "lesion_preserving"] = Field(
         "lesion_preserving", description="the paper's recipe, or the one that keeps lesions at the wall"
     )
-    clip_hu: list[float] = Field(
-        [-1024.0, 400.0], min_length=2, max_length=2, description="HU are clipped to this range before Otsu's threshold"
-    )
+    clip_hu: Interval = Field([-1024.0, 400.0], description="HU are clipped to this range before Otsu's threshold")
     erosion_radius: int = Field(2, ge=0, le=50, description="paper: radius of the erosion in pixels")
     closing_radius: int = Field(5, ge=0, le=50, description="paper: radius of the closing in pixels")
     bridge_mm: float = Field(
@@ -76,13 +66,7 @@ class ParenchymaSettings(Settings):
     largest_hole_cm2: float = Field(
         20.0, ge=0, description="holes of a slice are filled up to this area, in square centimetres"
     )
-    volume_ml: list[float] = Field(
-        [700.0, 7500.0], min_length=2, max_length=2, description="least and greatest believable volume in millilitres"
-    )
-
-    @model_validator(mode="after")
-    def _ranges_rise(self) -> "ParenchymaSettings":
-        return _rising(_rising(self, "clip_hu"), "volume_ml")
+    volume_ml: Interval = Field([700.0, 7500.0], description="least and greatest believable volume in millilitres")
 
 
 class NoduleSettings(Settings):
@@ -102,10 +86,3 @@ class NoduleSettings(Settings):
                 f"{self.max_diameter_mm:g}"
             )
         return self
-
-
-def _rising(settings: _SettingsT, name: str) -> _SettingsT:
-    low, high = getattr(settings, name)
-    if low >= high:
-        raise ValueError(f"{name} must rise, but is {low:g} to {high:g}")
-    return settings

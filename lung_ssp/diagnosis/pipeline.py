@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from lung_ssp.classification.build import TrainedClassifier, load_classifier
 from lung_ssp.cohort.classes import TASK_NAMES
-from lung_ssp.cohort.store import class_names
 from lung_ssp.ct.figures import save_lung_figure
 from lung_ssp.ct.nodules import Nodule
 from lung_ssp.ct.parenchyma import segment_lungs
@@ -24,9 +23,9 @@ from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.statement import NOT_FOR_DIAGNOSIS, training_statement, weights_of
 from lung_ssp.errors import CheckpointError, LungSspError
 from lung_ssp.exported import Engine, engine_for
-from lung_ssp.files import read_json, write_json
+from lung_ssp.files import write_json
 from lung_ssp.segmentation.trained import load_segmenter
-from lung_ssp.training.run import COHORT_FILE
+from lung_ssp.training.run import run_cohort
 
 ENGINE_NAMES: dict[Engine, str] = {"onnx": "ONNX Runtime", "paddle": "Paddle"}
 
@@ -68,7 +67,7 @@ def diagnose_series(
         segmenter = load_segmenter(segmentation_run, engines["segmentation"])
         classifier = load_classifier(classification_run, engines["classification"])
     section_settings = section_settings_of(classification_run, classifier)
-    names = class_names(read_json(classification_run / COHORT_FILE))
+    names = run_cohort(classification_run).class_names
     weights = {
         "segmentation": weights_of(segmentation_run, segmenter.checkpoint),
         "classification": weights_of(classification_run, classifier.checkpoint),
@@ -133,14 +132,9 @@ def section_settings_of(run: Path, classifier: TrainedClassifier) -> SectionSett
     """How the sections that the classifier learnt from were made.
 
     Raises:
-        CheckpointError: the run does not tell, or its network takes another size.
+        CheckpointError, CohortError: the run does not tell, or its network takes another size.
     """
-    try:
-        settings = SectionSettings.model_validate(read_json(run / COHORT_FILE)["settings"]["section"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"{run / COHORT_FILE} does not tell how its sections were made: prepare the cohort and train again."
-        ) from error
+    settings = run_cohort(run).section
     if settings.size != classifier.settings.model.image_size:
         raise CheckpointError(f"{run} was trained on sections of {settings.size} pixels, its network takes others.")
     return settings

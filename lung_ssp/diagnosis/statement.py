@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from lung_ssp.cohort.store import cohort_statement
-from lung_ssp.files import read_json
-from lung_ssp.training.run import COHORT_FILE
+from lung_ssp.training.run import run_cohort
 
 NOT_FOR_DIAGNOSIS = "Research use only, not for diagnosis."
 
@@ -16,14 +14,14 @@ def weights_of(run: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
     Args:
         checkpoint: what training.run.restore_best tells of the weights.
     """
-    cohort = read_json(run / COHORT_FILE)
+    cohort = run_cohort(run)
     return {
         "step": checkpoint["step"],
         "weights_fingerprint": checkpoint["fingerprint"],
-        "cohort": cohort["name"],
-        "cohort_synthetic": cohort["synthetic"],
-        "cohort_statement": cohort_statement(cohort),
-        "cohort_fingerprint": cohort["fingerprint"],
+        "cohort": cohort.name,
+        "cohort_synthetic": cohort.synthetic,
+        "cohort_statement": cohort.statement,
+        "cohort_fingerprint": cohort.fingerprint,
     }
 
 

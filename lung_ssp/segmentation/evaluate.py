@@ -7,8 +7,8 @@ import numpy as np
 import paddle
 from tqdm import tqdm
 
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.scans import Scan, read_scans
-from lung_ssp.cohort.store import cohort_statement, read_cohort
 from lung_ssp.ct.nodules import find_nodules
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
@@ -37,7 +37,7 @@ def evaluate_segmentation(
     Raises:
         CohortError: the cohort has no test scan whose lesions are known.
     """
-    statement = cohort_statement(read_cohort(root))
+    statement = read_cohort(root).statement
     scans = [scan for scan in read_scans(root) if scan.split == "test" and scan.masks]
     if not scans:
         raise CohortError(f"{root} holds no test scan whose lesions are known: there is nothing to evaluate on.")

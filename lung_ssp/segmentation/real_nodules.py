@@ -1,6 +1,5 @@
 """Real nodules as a test of a network that was trained on synthetic ones only."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,8 @@ import paddle
 from tqdm import tqdm
 
 from lung_ssp.ct.volume import Volume
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.files import read_npz
 from lung_ssp.segmentation.evaluate import summary
 from lung_ssp.segmentation.figures import save_nodule_figure
 from lung_ssp.segmentation.metrics import dice_by_lesion
@@ -71,7 +71,7 @@ def _segment(network: paddle.nn.Layer, settings: SegmentationSettings, cube: np.
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return arrays["hu"], arrays["mask"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise CohortError(f"{path} cannot be read as cubes of real nodules ({error}): copy it again.") from error
+        arrays = read_npz(path, ["hu", "mask"], "copy the cubes of real nodules again")
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
+    return arrays["hu"], arrays["mask"]

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings
-from lung_ssp.settings import Settings
+from lung_ssp.settings import PositiveRange, Settings
 from lung_ssp.training.settings import DatasetSettings, TrainingSettings
 
 CHANNELS = {"NoduleSlices": 3, "SingleNoduleSlices": 1}  # channels of an image, by type of data set
@@ -42,19 +42,11 @@ class AugmentationSettings(Settings):
 
     flip: bool = Field(True, description="mirror left-right and front-back, each half of the time")
     rotation_degrees: float = Field(180.0, ge=0, le=180, description="largest turn to either side")
-    scale: list[float] = Field(
-        [0.8, 1.25], min_length=2, max_length=2, description="smallest and largest magnification"
-    )
+    scale: PositiveRange = Field([0.8, 1.25], description="smallest and largest magnification")
     blur_pixels: float = Field(0.8, ge=0, description="largest standard deviation of a Gaussian blur")
     noise_hu: float = Field(40.0, ge=0, description="largest standard deviation of added noise in HU")
     contrast: float = Field(0.1, ge=0, lt=1, description="largest relative change of the distance from air")
     shift_hu: float = Field(20.0, ge=0, description="largest shift in HU")
-
-    @model_validator(mode="after")
-    def _scale_rises(self) -> "AugmentationSettings":
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise ValueError(f"scale must be positive and not fall, but is {self.scale[0]:g} to {self.scale[1]:g}")
-        return self
 
 
 class TrainDatasetSettings(DatasetSettings):

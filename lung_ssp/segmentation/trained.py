@@ -8,7 +8,6 @@ import numpy as np
 import paddle
 
 from lung_ssp.cohort.slices import lung_box
-from lung_ssp.cohort.store import cohort_statement
 from lung_ssp.config import load_config
 from lung_ssp.ct.nodules import Nodule, find_nodules
 from lung_ssp.ct.volume import Volume
@@ -85,9 +84,9 @@ def evaluate_segmentation_run(run: Path, real_nodules: Path | None) -> str:
     figures.mkdir(exist_ok=True)
     cohort = check_cohort(run, root)
     metrics: dict[str, Any] = {
-        "statement": cohort_statement(cohort),
-        "synthetic": cohort["synthetic"],
-        "fingerprint": cohort["fingerprint"],
+        "statement": cohort.statement,
+        "synthetic": cohort.synthetic,
+        "fingerprint": cohort.fingerprint,
         "checkpoint": trained.checkpoint,
         "test_scans": evaluate_segmentation(trained.network, settings, root, figures),
     }

@@ -5,7 +5,6 @@ and that file, `name-<step>.npz`. The pointer is renamed into place last, so a k
 checkpoint or the new one.
 """
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 import paddle
 
 from lung_ssp.errors import CheckpointError, DamagedFile
-from lung_ssp.files import read_json, sha256_of, write_atomically, write_json
+from lung_ssp.files import read_json, read_npz, sha256_of, write_atomically, write_json
 
 FORMAT = "lung_ssp checkpoint 1"
 MASTERS = "master_weights"  # Paddle's word for the float32 copies of float16 weights
@@ -58,10 +57,9 @@ def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray]
             "train afresh in another folder."
         )
     try:
-        with np.load(arrays_file, allow_pickle=False) as file:
-            return step, {key: file[key] for key in file.files}, state
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{arrays_file} holds no plain arrays ({error}).") from error
+        return step, read_npz(arrays_file), state
+    except DamagedFile as error:
+        raise CheckpointError(str(error)) from error
 
 
 def network_arrays(network: paddle.nn.Layer) -> dict[str, np.ndarray]:

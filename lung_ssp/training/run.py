@@ -6,12 +6,13 @@ from typing import Any
 import paddle
 import yaml
 
+from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort
 from lung_ssp.errors import CheckpointError
 from lung_ssp.files import read_json, write_json, write_text
 from lung_ssp.launch import WORKER_LOGS
 from lung_ssp.training.checkpoint import load_checkpoint, restore_network
 
-CONFIG_FILE, ENVIRONMENT_FILE, COHORT_FILE = "config.yml", "environment.json", "cohort.json"
+CONFIG_FILE, ENVIRONMENT_FILE = "config.yml", "environment.json"
 CHECKPOINTS, LATEST, BEST = "checkpoints", "latest", "best"
 
 
@@ -55,7 +56,7 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
         write_text(config_path, config_text)
 
 
-def check_cohort(folder: Path, cohort: Path) -> dict[str, Any]:
+def check_cohort(folder: Path, cohort: Path) -> CohortDescription:
     """Make sure that a run and the cohort on disk belong together: else one learns from what the other tests on.
 
     Returns:
@@ -63,16 +64,29 @@ def check_cohort(folder: Path, cohort: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: the cohort has been prepared anew, or is gone.
+        CohortError: its cohort.json, or the run's copy, is damaged.
     """
     if not (cohort / COHORT_FILE).is_file():
         raise CheckpointError(f"{folder} was trained on the cohort in {cohort}, which is not there: prepare it again.")
-    then, now = (read_json(place / COHORT_FILE) for place in (folder, cohort))
-    if then["fingerprint"] != now["fingerprint"]:
+    then, now = run_cohort(folder), read_cohort(cohort)
+    if then.fingerprint != now.fingerprint:
         raise CheckpointError(
-            f"{folder} was trained on the cohort {then['fingerprint']}, but {cohort} now holds {now['fingerprint']}: "
+            f"{folder} was trained on the cohort {then.fingerprint}, but {cohort} now holds {now.fingerprint}: "
             "prepare the former again, or train another run."
         )
     return now
+
+
+def run_cohort(folder: Path) -> CohortDescription:
+    """The description of the cohort that a run was trained on, from the run's own copy.
+
+    Raises:
+        CheckpointError: the run has none.
+        CohortError: it is damaged.
+    """
+    if not (folder / COHORT_FILE).is_file():
+        raise CheckpointError(f"{folder} does not tell its cohort (no {COHORT_FILE}): train the run again.")
+    return read_cohort(folder)
 
 
 def first_difference(old: Any, new: Any, key: str = "") -> str:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from lung_ssp.classification.settings import ClassificationSettings, ClassifierSettings
+from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.slides.store import Patches, write_patches
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
-from lung_ssp.files import write_json
+from lung_ssp.ct.settings import SectionSettings
 
 SIZE = 16
 
@@ -23,14 +24,14 @@ def disk_sections(count: int, seed: int) -> Sections:
     disks = distance[None] < (2 + 2 * labels)[:, None, None]
     images = (0.7 * disks + rng.normal(0.1, 0.05, (count, SIZE, SIZE))).clip(0, 1).astype(np.float32)
     pathology = np.where(np.arange(count) % 10 == 9, -1, labels)
-    return Sections(images, labels, pathology, np.array([f"P{i}" for i in range(count)]))
+    return Sections(images, {"image": labels, "pathology": pathology}, np.array([f"P{i}" for i in range(count)]))
 
 
 def disk_patches(sections: Sections, seed: int) -> Patches:
     """Three patches of every third patient, whose colour tells the class of the patient's section."""
     rng = np.random.default_rng(seed)
     chosen = np.arange(0, len(sections), 3)
-    colours = 60 * np.eye(3)[sections.image_labels[chosen]] + 120
+    colours = 60 * np.eye(3)[sections.labels["image"][chosen]] + 120
     images = colours[:, None, None, None] + rng.normal(0, 10, (len(chosen), 3, SIZE, SIZE, 3))
     patients = np.repeat(sections.patients[chosen], 3)
     return Patches(images.reshape(-1, SIZE, SIZE, 3).astype(np.uint8), patients, np.char.add(patients, "-1"))
@@ -44,7 +45,17 @@ def disk_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
         sections = disk_sections(count, seed)
         write_sections(root, split, sections)
         write_patches(root, split, disk_patches(sections, seed))
-    write_json(root / "cohort.json", {"name": "disks", "synthetic": True, "fingerprint": "d15c", "settings": {}})
+    write_cohort(
+        root,
+        CohortDescription(
+            name="disks",
+            synthetic=True,
+            origin="random numbers",
+            fingerprint="d15c",
+            key="",
+            section=SectionSettings(size=SIZE),
+        ),
+    )
     return root
 
 

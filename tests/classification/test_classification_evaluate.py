@@ -40,8 +40,8 @@ def test_the_same_sections_are_measured_with_and_without_slides(run: Callable[..
     report = evaluate_classification(folder, table2=False)
     metrics, sections = read_json(folder / "metrics.json"), read_sections(disk_cohort, "test")
     # Every third patient has a slide (one section each); a normal pathology goes without.
-    has_slide = (np.arange(40) % 3 == 0) & (sections.pathology_labels != 0)
-    known = sections.pathology_labels != -1
+    has_slide = (np.arange(40) % 3 == 0) & (sections.labels["pathology"] != 0)
+    known = sections.labels["pathology"] != -1
     slides = metrics["slides"]
     assert slides["sections_with_slide"] == has_slide.sum()
     for part in ("with_slide", "same_sections_without_slide"):

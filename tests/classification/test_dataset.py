@@ -7,6 +7,7 @@ import pytest
 
 from lung_ssp.classification.dataset import SectionDataset, flipped_and_turned
 from lung_ssp.classification.settings import NumClasses, SectionDatasetSettings
+from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.cohort.slides.store import Patches, write_patches
 from lung_ssp.cohort.store import Sections, write_sections
 from lung_ssp.errors import CohortError
@@ -62,7 +63,9 @@ def test_sections_that_the_network_cannot_take_are_refused(
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     images = np.zeros((2, 16, 16), np.float32)
     images[1, 2, 3] = np.nan
-    write_sections(tmp_path, "train", Sections(images, np.zeros(2, int), np.zeros(2, int), np.array(["a", "b"])))
+    write_sections(
+        tmp_path, "train", Sections(images, dict.fromkeys(TASK_NAMES, np.zeros(2, int)), np.array(["a", "b"]))
+    )
     with pytest.raises(CohortError, match="not finite"):
         dataset(tmp_path)
 
@@ -74,7 +77,7 @@ def test_a_missing_cohort_says_how_to_prepare_one(tmp_path: Path) -> None:
 
 def test_a_split_without_any_label_is_refused(tmp_path: Path) -> None:
     images, missing = np.zeros((2, 16, 16), np.float32), np.full(2, -1)
-    write_sections(tmp_path, "train", Sections(images, missing, missing, np.array(["a", "b"])))
+    write_sections(tmp_path, "train", Sections(images, dict.fromkeys(TASK_NAMES, missing), np.array(["a", "b"])))
     with pytest.raises(CohortError, match="no label of either task"):
         dataset(tmp_path)
 
@@ -87,7 +90,8 @@ def with_slides(tmp_path: Path) -> Path:
     """
     images = np.random.default_rng(0).random((5, 16, 16), dtype=np.float32)
     patients = np.array(["A", "A", "B", "C", "D"])
-    write_sections(tmp_path, "train", Sections(images, np.array([1, 0, 2, 1, 1]), np.array([1, 0, 2, 1, -1]), patients))
+    labels = {"image": np.array([1, 0, 2, 1, 1]), "pathology": np.array([1, 0, 2, 1, -1])}
+    write_sections(tmp_path, "train", Sections(images, labels, patients))
     greys = np.array([10, 20, 30, 40, 50], np.uint8)
     patches = np.broadcast_to(greys[:, None, None, None], (5, 16, 16, 3))
     owners = np.array(["A", "A", "A", "B", "D"])

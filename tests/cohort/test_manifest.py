@@ -13,7 +13,7 @@ from lung_ssp.cohort.manifest_rows import read_manifest
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.scans import PhantomScan, make_scan, plan_scans
 from lung_ssp.cohort.settings import CohortSettings, PhantomSettings
-from lung_ssp.cohort.store import cohort_statement, read_sections
+from lung_ssp.cohort.store import read_sections
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
@@ -62,11 +62,11 @@ def test_masks_in_any_format_give_the_same_section(clinic, tmp_path):
     np.testing.assert_array_equal(train.images, validation.images)
     np.testing.assert_array_equal(train.images, test.images)
     assert train.images.shape == (1, 28, 28)
-    assert (train.image_labels[0], train.pathology_labels[0]) == (1, 1)
-    assert (validation.image_labels[0], validation.pathology_labels[0]) == (-1, 0)
-    assert (test.image_labels[0], test.pathology_labels[0]) == (CLASS_NAMES.index("carcinoid tumor"), -1)
-    assert cohort["synthetic"] is False and "SYNTHETIC" not in cohort_statement(cohort)
-    assert cohort["counts"]["sections"] == {"train": 1, "validation": 1, "test": 1}
+    assert (train.labels["image"][0], train.labels["pathology"][0]) == (1, 1)
+    assert (validation.labels["image"][0], validation.labels["pathology"][0]) == (-1, 0)
+    assert (test.labels["image"][0], test.labels["pathology"][0]) == (CLASS_NAMES.index("carcinoid tumor"), -1)
+    assert cohort.synthetic is False and "SYNTHETIC" not in cohort.statement
+    assert cohort.counts.sections == {"train": 1, "validation": 1, "test": 1}
     assert (tmp_path / "cohort" / "sections.csv").read_text().splitlines()[1].startswith("A,train,2,")
 
 
@@ -233,7 +233,7 @@ def test_an_interrupted_preparation_goes_on(clinic, tmp_path):
     prepare(manifest, tmp_path / "broken")
     for name in ("cohort.json", "sections.csv", "sections/test.npz"):
         (tmp_path / "broken" / name).unlink()
-    assert prepare(manifest, tmp_path / "broken")["fingerprint"] == whole["fingerprint"]
+    assert prepare(manifest, tmp_path / "broken").fingerprint == whole.fingerprint
 
 
 def test_a_damaged_npz_mask_is_told(clinic, tmp_path):

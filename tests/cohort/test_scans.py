@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.scans import Scan, load_arrays, read_scans
+from lung_ssp.cohort.scans import Scan, read_scans
+from lung_ssp.cohort.store import load_arrays
 from lung_ssp.errors import CohortError
 
 

@@ -49,7 +49,7 @@ def write_cohort(root: Path, patients: dict[str, list[str]]) -> None:
     for split, names in patients.items():
         count = len(names)
         images, labels = np.zeros((count, 4, 4), np.float32), np.zeros(count, int)
-        write_sections(root, split, Sections(images, labels, labels, np.array(names)))
+        write_sections(root, split, Sections(images, {"image": labels, "pathology": labels}, np.array(names)))
 
 
 def test_the_split_is_written_to_a_file_with_each_patient_once(tmp_path: Path) -> None:

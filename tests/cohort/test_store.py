@@ -5,21 +5,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.store import Sections, cohort_statement, read_cohort, read_sections, write_sections
+from lung_ssp.cohort.store import Sections, read_sections, write_sections
 from lung_ssp.errors import CohortError
 
 
 def sections() -> Sections:
     images = np.random.default_rng(0).random((3, 4, 4), dtype=np.float32)
-    return Sections(images, np.array([0, 1, 2]), np.array([0, -1, 8]), np.array(["a", "b", "b"]))
+    return Sections(
+        images, {"image": np.array([0, 1, 2]), "pathology": np.array([0, -1, 8])}, np.array(["a", "b", "b"])
+    )
 
 
 def test_sections_come_back_as_they_were(tmp_path: Path) -> None:
     write_sections(tmp_path, "test", sections())
     back = read_sections(tmp_path, "test")
     assert len(back) == 3
-    for name in ("images", "image_labels", "pathology_labels", "patients"):
+    for name in ("images", "patients"):
         assert np.array_equal(getattr(back, name), getattr(sections(), name))
+    for task in ("image", "pathology"):
+        assert back.labels[task].tolist() == sections().labels[task].tolist()
+    with np.load(tmp_path / "sections" / "test.npz") as arrays:
+        assert list(arrays) == ["images", "image_labels", "pathology_labels", "patients"]
 
 
 def test_the_same_sections_are_the_same_bytes(tmp_path: Path) -> None:
@@ -30,8 +36,6 @@ def test_the_same_sections_are_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_what_is_no_cohort_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CohortError, match="prepare"):
-        read_cohort(tmp_path)
     with pytest.raises(CohortError, match=r"train\.npz does not exist"):
         read_sections(tmp_path, "train")
     (tmp_path / "sections").mkdir()
@@ -46,10 +50,3 @@ def test_sections_with_pickles_are_refused(tmp_path: Path) -> None:
         np.savez(file, images=np.array([{}], dtype=object))
     with pytest.raises(CohortError, match="cannot be read"):
         read_sections(tmp_path, "train")
-
-
-def test_a_synthetic_cohort_says_so_with_its_fingerprint() -> None:
-    statement = cohort_statement({"name": "phantom", "synthetic": True, "fingerprint": "1234"})
-    assert "SYNTHETIC" in statement
-    assert "1234" in statement
-    assert "SYNTHETIC" not in cohort_statement({"name": "mine", "synthetic": False, "fingerprint": "1234"})

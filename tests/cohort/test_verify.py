@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lung_ssp.cohort.description import NlstDescription, read_cohort, write_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
-from lung_ssp.cohort.store import read_cohort, read_sections
+from lung_ssp.cohort.store import read_sections
 from lung_ssp.cohort.verify import FILES, record_files, verify_cohort
 from lung_ssp.errors import CohortError
 from lung_ssp.files import read_json, sha256_of, write_json
@@ -25,12 +26,12 @@ def test_a_cohort_that_nobody_touched_is_whole(tiny_cohort):
     report = verify_cohort(tiny_cohort)
     cohort = read_cohort(tiny_cohort)
     assert report.splitlines()[0].startswith("SYNTHETIC cohort")
-    assert report.splitlines()[-1] == f"fingerprint {cohort['fingerprint']}"
-    assert f"test {cohort['counts']['sections']['test']}" in report
+    assert report.splitlines()[-1] == f"fingerprint {cohort.fingerprint}"
+    assert f"test {cohort.counts.sections['test']}" in report
 
 
 def test_the_fingerprint_is_told_by_the_files_alone(tiny_cohort):
-    assert cohort_fingerprint(tiny_cohort) == read_cohort(tiny_cohort)["fingerprint"]
+    assert cohort_fingerprint(tiny_cohort) == read_cohort(tiny_cohort).fingerprint
 
 
 def test_the_record_of_a_finished_cohort_is_never_written_again(cohort):
@@ -83,7 +84,7 @@ def lose_a_patient(root: Path) -> None:
 
 
 def relabel(root: Path) -> None:
-    labels = read_sections(root, "test").pathology_labels.copy()
+    labels = read_sections(root, "test").labels["pathology"].copy()
     labels[0] = (labels[0] + 1) % 9
     rewrite_sections(root, pathology_labels=labels)
 
@@ -109,19 +110,20 @@ def move_a_scan(root: Path) -> None:
 
 
 def forget_sources(root: Path) -> None:
-    write_json(root / "cohort.json", {**read_json(root / "cohort.json"), "origin": "somewhere"})
+    nlst = NlstDescription(sources={}, candidates_found_by=None, slides_that_failed={})
+    write_cohort(root, read_cohort(root).model_copy(update={"nlst": nlst}))
 
 
-def forget_settings(root: Path) -> None:
+def forget_how_sections_were_made(root: Path) -> None:
     cohort = read_json(root / "cohort.json")
-    write_json(root / "cohort.json", {name: value for name, value in cohort.items() if name != "settings"})
+    write_json(root / "cohort.json", {name: value for name, value in cohort.items() if name != "section"})
 
 
 FORGERIES: dict[str, Callable[[Path], object]] = {
     "is in both the": share_a_patient,
     "splits.csv lacks patients of train": move_a_scan,
     "does not say where some pathology labels": forget_sources,
-    "lacks what it should hold": forget_settings,
+    r"cohort\.json is damaged .*section: Field required": forget_how_sections_were_made,
     "it has no splits.csv": lambda root: (root / "splits.csv").unlink(),
     "splits.csv lacks patients of test": lose_a_patient,
     "other pathology labels in test": relabel,

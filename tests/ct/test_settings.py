@@ -7,12 +7,12 @@ from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings, SectionSett
 @pytest.mark.parametrize(
     ("group", "values", "words"),
     [
-        (SectionSettings, {"window_hu": [400.0, -1000.0]}, "window_hu must rise"),
+        (SectionSettings, {"window_hu": [400.0, -1000.0]}, r"window_hu\n  Value error, must rise"),
         (SectionSettings, {"window_hu": [0.0]}, "window_hu"),
         (SectionSettings, {"size": "28"}, "size"),
         (ParenchymaSettings, {"recipe": "papers"}, "recipe"),
-        (ParenchymaSettings, {"clip_hu": [400.0, 400.0]}, "clip_hu must rise"),
-        (ParenchymaSettings, {"volume_ml": [7500.0, 700.0]}, "volume_ml must rise"),
+        (ParenchymaSettings, {"clip_hu": [400.0, 400.0]}, r"clip_hu\n  Value error, must rise"),
+        (ParenchymaSettings, {"volume_ml": [7500.0, 700.0]}, r"volume_ml\n  Value error, must rise"),
         (ParenchymaSettings, {"closing": 5}, "closing"),
         (NoduleSettings, {"threshold": 1.0}, "threshold"),
         (NoduleSettings, {"min_diameter_mm": 50.0, "max_diameter_mm": 5.0}, "must be below max_diameter_mm"),

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import yaml
 
+from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.cohort.slices import LungSlices, slices_path, write_slices
+from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
-from lung_ssp.files import write_json, write_text
+from lung_ssp.files import write_text
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "segmentation"
 SHAPE = (12, 48, 56)
@@ -49,7 +51,12 @@ def ball_scan():
 def slice_cohort(tmp_path_factory) -> Path:
     """Three training and two validation scans, prepared as slices."""
     root = tmp_path_factory.mktemp("slice_cohort")
-    write_json(root / "cohort.json", {"name": "balls", "synthetic": True, "fingerprint": "00"})
+    write_cohort(
+        root,
+        CohortDescription(
+            name="balls", synthetic=True, origin="random numbers", fingerprint="00", key="", section=SectionSettings()
+        ),
+    )
     rows = [f"{patient},{split},scans/{patient},scans/{patient}.npz" for patient, split in PATIENTS.items()]
     write_text(root / "scans.csv", "\n".join(["patient,split,series,masks", *rows]) + "\n")
     made_with = json.dumps({"slices": SETTINGS.model_dump()})

@@ -20,7 +20,9 @@ def config(slice_cohort: Path, tmp_path: Path) -> Path:
     cohort = shutil.copytree(slice_cohort, tmp_path / "cohort")
     for split in SPLITS:
         images, labels = np.zeros((1, 16, 16), np.float32), np.zeros(1, np.int64)
-        write_sections(cohort, split, Sections(images, labels, labels, np.array([f"{split}-1"])))
+        write_sections(
+            cohort, split, Sections(images, {"image": labels, "pathology": labels}, np.array([f"{split}-1"]))
+        )
     tree = {
         "_base_": str(SHIPPED / "smoke.yml"),
         "train_dataset": {"dataset_root": str(cohort), "patch_size": 32},

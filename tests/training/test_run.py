@@ -4,16 +4,24 @@ from pathlib import Path
 
 import pytest
 
+from lung_ssp.cohort.description import CohortDescription, write_cohort
+from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CheckpointError
 from lung_ssp.files import read_json, write_json
-from lung_ssp.training.run import check_cohort, open_run, run_config
+from lung_ssp.training.run import check_cohort, open_run, run_cohort, run_config
+
+
+def described(fingerprint: str) -> CohortDescription:
+    return CohortDescription(
+        name="a", synthetic=True, origin="b", fingerprint=fingerprint, key="", section=SectionSettings()
+    )
 
 
 @pytest.fixture
 def cohort(tmp_path: Path) -> Path:
     """A cohort's folder with the files a run keeps a copy of."""
     folder = tmp_path / "cohort"
-    write_json(folder / "cohort.json", {"fingerprint": "abc"})
+    write_cohort(folder, described("abc"))
     (folder / "splits.csv").write_text("patient,split\n")
     return folder
 
@@ -33,7 +41,7 @@ def test_a_new_run_holds_its_configuration_environment_cohort_and_splits(tmp_pat
     assert run_config(tmp_path / "run").read_text() == "seed: 1\n"
     assert read_json(tmp_path / "run" / "environment.json") == [{"cores": 2}]
     assert (tmp_path / "run" / "splits.csv").is_file()
-    assert read_json(tmp_path / "run" / "cohort.json")["fingerprint"] == "abc"
+    assert run_cohort(tmp_path / "run") == described("abc")
 
 
 def test_an_existing_run_is_refused_without_resume_and_untouched(tmp_path: Path, cohort: Path) -> None:
@@ -60,7 +68,7 @@ def test_another_configuration_is_refused_with_the_key_named(tmp_path: Path, coh
 
 def test_a_cohort_that_has_changed_is_refused(tmp_path: Path, cohort: Path) -> None:
     begin(tmp_path / "run", "seed: 1\n", cohort)
-    write_json(cohort / "cohort.json", {"fingerprint": "xyz"})
+    write_cohort(cohort, described("xyz"))
     with pytest.raises(CheckpointError, match=r"abc.*xyz"):
         check_cohort(tmp_path / "run", cohort)
     with pytest.raises(CheckpointError, match=r"abc.*xyz"):
@@ -84,6 +92,13 @@ def test_a_cohort_that_is_gone_is_told(tmp_path: Path, cohort: Path) -> None:
     open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
     with pytest.raises(CheckpointError, match="prepare it again"):
         check_cohort(tmp_path / "run", tmp_path / "nowhere")
+
+
+def test_a_run_that_does_not_tell_its_cohort_is_told(tmp_path: Path, cohort: Path) -> None:
+    open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
+    (tmp_path / "run" / "cohort.json").unlink()
+    with pytest.raises(CheckpointError, match="does not tell its cohort"):
+        check_cohort(tmp_path / "run", cohort)
 
 
 def test_a_training_refused_before_its_first_step_may_be_started_anew(tmp_path: Path, cohort: Path) -> None:

@@ -1,6 +1,5 @@
 """Volumes and masks in NIfTI, MHA and NRRD files (and masks in npz files), brought onto a series' voxels."""
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,8 @@ import SimpleITK as sitk
 
 from lung_ssp.cohort.annotations.settings import LARGEST_LOSS
 from lung_ssp.ct.volume import Volume
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.files import read_npz
 
 SUFFIXES = (".nii", ".nii.gz", ".mha", ".nrrd")  # all keep their voxels in the file itself
 GRID_TOLERANCE_MM = 0.1  # grids whose corners lie nearer to one another are one grid
@@ -54,10 +54,9 @@ def read_mask(path: Path, volume: Volume, value: int | None = None, largest_loss
         image = _read_image(path)
         return mask_onto(image != 0 if value is None else image == value, volume, str(path), largest_loss)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            values = arrays["mask"]
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise CohortError(f"{path} cannot be read ({error}).") from error
+        values = read_npz(path, ["mask"])["mask"]
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
     if values.shape != volume.shape:
         raise CohortError(f"{path} has the size {values.shape} (z, y, x), the series {volume.shape}.")
     mask: np.ndarray = values != 0 if value is None else values == value

@@ -6,25 +6,30 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
+from lung_ssp.cohort.classes import MISSING, TASK_NAMES
+from lung_ssp.cohort.description import (
+    COHORT_FILE,
+    CohortDescription,
+    NlstDescription,
+    read_cohort,
+    write_cohort,
+)
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.sample_counts import source_kind
 from lung_ssp.cohort.nlst.series_samples import masks_path, sample_path, slices_file, without_paths
 from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.cohort.scans import load_arrays
 from lung_ssp.cohort.slices import slices_path
 from lung_ssp.cohort.slides.store import prepare_patches
 from lung_ssp.cohort.split import split_patients
-from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, class_counts, read_cohort, write_sections
+from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, load_arrays, section_counts, write_sections
 from lung_ssp.cohort.verify import record_files
 from lung_ssp.errors import CohortError
-from lung_ssp.files import copy, write_json, write_text
+from lung_ssp.files import copy, write_text
 
 ORIGIN = "cohort from the trial's images and tables"
 
@@ -49,7 +54,7 @@ def assemble_cohort(
     slides: Mapping[str, Sequence[Path]],
     candidates: str | None,
     leaky: bool,
-) -> dict[str, Any]:
+) -> CohortDescription:
     """Write the prepared cohort from the files that the jobs have left; a cohort that is finished is only read.
 
     Args:
@@ -60,7 +65,7 @@ def assemble_cohort(
         leaky: divide sections instead of patients, to show what that costs.
 
     Returns:
-        what cohort.json says.
+        its description.
 
     Raises:
         CohortError: there is no sample, a split stays empty, or the folder holds another cohort.
@@ -68,7 +73,7 @@ def assemble_cohort(
     root, out = Path(settings.folders.cohort), Path(settings.folders.samples)
     key = _key(jobs, settings, slides, leaky)
     claim_folder(root, key)
-    if (root / "cohort.json").is_file():
+    if (root / COHORT_FILE).is_file():
         record_files(root)
         return read_cohort(root)
     split = split_of_samples(samples.table, settings, leaky)
@@ -82,34 +87,33 @@ def assemble_cohort(
     faults: dict[str, str] = {}
     if settings.slides is not None:
         prepare_patches(root, slides, split_of, settings.slides, settings.split.seed, faults)
-    cohort = {
-        "name": settings.name,
-        "synthetic": settings.synthetic,
-        "origin": ORIGIN if candidates is None else f"{ORIGIN}, candidates by a network trained on a {candidates}",
-        "leaky": leaky,
-        "fingerprint": cohort_fingerprint(root),
-        "key": key,
-        "settings": {"section": settings.series.section.model_dump(), "split": settings.split.model_dump()},
-        "classes": list(CLASS_NAMES),
-        "image_classes": list(image_classes),
-        "counts": {
-            "sections": {name: len(sections) for name, sections in stored.items()},
-            "patients": {name: len(set(sections.patients.tolist())) for name, sections in stored.items()},
-            "classes": {name: class_counts(sections) for name, sections in stored.items()},
-        },
-        "sources": {
-            column: {str(k): int(n) for k, n in samples.table[column].map(source_kind).value_counts().items()}
-            for column in ("position_source", "image_source", "pathology_source")
-        },
-        "candidates_found_by": candidates,
-        "slides_that_failed": {
-            name: without_paths(fault, [folder for own in slides.values() for folder in own])
-            for name, fault in faults.items()
-        },
-    }
-    write_json(root / "cohort.json", cohort)
+    description = CohortDescription(
+        name=settings.name,
+        synthetic=settings.synthetic,
+        origin=ORIGIN if candidates is None else f"{ORIGIN}, candidates by a network trained on a {candidates}",
+        leaky=leaky,
+        fingerprint=cohort_fingerprint(root),
+        key=key,
+        section=settings.series.section,
+        split=settings.split,
+        patches=settings.slides,
+        image_classes=tuple(image_classes),
+        counts=section_counts(stored),
+        nlst=NlstDescription(
+            sources={
+                column: {str(k): int(n) for k, n in samples.table[column].map(source_kind).value_counts().items()}
+                for column in ("position_source", "image_source", "pathology_source")
+            },
+            candidates_found_by=candidates,
+            slides_that_failed={
+                name: without_paths(fault, [folder for own in slides.values() for folder in own])
+                for name, fault in faults.items()
+            },
+        ),
+    )
+    write_cohort(root, description)
     record_files(root)
-    return cohort
+    return description
 
 
 def read_samples(jobs: Sequence[SeriesJob], out: Path, size: int) -> Samples:
@@ -163,8 +167,7 @@ def _write_sections(root: Path, samples: Samples, split: pd.Series) -> dict[str,
         rows = samples.table[chosen]
         stored[name] = Sections(
             images=samples.images[chosen.to_numpy()],
-            image_labels=rows["image_label"].to_numpy(np.int64),
-            pathology_labels=rows["pathology_label"].to_numpy(np.int64),
+            labels={task: rows[f"{task}_label"].to_numpy(np.int64) for task in TASK_NAMES},
             patients=rows["participant"].to_numpy(str),
         )
         write_sections(root, name, stored[name])

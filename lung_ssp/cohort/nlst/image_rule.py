@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lung_ssp.cohort.nlst.codes import ANSWERS, ATTENUATIONS, DESCRIPTIONS, MARGINS
 from lung_ssp.cohort.nlst.exams import Abnormality
 from lung_ssp.cohort.nlst.rule_file import read_rule_file
 from lung_ssp.errors import CohortError
-from lung_ssp.settings import Settings
+from lung_ssp.settings import Settings, Two, rising
 
 SHIPPED = Path(__file__).with_name("image_rules")
 
 Words = Annotated[list[str], Field(min_length=1)]
-Limits = Annotated[list[float | None], Field(min_length=2, max_length=2)]
+Limits = Annotated[list[float | None], Two, AfterValidator(rising)]
 LobeName = Literal["RUL", "RML", "RLL", "LUL", "lingula", "LLL"]
 SIZES = ("long_mm", "perpendicular_mm")
 CONDITIONS = ("desc", "margins", "attenuation", "growth", "preexisting", "attenuation_change", "lobe", *SIZES)
@@ -56,15 +56,11 @@ class RuleEntry(Settings):
         return codes
 
     @model_validator(mode="after")
-    def _words_and_limits(self) -> "RuleEntry":
+    def _words_are_known(self) -> "RuleEntry":
         for name, allowed in ALLOWED_WORDS.items():
             for word in getattr(self, name) or ():
                 if word not in allowed.values():
                     raise ValueError(f"{name} cannot be '{word}', it is one of {', '.join(allowed.values())}")
-        for name in SIZES:
-            low, high = getattr(self, name) or (None, None)
-            if low is not None and high is not None and low >= high:
-                raise ValueError(f"{name} must rise, but is {low:g} to {high:g}")
         return self
 
     @property

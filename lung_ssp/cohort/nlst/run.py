@@ -24,8 +24,7 @@ from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nlst.tables import Tables, read_tables
 from lung_ssp.cohort.nlst.workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.phantom.dicom import MAKER
-from lung_ssp.cohort.scans import load_arrays
-from lung_ssp.cohort.store import cohort_statement, refuse_other_files
+from lung_ssp.cohort.store import load_arrays, refuse_other_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import alone_in
 
@@ -83,7 +82,7 @@ def prepare_trial(
     slides = slide_folders(trial.plan, Path(settings.folders.images))
     origin = None if candidates is None else candidates.origin
     cohort = assemble_cohort(done, samples, settings, trial.rule.classes, slides, origin, leaky)
-    statement = f"{settings.folders.cohort}: {cohort_statement(cohort)}"
+    statement = f"{settings.folders.cohort}: {cohort.statement}"
     return "\n\n".join([tables_text(trial.tables.report), report, counts.rstrip(), statement])
 
 

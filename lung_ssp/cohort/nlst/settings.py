@@ -2,14 +2,14 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.nlst.plan_settings import DownloadSettings, PlanSettings
 from lung_ssp.cohort.nlst.sample_settings import SampleSettings
-from lung_ssp.cohort.settings import Probability
 from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
+from lung_ssp.cohort.split_settings import SplitSettings
 from lung_ssp.ct.settings import ParenchymaSettings, ReadingSettings, SectionSettings
 from lung_ssp.settings import Settings
 
@@ -34,21 +34,6 @@ class SeriesSettings(Settings):
     section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")
     parenchyma: ParenchymaSettings = Field(ParenchymaSettings(), description="the lung mask")
     slices: SliceSettings = Field(SliceSettings(), description="the grid that the segmentation network works on")
-
-
-class SplitSettings(Settings):
-    """How patients are divided."""
-
-    shares: list[Probability] = Field(
-        [0.7, 0.1, 0.2], min_length=3, max_length=3, description="of train, validation, test"
-    )
-    seed: int = Field(0, ge=0, description="of the division")
-
-    @model_validator(mode="after")
-    def _shares_sum_to_one(self) -> "SplitSettings":
-        if abs(sum(self.shares) - 1) > 1e-6:
-            raise ValueError(f"shares must sum to 1, but sum to {sum(self.shares):g}")
-        return self
 
 
 class WorkerSettings(Settings):

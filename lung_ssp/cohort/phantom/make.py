@@ -3,16 +3,30 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
+from lung_ssp.cohort.classes import MISSING, TASK_NAMES
+from lung_ssp.cohort.description import (
+    COHORT_FILE,
+    BayesAccuracy,
+    CohortCounts,
+    CohortDescription,
+    GeneratorDescription,
+    read_cohort,
+    write_cohort,
+)
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
-from lung_ssp.cohort.phantom.ceiling import accuracy_of_posterior, ceiling_of_population, describe_ceiling
+from lung_ssp.cohort.phantom.bayes_accuracy import (
+    SAMPLE,
+    STATEMENT,
+    accuracy_of_posterior,
+    bayes_accuracy_of_population,
+)
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.nlst_tables import write_nlst_tables
 from lung_ssp.cohort.phantom.patients import Patient, plan_patients
@@ -34,14 +48,14 @@ from lung_ssp.cohort.store import (
     SPLITS,
     Sections,
     claim_folder,
-    class_counts,
-    read_cohort,
     read_sections,
+    section_counts,
     write_sections,
 )
 from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.files import write_atomically, write_json
+from lung_ssp.files import write_atomically
 
+ORIGIN = "phantoms of the package's generator"
 FORMAT = 1  # to be raised whenever the same settings and seed give other contents
 
 
@@ -52,8 +66,8 @@ def make_phantom_cohort(
     seed: int,
     processes: int,
     patch_settings: SlideSettings | None = None,
-) -> dict[str, Any]:
-    """Write the embedded cohort into `root` in the layout of cohort/store.py, and return what cohort.json says.
+) -> CohortDescription:
+    """Write the embedded cohort into `root` in the layout of cohort/store.py, and return its description.
 
     What is finished is kept, so that an interrupted preparation goes on; a finished cohort is only read. The contents
     depend on settings and seed alone, not on the number of processes.
@@ -68,7 +82,7 @@ def make_phantom_cohort(
     patch_settings = patch_settings or SlideSettings()
     key = _key(settings, section_settings, patch_settings, seed)
     claim_folder(root, key)
-    if (root / "cohort.json").is_file():
+    if (root / COHORT_FILE).is_file():
         return read_cohort(root)
 
     patients = plan_patients(settings, seed)
@@ -88,14 +102,24 @@ def make_phantom_cohort(
         write_slides(root, slides, settings, seed, key, crew)
     _write_tables(root, patients, scans, seed)
 
-    cohort = _describe(root, cohort_settings.name, patients, scans, settings, section_settings, seed, key)
+    patches = {}
     if slides:
         write_slides_table(root, slides, settings, seed)
-        cohort["counts"] |= _write_patches(root, slides, patch_settings, seed)
-        cohort["settings"]["patches"] = patch_settings.model_dump()
-    cohort["fingerprint"] = cohort_fingerprint(root)
-    write_json(root / "cohort.json", cohort)
-    return cohort
+        patches = _write_patches(root, slides, patch_settings, seed)
+    stored = {split: read_sections(root, split) for split in SPLITS}
+    description = CohortDescription(
+        name=cohort_settings.name,
+        synthetic=True,
+        origin=ORIGIN,
+        fingerprint=cohort_fingerprint(root),
+        key=key,
+        section=section_settings,
+        patches=patch_settings if slides else None,
+        counts=_counts(stored, scans, slides, patches),
+        generator=_describe_generator(stored, patients, settings, seed),
+    )
+    write_cohort(root, description)
+    return description
 
 
 def _key(settings: PhantomSettings, section_settings: SectionSettings, patch_settings: SlideSettings, seed: int) -> str:
@@ -124,8 +148,10 @@ def _sections(
     planned = plan_sections(patients, split)
     return Sections(
         images=render_sections(planned, settings, section_settings, seed, crew, progress=f"{split} sections"),
-        image_labels=image_labels(planned, settings, seed, split),
-        pathology_labels=np.array([section.pathology for section in planned], dtype=np.int64),
+        labels={
+            "image": image_labels(planned, settings, seed, split),
+            "pathology": np.array([section.pathology for section in planned], dtype=np.int64),
+        },
         patients=np.array([section.patient for section in planned]),
     )
 
@@ -163,13 +189,10 @@ def _write_scan(planned: PlannedScan, root: Path, settings: PhantomSettings, see
     )
 
 
-def _write_patches(
-    root: Path, slides: list[PlannedSlide], settings: SlideSettings, seed: int
-) -> dict[str, dict[str, int]]:
-    """Cut the patches of the slides; how many slides and patches each split has."""
+def _write_patches(root: Path, slides: list[PlannedSlide], settings: SlideSettings, seed: int) -> dict[str, int]:
+    """Cut the patches of the slides; how many patches each split has."""
     folders = {slide.patient: [root / slide.folder] for slide in slides}
-    patches = prepare_patches(root, folders, {slide.patient: slide.split for slide in slides}, settings, seed)
-    return {"slides": {split: sum(slide.split == split for slide in slides) for split in SPLITS}, "patches": patches}
+    return prepare_patches(root, folders, {slide.patient: slide.split for slide in slides}, settings, seed)
 
 
 def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan], seed: int) -> None:
@@ -178,52 +201,49 @@ def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan],
     write_sections_table(
         root,
         planned,
-        np.concatenate([sections.image_labels for sections in stored]),
-        np.concatenate([sections.pathology_labels for sections in stored]),
+        {task: np.concatenate([sections.labels[task] for sections in stored]) for task in TASK_NAMES},
     )
     if scans:
         write_scans_tables(root, scans)
     write_nlst_tables(root, planned, scans, seed)
 
 
-def _describe(
-    root: Path,
-    name: str,
-    patients: list[Patient],
-    scans: list[PlannedScan],
-    settings: PhantomSettings,
-    section_settings: SectionSettings,
-    seed: int,
-    key: str,
-) -> dict[str, Any]:
-    stored = {split: read_sections(root, split) for split in SPLITS}
-    test = plan_sections(patients, "test")
-    test_ceiling = accuracy_of_posterior(
-        posterior_of(test, settings, "test"), np.array([section.label for section in test])
-    )
-    return {
-        "name": name,
-        "synthetic": True,
-        "key": key,
-        "format": FORMAT,
-        "seed": seed,
-        "settings": {"phantom": settings.model_dump(), "section": section_settings.model_dump()},
-        "classes": list(CLASS_NAMES),
-        "counts": {
-            "sections": {split: len(sections) for split, sections in stored.items()},
-            "patients": {split: len(set(sections.patients.tolist())) for split, sections in stored.items()},
-            "classes": {split: class_counts(sections) for split, sections in stored.items()},
-            "scans": {split: sum(scan.split == split for scan in scans) for split in SPLITS},
-            "lesions_in_scans": sum(len(scan.lesions) for scan in scans),
-        },
-        "agreement": {split: _agreement(sections) for split, sections in stored.items()},
-        "ceiling": describe_ceiling(test_ceiling, ceiling_of_population(settings, seed)),
+def _counts(
+    stored: Mapping[str, Sections], scans: list[PlannedScan], slides: list[PlannedSlide], patches: dict[str, int]
+) -> CohortCounts:
+    more = {
+        "scans": {split: sum(scan.split == split for scan in scans) for split in SPLITS},
+        "lesions_in_scans": sum(len(scan.lesions) for scan in scans),
     }
+    if slides:
+        more |= {"slides": {split: sum(slide.split == split for slide in slides) for split in SPLITS}}
+    return section_counts(stored).model_copy(update={**more, "patches": patches})
+
+
+def _describe_generator(
+    stored: Mapping[str, Sections], patients: list[Patient], settings: PhantomSettings, seed: int
+) -> GeneratorDescription:
+    test = plan_sections(patients, "test")
+    return GeneratorDescription(
+        format=FORMAT,
+        seed=seed,
+        settings=settings.model_dump(),
+        agreement={split: _agreement(sections) for split, sections in stored.items()},
+        bayes_accuracy=BayesAccuracy(
+            test=accuracy_of_posterior(
+                posterior_of(test, settings, "test"), np.array([section.label for section in test])
+            ),
+            population=bayes_accuracy_of_population(settings, seed),
+            sample=SAMPLE,
+            statement=STATEMENT,
+        ),
+    )
 
 
 def _agreement(sections: Sections) -> float | None:
     """Share of the sections with a pathology in which the reader names it; None where there are none."""
-    known = sections.pathology_labels != MISSING
+    image, pathology = sections.labels["image"], sections.labels["pathology"]
+    known = pathology != MISSING
     if not known.any():
         return None
-    return float(np.mean(sections.image_labels[known] == sections.pathology_labels[known]))
+    return float(np.mean(image[known] == pathology[known]))

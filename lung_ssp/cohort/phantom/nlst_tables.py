@@ -19,6 +19,7 @@ from lung_ssp.cohort.phantom.randomness import TABLES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan
 from lung_ssp.cohort.phantom.sections import PlannedSection
 from lung_ssp.cohort.phantom.tables import write_table
+from lung_ssp.cohort.store import load_arrays
 
 # ICD-O-3 morphology of the classes 1..8: the first code of each in the ranges that NLST's tables hold
 MORPHOLOGY = {1: 8140, 2: 8070, 3: 8250, 4: 8012, 5: 8041, 6: 8240, 7: 8022, 8: 8046}
@@ -36,6 +37,7 @@ REFUSED, CANCER_BEFORE = 15, 13  # scr_res where there was no screen
 DIAGNOSTIC = 1  # ctdxqual
 STAGE_IA, STAGE_IB = 110, 120  # de_stag, from the size alone: AJCC 6 divides at 30 mm
 LARGEST_IA_MM = 30
+SCAN_ARRAYS = ("lungs", "spacing", "origin", "centres_mm")
 
 # Lobes of the right and the left lung from below to above: sct_epi_loc, prsn's column and the ICD-O-3 topography
 LOBES = {
@@ -114,8 +116,8 @@ def _of_sections(sections: Sequence[PlannedSection]) -> list[SeenLesion]:
 def _of_scans(root: Path, scans: Sequence[PlannedScan]) -> list[SeenLesion]:
     lesions = []
     for scan in scans:
-        with np.load(root / "scans" / f"{scan.patient}.npz", allow_pickle=False) as arrays:
-            lungs, spacing, origin, centres = (arrays[name] for name in ("lungs", "spacing", "origin", "centres_mm"))
+        arrays = load_arrays(root / "scans" / f"{scan.patient}.npz", SCAN_ARRAYS)
+        lungs, spacing, origin, centres = (arrays[name] for name in SCAN_ARRAYS)
         for number, (attributes, label, centre) in enumerate(zip(scan.lesions, scan.labels, centres, strict=True), 1):
             lesions.append(
                 SeenLesion(

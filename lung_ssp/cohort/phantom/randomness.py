@@ -7,7 +7,7 @@ from itertools import accumulate
 import numpy as np
 
 # What random numbers are for: the first part of their key.
-SECTION_PLAN, LESION, READER, CEILING, SCAN_PLAN, SCAN, FILE_NAMES, SLIDE_PLAN, SLIDE, TABLES = range(10)
+SECTION_PLAN, LESION, READER, POPULATION, SCAN_PLAN, SCAN, FILE_NAMES, SLIDE_PLAN, SLIDE, TABLES = range(10)
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:

@@ -1,6 +1,6 @@
 """The synthetic cohort as tables of its own: sections, scans and the lesions in the scans."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,12 @@ from lung_ssp.cohort.phantom.scans import PlannedScan
 from lung_ssp.cohort.phantom.sections import PlannedSection
 from lung_ssp.cohort.phantom.slides import PlannedSlide, attributes_of
 from lung_ssp.cohort.settings import PhantomSettings
+from lung_ssp.cohort.store import load_arrays
 from lung_ssp.files import write_text
 
 
-def write_sections_table(
-    root: Path, sections: Sequence[PlannedSection], image_labels: np.ndarray, pathology_labels: np.ndarray
-) -> None:
-    """Write sections.csv: patient, split, both labels and the true attributes of each section."""
+def write_sections_table(root: Path, sections: Sequence[PlannedSection], labels: Mapping[str, np.ndarray]) -> None:
+    """Write sections.csv: patient, split, both labels (by task name) and the true attributes of each section."""
     rows = [
         {
             "patient": section.patient,
@@ -30,7 +29,7 @@ def write_sections_table(
             "pathology_label": int(pathology),
             **_attributes(section.attributes),
         }
-        for section, image, pathology in zip(sections, image_labels, pathology_labels, strict=True)
+        for section, image, pathology in zip(sections, labels["image"], labels["pathology"], strict=True)
     ]
     write_table(root / "sections.csv", rows)
 
@@ -43,8 +42,7 @@ def write_scans_tables(root: Path, scans: Sequence[PlannedScan]) -> None:
         rows.append(
             {"patient": scan.patient, "split": scan.split, "series": f"scans/{scan.patient}", "masks": masks.as_posix()}
         )
-        with np.load(root / masks, allow_pickle=False) as arrays:
-            centres = arrays["centres_mm"]
+        centres = load_arrays(root / masks, ["centres_mm"])["centres_mm"]
         for number, (lesion, label, centre) in enumerate(zip(scan.lesions, scan.labels, centres, strict=True), start=1):
             lesions.append(
                 {

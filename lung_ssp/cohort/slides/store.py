@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lung_ssp.cohort.scans import load_arrays
 from lung_ssp.cohort.slides.patches import cut_patches
 from lung_ssp.cohort.slides.reading import open_slide
 from lung_ssp.cohort.slides.settings import SlideSettings
-from lung_ssp.cohort.store import SPLITS
+from lung_ssp.cohort.store import SPLITS, load_arrays
 from lung_ssp.errors import CohortError, SlideError
 from lung_ssp.files import write_atomically
 

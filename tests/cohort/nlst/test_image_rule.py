@@ -110,7 +110,7 @@ LAST = "{label: a, because: else}"
         (f"[{{desc: [50], label: a, because: x}}, {LAST}]", "50 is no code of sct_ab_desc"),
         (f"[{{lobe: [upper], label: a, because: x}}, {LAST}]", r"rules\.0\.lobe\.0"),
         (f"[{{growth: [yes], label: a, because: x}}, {LAST}]", "valid string"),
-        (f"[{{long_mm: [5, 5], label: a, because: x}}, {LAST}]", "long_mm must rise"),
+        (f"[{{long_mm: [5, 5], label: a, because: x}}, {LAST}]", r"rules\.0\.long_mm: must rise, but is 5 to 5"),
         (f"[{{long_mm: [5], label: a, because: x}}, {LAST}]", "at least 2 items"),
         (f"[{{margins: [smooth], label: c, because: x}}, {LAST}]", "the label 'c' is none of the classes a, b"),
         (f"[{{margins: [smooth], label: a}}, {LAST}]", r"rules\.0\.because: field required"),

@@ -14,7 +14,7 @@ from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.run import read_trial
 from lung_ssp.cohort.nlst.series_samples import SeriesWork, make_samples, marked_regions, sample_path, without_names
 from lung_ssp.cohort.nlst.settings import SeriesSettings
-from lung_ssp.cohort.scans import load_arrays
+from lung_ssp.cohort.store import load_arrays
 from lung_ssp.ct.section import make_section
 from lung_ssp.ct.series import open_series
 from lung_ssp.errors import CohortError

@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from distributed import LocalCluster
 
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.plan import read_plan
 from lung_ssp.cohort.nlst.report import note, read_journal
@@ -20,7 +21,7 @@ from lung_ssp.cohort.nlst.run import do_jobs, prepare_trial, read_trial, refuse_
 from lung_ssp.cohort.nlst.series_samples import SeriesWork
 from lung_ssp.cohort.slices import read_slices
 from lung_ssp.cohort.split import check_disjoint
-from lung_ssp.cohort.store import SPLITS, cohort_statement, read_cohort, read_sections
+from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.cohort.verify import verify_cohort
 from lung_ssp.errors import CohortError
 
@@ -40,8 +41,8 @@ def test_the_cohort_is_whole_synthetic_and_divided_by_patient(prepared):
     root = Path(settings.folders.cohort)
     cohort = read_cohort(root)
     assert "series   6: 6 done, 0 failed" in report
-    assert cohort_statement(cohort).startswith("SYNTHETIC cohort")
-    assert verify_cohort(root).endswith(f"fingerprint {cohort['fingerprint']}")
+    assert cohort.statement.startswith("SYNTHETIC cohort")
+    assert verify_cohort(root).endswith(f"fingerprint {cohort.fingerprint}")
     table = pd.read_csv(root / "sections.csv")
     assert len(table) == sum(len(read_sections(root, split)) for split in SPLITS)
     assert set(table["position_source"]) == {"mask:nlstseg", "box:sybil"}
@@ -188,9 +189,7 @@ def test_a_cluster_elsewhere_makes_the_same_files(prepared, plan_trial, tmp_path
     ) as cluster:
         report = prepare_trial(there, scheduler=cluster.scheduler_address)
     assert "6: 6 done, 0 failed" in report
-    assert (
-        read_cohort(tmp_path / "cohort")["fingerprint"] == read_cohort(Path(prepared[0].folders.cohort))["fingerprint"]
-    )
+    assert read_cohort(tmp_path / "cohort").fingerprint == read_cohort(Path(prepared[0].folders.cohort)).fingerprint
 
 
 def test_phantoms_cannot_pass_for_patients(plan_trial, tmp_path):

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
-from lung_ssp.cohort.store import SPLITS, cohort_statement, contents_digest, read_cohort, read_sections
+from lung_ssp.cohort.store import SPLITS, contents_digest, read_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.files import sha256_of
@@ -21,15 +22,17 @@ def files_of(root) -> dict[str, str]:
 
 def test_what_cohort_json_says(tiny_cohort, tiny_settings):
     cohort = read_cohort(tiny_cohort)
-    assert cohort["synthetic"] is True and cohort["name"] == "tiny" and cohort["seed"] == SEED
-    assert cohort["counts"]["sections"] == {"train": 26, "validation": 10, "test": 16}
-    assert cohort["counts"]["classes"]["test"]["pathology"] == [6, 2, 2, 1, 1, 1, 1, 1, 1]
-    assert cohort["counts"]["scans"] == {"train": 1, "validation": 1, "test": 0}
-    assert cohort["counts"]["lesions_in_scans"] == 6
-    assert 0 <= cohort["agreement"]["test"] <= 1
-    assert 0 < cohort["ceiling"]["pathology"]["population"] < 1
-    assert cohort["settings"]["phantom"] == tiny_settings.phantom.model_dump()
-    assert cohort["fingerprint"] in cohort_statement(cohort)
+    generator = cohort.generator
+    assert cohort.synthetic is True and cohort.name == "tiny" and generator.seed == SEED
+    assert cohort.counts.sections == {"train": 26, "validation": 10, "test": 16}
+    assert cohort.counts.classes["test"]["pathology"] == [6, 2, 2, 1, 1, 1, 1, 1, 1]
+    assert cohort.counts.scans == {"train": 1, "validation": 1, "test": 0}
+    assert cohort.counts.lesions_in_scans == 6
+    assert 0 <= generator.agreement["test"] <= 1
+    assert 0 < generator.bayes_accuracy.population < 1
+    assert "synthetic generator" in generator.bayes_accuracy.statement
+    assert generator.settings == tiny_settings.phantom.model_dump()
+    assert cohort.fingerprint in cohort.statement
 
 
 def test_no_patient_is_in_two_splits(tiny_cohort):
@@ -63,13 +66,13 @@ def test_a_finished_cohort_is_only_read(tiny_cohort, tiny_settings):
 def test_the_fingerprint_is_of_the_contents(tiny_cohort):
     """It changes with a pixel, with a label, with a patient's name and with a scan."""
     stored = read_sections(tiny_cohort, "test")
-    pixels, labels, names = stored.images.copy(), stored.image_labels.copy(), stored.patients.copy()
+    pixels, labels, names = stored.images.copy(), stored.labels["image"].copy(), stored.patients.copy()
     pixels[0, 0, 0] += 1e-3
     labels[0] = (labels[0] + 1) % 9
     names[0] = "PHANTOM-99999"
     changed = [
         contents_digest([replace(stored, **change)], b"scan")
-        for change in ({}, {"images": pixels}, {"image_labels": labels}, {"patients": names})
+        for change in ({}, {"images": pixels}, {"labels": {**stored.labels, "image": labels}}, {"patients": names})
     ]
     assert len({*changed, contents_digest([stored], b"another scan")}) == 5
     assert changed[0] == contents_digest([stored], b"scan")
@@ -100,7 +103,8 @@ def test_a_cohort_without_scans_and_with_few_pathologies(tiny_settings, tmp_path
     cohort = make_phantom_cohort(tmp_path / "sections", settings, SectionSettings(), SEED, processes=1)
     assert not (tmp_path / "sections" / "scans.csv").exists()
     train = read_sections(tmp_path / "sections", "train")
-    assert (train.image_labels >= 0).all()
-    assert 0 < np.count_nonzero(train.pathology_labels == -1) < len(train)
-    known = train.pathology_labels >= 0
-    assert cohort["agreement"]["train"] == np.mean(train.image_labels[known] == train.pathology_labels[known])
+    image, pathology = train.labels["image"], train.labels["pathology"]
+    assert (image >= 0).all()
+    assert 0 < np.count_nonzero(pathology == -1) < len(train)
+    known = pathology >= 0
+    assert cohort.generator.agreement["train"] == np.mean(image[known] == pathology[known])

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
 from lung_ssp.cohort.phantom.patients import plan_patients
@@ -14,7 +15,7 @@ from lung_ssp.cohort.phantom.slides import plan_slides
 from lung_ssp.cohort.settings import CohortSettings, PhantomSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.store import read_patches, write_patches
-from lung_ssp.cohort.store import SPLITS, read_cohort, read_sections
+from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 
@@ -28,7 +29,7 @@ def with_slides(settings: CohortSettings, patients: list[int]) -> CohortSettings
     return CohortSettings.model_validate({"phantom": settings.phantom.model_dump() | changes})
 
 
-def make(root: Path, settings: CohortSettings, patches: SlideSettings = PATCHES) -> dict:
+def make(root: Path, settings: CohortSettings, patches: SlideSettings = PATCHES) -> CohortDescription:
     return make_phantom_cohort(root, settings, SectionSettings(), SEED, 1, patches)
 
 
@@ -60,11 +61,11 @@ def test_more_slides_than_cancers_are_refused(tiny_settings: CohortSettings) -> 
 
 def test_the_cohort_counts_its_slides_and_patches(cohort: Path) -> None:
     described, table = read_cohort(cohort), pd.read_csv(cohort / "slides.csv")
-    assert described["counts"]["slides"] == {"train": 4, "validation": 1, "test": 3}
+    assert described.counts.slides == {"train": 4, "validation": 1, "test": 3}
     assert table["split"].value_counts().to_dict() == {"train": 4, "validation": 1, "test": 3}
     for split in SPLITS:
         patches = read_patches(cohort, split)
-        assert len(patches) == described["counts"]["patches"][split] > 0
+        assert len(patches) == described.counts.patches[split] > 0
         assert set(patches.patients.tolist()) <= set(read_sections(cohort, split).patients.tolist())
     for row in table.itertuples():
         assert len(list((cohort / row.slide).glob("*.dcm"))) == 2
@@ -73,17 +74,18 @@ def test_the_cohort_counts_its_slides_and_patches(cohort: Path) -> None:
 def test_the_sections_are_those_of_the_cohort_without_slides(cohort: Path, tiny_cohort: Path) -> None:
     for split in SPLITS:
         assert np.array_equal(read_sections(cohort, split).images, read_sections(tiny_cohort, split).images)
-    assert set(read_cohort(tiny_cohort)["counts"]) & {"slides", "patches"} == set()
+    described = read_cohort(tiny_cohort)
+    assert (described.counts.slides, described.counts.patches, described.patches) == ({}, {}, None)
     assert not any((tiny_cohort / name).exists() for name in ("slides.csv", "slides", "patches"))
 
 
 def test_the_fingerprint_is_of_the_patches_too(cohort: Path, tmp_path: Path) -> None:
     shutil.copytree(cohort, tmp_path / "copy")
-    assert cohort_fingerprint(tmp_path / "copy") == read_cohort(cohort)["fingerprint"]
+    assert cohort_fingerprint(tmp_path / "copy") == read_cohort(cohort).fingerprint
     test = read_patches(cohort, "test")
     test.images[0, 0, 0, 0] ^= 1
     write_patches(tmp_path / "copy", "test", test)
-    assert cohort_fingerprint(tmp_path / "copy") != read_cohort(cohort)["fingerprint"]
+    assert cohort_fingerprint(tmp_path / "copy") != read_cohort(cohort).fingerprint
 
 
 def test_how_patches_are_cut_matters_to_a_cohort_with_slides_alone(tiny_settings: CohortSettings, cohort: Path) -> None:

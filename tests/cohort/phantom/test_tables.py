@@ -16,8 +16,8 @@ def test_sections_stand_in_the_order_of_the_files(tiny_cohort, sections):
     for split in SPLITS:
         stored, rows = read_sections(tiny_cohort, split), sections[sections.split == split]
         np.testing.assert_array_equal(rows.patient.to_numpy(str), stored.patients)
-        np.testing.assert_array_equal(rows.image_label, stored.image_labels)
-        np.testing.assert_array_equal(rows.pathology_label, stored.pathology_labels)
+        np.testing.assert_array_equal(rows.image_label, stored.labels["image"])
+        np.testing.assert_array_equal(rows.pathology_label, stored.labels["pathology"])
 
 
 def test_scans_name_files_that_exist(tiny_cohort):

@@ -1,11 +1,9 @@
-"""How well anybody could do on the synthetic cohort: the accuracy of the generator's own posterior."""
-
-from typing import Any
+"""The Bayes accuracy of the synthetic cohort: that of the generator's own posterior, the best that anybody can do."""
 
 import numpy as np
 
 from lung_ssp.cohort.phantom.attributes import LesionAttributes, draw_lesion, log_posterior
-from lung_ssp.cohort.phantom.randomness import CEILING, draw_index, generator
+from lung_ssp.cohort.phantom.randomness import POPULATION, draw_index, generator
 from lung_ssp.cohort.settings import PhantomSettings
 
 SAMPLE = 20_000  # sections of the large sample: its accuracy is known to a standard error of about 0.4 points
@@ -21,9 +19,9 @@ def accuracy_of_posterior(posterior: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(posterior.argmax(axis=1) == labels))
 
 
-def ceiling_of_population(settings: PhantomSettings, seed: int) -> float:
-    """The ceiling of the pathology on a large sample with the test split's shares of the classes."""
-    rng = generator(seed, CEILING)
+def bayes_accuracy_of_population(settings: PhantomSettings, seed: int) -> float:
+    """The Bayes accuracy of the pathology on a large sample with the test split's shares of the classes."""
+    rng = generator(seed, POPULATION)
     classes = settings.looks.of_classes()
     counts = np.array(settings.sections.counts.test.as_list(), dtype=float)
     shares = counts / counts.sum()
@@ -37,8 +35,3 @@ def ceiling_of_population(settings: PhantomSettings, seed: int) -> float:
             labels += [label] * years
             wanted -= years
     return accuracy_of_posterior(log_posterior(lesions, classes, shares), np.array(labels))
-
-
-def describe_ceiling(test: float, population: float) -> dict[str, Any]:
-    """What cohort.json says about the ceiling."""
-    return {"pathology": {"test": test, "population": population, "sample": SAMPLE}, "statement": STATEMENT}

@@ -1,0 +1,113 @@
+"""The description of a prepared cohort, <root>/cohort.json: written here, read here, copied into every run's folder."""
+
+from pathlib import Path
+
+from pydantic import Field, JsonValue, ValidationError
+
+from lung_ssp.cohort.classes import CLASS_NAMES
+from lung_ssp.cohort.slides.settings import SlideSettings
+from lung_ssp.cohort.split_settings import SplitSettings
+from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.errors import CohortError
+from lung_ssp.files import write_json
+from lung_ssp.settings import Settings
+
+COHORT_FILE = "cohort.json"
+
+
+class CohortCounts(Settings):
+    """How many of what a cohort holds, by the name of the split; empty where it holds none."""
+
+    sections: dict[str, int] = Field(default_factory=dict, description="labelled sections")
+    patients: dict[str, int] = Field(default_factory=dict, description="patients with a section")
+    classes: dict[str, dict[str, list[int]]] = Field(
+        default_factory=dict, description="sections of the classes 0..8, by split and task"
+    )
+    scans: dict[str, int] = Field(default_factory=dict, description="CT series")
+    lesions_in_scans: int = Field(0, ge=0, description="lesions in all CT series together")
+    slides: dict[str, int] = Field(default_factory=dict, description="pathology slides")
+    patches: dict[str, int] = Field(default_factory=dict, description="patches of the pathology slides")
+
+
+class BayesAccuracy(Settings):
+    """How often the most probable class, given all that the generator knows of a lesion, is its pathology."""
+
+    test: float = Field(ge=0, le=1, description="on the test sections")
+    population: float = Field(ge=0, le=1, description="on a large sample with the test split's shares of the classes")
+    sample: int = Field(ge=1, description="how many sections that sample has")
+    statement: str = Field(description="what the number says, and what it does not")
+
+
+class GeneratorDescription(Settings):
+    """How a synthetic cohort was generated."""
+
+    format: int = Field(description="version of the generator")
+    seed: int = Field(ge=0, description="of all that it draws")
+    settings: dict[str, JsonValue] = Field(description="its settings, as in the configuration")
+    agreement: dict[str, float | None] = Field(
+        description="by split, the share of the sections of known pathology in which the reader names it; null: none"
+    )
+    bayes_accuracy: BayesAccuracy = Field(description="the best accuracy that any classifier can expect")
+
+
+class NlstDescription(Settings):
+    """Where the samples of a cohort from NLST's images and tables come from."""
+
+    sources: dict[str, dict[str, int]] = Field(
+        description="how many samples each source of the positions and of either label gave"
+    )
+    candidates_found_by: str | None = Field(description="the cohort that the candidate finder was trained on")
+    slides_that_failed: dict[str, str] = Field(description="slides that could not be read, and why")
+
+
+class CohortDescription(Settings):
+    """What cohort.json says of a prepared cohort."""
+
+    name: str = Field(min_length=1, description="what outputs call the cohort")
+    synthetic: bool = Field(description="whether it is of phantoms: every output says so")
+    origin: str = Field(min_length=1, description="where its images and labels come from")
+    leaky: bool = Field(False, description="whether patients are on both sides of the splits, to show what that costs")
+    fingerprint: str = Field(min_length=1, description="of its contents (cohort/fingerprint.py)")
+    key: str = Field(description="hash of all that it was made from")
+    section: SectionSettings = Field(description="how its sections were made")
+    split: SplitSettings | None = Field(None, description="how patients were divided; null: not by chance")
+    patches: SlideSettings | None = Field(None, description="how its patches were cut; null: it has none")
+    image_classes: tuple[str, ...] = Field(CLASS_NAMES, description="names of the classes of the image diagnosis")
+    counts: CohortCounts = Field(CohortCounts(), description="how much it holds")
+    generator: GeneratorDescription | None = Field(None, description="of a synthetic cohort of the package's own")
+    nlst: NlstDescription | None = Field(None, description="of a cohort from NLST's images and tables")
+
+    @property
+    def class_names(self) -> dict[str, tuple[str, ...]]:
+        """The names of each task's classes; the image diagnosis may have its own (cohort/nlst/image_rule.py)."""
+        return {"image": self.image_classes, "pathology": CLASS_NAMES}
+
+    @property
+    def statement(self) -> str:
+        """The sentence that every output carries: what the numbers come from, with the fingerprint."""
+        origin = "SYNTHETIC cohort: no number here is about patients" if self.synthetic else self.origin
+        leak = "LEAKY split, patients on both sides: its figures are too good; " if self.leaky else ""
+        return f"{leak}{origin} ({self.name}, fingerprint {self.fingerprint})"
+
+
+def write_cohort(root: Path, description: CohortDescription) -> None:
+    """Write <root>/cohort.json, atomically."""
+    write_json(Path(root) / COHORT_FILE, description.model_dump(mode="json"))
+
+
+def read_cohort(folder: Path) -> CohortDescription:
+    """Read the cohort.json of a prepared cohort, or the copy in the folder of a run.
+
+    Raises:
+        CohortError: there is none, or it is damaged or foreign; the first key at fault is named.
+    """
+    path = Path(folder) / COHORT_FILE
+    if not path.is_file():
+        raise CohortError(f"{folder} holds no prepared cohort: prepare one first with lung-ssp prepare.")
+    try:
+        return CohortDescription.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"]))
+    what = f"{key}: {problem['msg']}" if key else problem["msg"]
+    raise CohortError(f"{path} is damaged or of another program ({what}): prepare the cohort again.")
