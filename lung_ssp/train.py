@@ -36,19 +36,19 @@ def train_run(config_path: Path, overrides: Sequence[str], output: Path, device:
     if not prepared.get("leaky"):
         check_disjoint(patients_by_split(cohort))
     runtime.use_deterministic_algorithms(settings.compute.deterministic)
-    distributed.join()
+    distributed.init_process_group()
     check_sharing(settings)
     statement = cohort_statement(prepared)
-    if distributed.is_first():
+    if distributed.is_main_process():
         facts = {
             **runtime.environment(),
-            "processes": distributed.processes(),
+            "processes": distributed.world_size(),
             "seed": settings.seed,
             "cohort": statement,
             "cohort_fingerprint": prepared["fingerprint"],
         }
         open_run(output, config.text(), facts, cohort, resume)
-    distributed.wait_for_all()
+    distributed.barrier()
     print(f"{output}: {settings.task} on {device}, {statement}")
     task: Task
     if settings.task == "segmentation":
@@ -72,7 +72,7 @@ def check_sharing(settings: Any) -> None:
     Raises:
         ConfigError: the batch cannot be divided evenly, or the network has two inputs.
     """
-    processes = distributed.processes()
+    processes = distributed.world_size()
     if settings.batch_size % processes:
         raise ConfigError(
             f"batch_size is {settings.batch_size}, which {processes} processes cannot share evenly: make it a multiple "

@@ -293,7 +293,7 @@ def test_a_training_that_cannot_be_shared_is_refused(
 ) -> None:
     settings = load_config(classification, [override]).settings
     check_sharing(settings)
-    monkeypatch.setattr(distributed, "processes", lambda: processes)
+    monkeypatch.setattr(distributed, "world_size", lambda: processes)
     with pytest.raises(ConfigError, match=words):
         check_sharing(settings)
 
