@@ -12,7 +12,7 @@ from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.task import ClassificationTask, predict_logits
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.config import load_config
-from lung_ssp.exported import Engine, ExportedNetwork, load_exported
+from lung_ssp.training.onnx import Engine, ExportedNetwork, load_exported
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.order import steps_of_protocol
 from lung_ssp.training.run import restore_best, run_config
