@@ -137,7 +137,8 @@ def export(arguments: argparse.Namespace) -> None:
     runtime.choose_device("cpu")
     from lung_ssp.export import export_run
 
-    print(export_run(arguments.run))
+    done = export_run(arguments.run)
+    print(f"{done.path}: {done.megabytes:.1f} MB, outputs within {done.greatest_difference:.1g} of Paddle's")
 
 
 def benchmark_preparation(arguments: argparse.Namespace) -> None:

@@ -69,13 +69,13 @@ def train(
         check_disjoint(patients_by_split(settings.cohort))
     runtime.choose_device(device)
     runtime.use_deterministic_algorithms(settings.compute.deterministic)
-    distributed.join()
+    distributed.init_process_group()
     check_processes(settings)
     statement = cohort.statement
-    if distributed.is_first():
+    if distributed.is_main_process():
         open_run(output, checked.text(), start_facts(settings, statement, cohort.fingerprint), settings.cohort, resume)
         tqdm.write(f"{output}: {settings.task} on {device}, {statement}")
-    distributed.wait_for_all()
+    distributed.barrier()
     training = task_type.build(checked)
     synchronise_batch_norm(training.task.network)
     shown = {**flat(checked.tree), "cohort": statement}
@@ -93,7 +93,7 @@ def start_facts(settings: TrainingSettings, statement: str, fingerprint: str) ->
     """What environment.json notes of one start of a training."""
     return {
         **runtime.environment(),
-        "processes": distributed.processes(),
+        "processes": distributed.world_size(),
         "seed": settings.seed,
         "cohort": statement,
         "cohort_fingerprint": fingerprint,
@@ -106,7 +106,7 @@ def check_processes(settings: TrainingSettings) -> None:
     Raises:
         ConfigError: the batch cannot be divided evenly.
     """
-    processes = distributed.processes()
+    processes = distributed.world_size()
     if settings.batch_size % processes:
         raise ConfigError(
             f"batch_size is {settings.batch_size}, which {processes} processes cannot share evenly: make it a multiple "

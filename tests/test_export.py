@@ -13,9 +13,9 @@ from lung_ssp import export
 from lung_ssp.classification.build import load_classifier
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.errors import CheckpointError, EnvironmentFault
-from lung_ssp.exported import load_exported
 from lung_ssp.files import read_json
 from lung_ssp.segmentation.trained import load_segmenter
+from lung_ssp.training import onnx
 
 pytest.importorskip("paddle2onnx", reason="the extra onnx is not installed")
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
@@ -27,7 +27,10 @@ def exported(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("exported")
     copies = shutil.copytree(runs[0], folder / "segmentation"), shutil.copytree(runs[1], folder / "classification")
     for run in copies:
-        export.export_run(run)
+        written = export.export_run(run)
+        assert written.path == run / "export" / "network.onnx"
+        assert written.megabytes == pytest.approx(written.path.stat().st_size / 1e6)
+        assert 0 <= written.greatest_difference <= 1e-4
     return copies
 
 
@@ -44,19 +47,19 @@ def test_the_facts_tell_the_weights_and_the_file(exported: tuple[Path, Path]) ->
 def test_a_segmentation_network_takes_images_of_any_size_and_number(
     exported: tuple[Path, Path], size: tuple[int, int]
 ) -> None:
-    paddles, onnx = (load_segmenter(exported[0], engine).predict for engine in ("paddle", "onnx"))
-    images = np.random.default_rng(1).random((3, onnx.in_channels, *size), dtype=np.float32)
+    paddles, exports = (load_segmenter(exported[0], engine).predict for engine in ("paddle", "onnx"))
+    images = np.random.default_rng(1).random((3, exports.in_channels, *size), dtype=np.float32)
     expected = paddles(images)
     assert expected.shape == (3, *size) and np.ptp(expected) > 1e-3
-    np.testing.assert_allclose(onnx(images), expected, atol=1e-5)
+    np.testing.assert_allclose(exports(images), expected, atol=1e-5)
 
 
 def test_a_classification_network_gives_both_tasks_logits(exported: tuple[Path, Path]) -> None:
-    paddles, onnx = (load_classifier(exported[1], engine) for engine in ("paddle", "onnx"))
-    assert paddles.exported is None and onnx.exported is not None
-    size = onnx.settings.model.image_size
+    paddles, exports = (load_classifier(exported[1], engine) for engine in ("paddle", "onnx"))
+    assert paddles.exported is None and exports.exported is not None
+    size = exports.settings.model.image_size
     sections = np.random.default_rng(1).random((7, 1, size, size), dtype=np.float32)
-    one, other = paddles.logits(sections), onnx.logits(sections)
+    one, other = paddles.logits(sections), exports.logits(sections)
     assert tuple(one) == tuple(other) == TASK_NAMES
     assert np.abs(one["image"] - one["pathology"]).max() > 1e-3  # else an exchange of the two would not be seen
     for task in TASK_NAMES:
@@ -67,15 +70,15 @@ def test_an_export_that_computes_something_else_is_not_written(
     runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = shutil.copytree(runs[0], tmp_path / "run")
-    to_onnx = export.to_onnx
+    to_onnx = onnx.to_onnx
 
-    def of_other_weights(exportable: export.Exportable) -> bytes:
+    def of_other_weights(exportable: onnx.Exportable) -> bytes:
         other = load_segmenter(run).network
         for parameter in other.parameters():
             parameter.set_value(parameter + 0.1)
-        return to_onnx(export.Exportable(other, exportable.shapes, exportable.sizes_vary, exportable.fingerprint))
+        return to_onnx(onnx.Exportable(other, exportable.shapes, exportable.sizes_vary, exportable.fingerprint))
 
-    monkeypatch.setattr(export, "to_onnx", of_other_weights)
+    monkeypatch.setattr(onnx, "to_onnx", of_other_weights)
     with pytest.raises(CheckpointError, match=r"differs from Paddle's network by .* more than 0\.0001"):
         export.export_run(run)
     assert not (run / "export").exists()
@@ -85,7 +88,7 @@ def test_a_difference_that_is_no_number_is_too_large(
     runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = shutil.copytree(runs[0], tmp_path / "run")
-    monkeypatch.setattr(export, "greatest_difference", lambda *_: float("nan"))
+    monkeypatch.setattr(onnx, "greatest_difference", lambda *_: float("nan"))
     with pytest.raises(CheckpointError, match="differs from Paddle's network by nan"):
         export.export_run(run)
     assert not (run / "export").exists()
@@ -93,13 +96,13 @@ def test_a_difference_that_is_no_number_is_too_large(
 
 def test_weights_that_changed_since_are_not_run(exported: tuple[Path, Path], tmp_path: Path) -> None:
     run = shutil.copytree(exported[0], tmp_path / "run")
-    assert load_exported(run) is not None
+    assert onnx.load_exported(run) is not None
     facts = (run / "checkpoints" / "best.json").read_text()
     (run / "checkpoints" / "best.json").write_text(
         facts.replace(read_json(run / "checkpoints" / "best.json")["sha256"], "0" * 64)
     )
     with pytest.raises(CheckpointError, match="holds other weights"):
-        load_exported(run)
+        onnx.load_exported(run)
 
 
 def test_a_network_of_two_inputs_is_refused(monkeypatch: pytest.MonkeyPatch, runs: tuple[Path, Path]) -> None:
@@ -114,4 +117,4 @@ def test_a_network_of_two_inputs_is_refused(monkeypatch: pytest.MonkeyPatch, run
 def test_a_missing_exporter_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "paddle2onnx", None)
     with pytest.raises(EnvironmentFault, match=r"pip install paddle2onnx==1\.3\.1"):
-        export.to_onnx(export.Exportable(paddle.nn.Linear(2, 2), ((1, 2),), False, ""))
+        onnx.to_onnx(onnx.Exportable(paddle.nn.Linear(2, 2), ((1, 2),), False, ""))

@@ -306,7 +306,7 @@ def test_a_training_that_cannot_be_shared_is_refused(
 ) -> None:
     config = load_config(classification, ClassificationSettings, [override])
     check_processes(config.settings)
-    monkeypatch.setattr(distributed, "processes", lambda: processes)
+    monkeypatch.setattr(distributed, "world_size", lambda: processes)
     with pytest.raises(ConfigError, match=words):
         check_processes(config.settings)
         build_classification(config)

@@ -25,8 +25,8 @@ def training_batches(case: Case, subject: Subject) -> Iterator[Iterator[StepBatc
     settings, task, real = subject.settings, subject.task, case.input == "real"
     order = SampleOrder(task.size, settings.batch_size, settings.seed)
     load = host_load(subject) if case.engine == "torch" else task.load
-    ahead = settings.compute.batches_ahead if real else 0
-    with batches(load, order, settings.seed, range(1, sys.maxsize), ahead) as coming:
+    prefetch = settings.compute.prefetch if real else 0
+    with batches(load, order, settings.seed, range(1, sys.maxsize), prefetch) as coming:
         yield coming if real else itertools.repeat(next(coming))
 
 

@@ -5,10 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from lung_ssp.benchmark.subject import Subject
-from lung_ssp.export import Exportable, to_onnx
-from lung_ssp.exported import ExportedNetwork
 from lung_ssp.segmentation.predict import OnnxPredictor
 from lung_ssp.segmentation.settings import SMALLEST_SIZE
+from lung_ssp.training.onnx import Exportable, ExportedNetwork, to_onnx
 
 
 def inference_step(subject: Subject) -> Callable[[list[np.ndarray]], np.ndarray]:

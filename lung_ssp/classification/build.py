@@ -13,8 +13,8 @@ from lung_ssp.classification.task import ClassificationTask, predict_logits
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.config import Config, load_config
 from lung_ssp.errors import ConfigError
-from lung_ssp.exported import Engine, ExportedNetwork, load_exported
 from lung_ssp.training import distributed
+from lung_ssp.training.onnx import Engine, ExportedNetwork, load_exported
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.order import steps_of_protocol
 from lung_ssp.training.run import restore_best, run_config
@@ -28,7 +28,7 @@ def build_classification(config: Config[ClassificationSettings]) -> Training:
         ConfigError: several processes cannot share a network of two inputs.
     """
     settings = config.settings
-    if settings.model.two_inputs and distributed.processes() > 1:
+    if settings.model.two_inputs and distributed.world_size() > 1:
         raise ConfigError(
             "model.two_inputs is true, but a process whose share of a batch holds no slide would keep the others "
             "waiting in the normalisation of the pathology branch: leave out --processes."

@@ -16,7 +16,7 @@ from lung_ssp.classification.resident import ResidentBatch, ResidentSections, fi
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.cohort.description import read_cohort
-from lung_ssp.training.distributed import own_share, summed, total
+from lung_ssp.training.distributed import all_reduce, differentiable_all_reduce, shard
 from lung_ssp.training.precision import as_float32
 
 Batch = TypeVar("Batch", SectionBatch, ResidentBatch)
@@ -79,7 +79,7 @@ class ClassificationTask:
             logits, labels = pathology_where_seen(logits, labels, has_slide)
         losses = two_task_losses(logits, labels, self.network.decayed_weights(), self.loss)
         if has_slide is not None and not has_slide.any():
-            losses["total"] = losses["total"] + no_change(self.network)
+            losses["total"] = losses["total"] + zero_loss(self.network)
         return losses
 
     def log_values(self, batch: SectionBatch | ResidentBatch) -> dict[str, float]:
@@ -155,8 +155,8 @@ def without_slides(batch: SectionBatch) -> SectionBatch:
 def share_of(batch: Batch) -> Batch:
     """This process's share of a batch or of a whole split."""
     fields = {name: value for name, value in vars(batch).items() if value is not None}
-    labels = {task: own_share(labels) for task, labels in fields.pop("labels").items()}
-    return replace(batch, labels=labels, **{name: own_share(array) for name, array in fields.items()})
+    labels = {task: shard(labels) for task, labels in fields.pop("labels").items()}
+    return replace(batch, labels=labels, **{name: shard(array) for name, array in fields.items()})
 
 
 def inputs_of(batch: SectionBatch) -> list[np.ndarray]:
@@ -184,15 +184,17 @@ def pathology_where_seen(
     return {**logits, "pathology": pathology[0]}, {**labels, "pathology": pathology[1]}
 
 
-def no_change(network: TwoTaskClassifier) -> paddle.Tensor:
+def zero_loss(network: TwoTaskClassifier) -> paddle.Tensor:
     """A loss of 0 that gives every parameter a gradient of 0: the optimizer wants one of each at each step."""
     return paddle.add_n([parameter.sum() for parameter in network.parameters() if not parameter.stop_gradient]) * 0.0
 
 
 def masked_cross_entropy(logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
     """Mean cross-entropy over the labelled samples of all processes; 0 where the batch holds no label."""
-    entropies = total(functional.cross_entropy(logits, labels, ignore_index=MISSING, reduction="sum"))
-    labelled = total((labels != MISSING).astype(logits.dtype).sum())
+    entropies = differentiable_all_reduce(
+        functional.cross_entropy(logits, labels, ignore_index=MISSING, reduction="sum")
+    )
+    labelled = differentiable_all_reduce((labels != MISSING).astype(logits.dtype).sum())
     return entropies / paddle.clip(labelled, min=1.0)
 
 
@@ -219,7 +221,7 @@ def mean_accuracy(network: TwoTaskClassifier, inputs: list[paddle.Tensor], label
     if was_training:
         network.train()
     labelled = np.array([np.count_nonzero(labels[task] != MISSING) for task in TASK_NAMES])
-    counts = zip(summed(paddle.stack(correct).numpy()), summed(labelled), strict=True)
+    counts = zip(all_reduce(paddle.stack(correct).numpy()), all_reduce(labelled), strict=True)
     shares = [right / count for right, count in counts if count]
     return float(np.mean(shares))
 

@@ -22,9 +22,9 @@ from lung_ssp.diagnosis.figures import save_overview
 from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.statement import NOT_FOR_DIAGNOSIS, training_statement, weights_of
 from lung_ssp.errors import CheckpointError, LungSspError
-from lung_ssp.exported import Engine, engine_for
 from lung_ssp.files import write_json
 from lung_ssp.segmentation.trained import load_segmenter
+from lung_ssp.training.onnx import Engine, engine_for
 from lung_ssp.training.run import run_cohort
 
 ENGINE_NAMES: dict[Engine, str] = {"onnx": "ONNX Runtime", "paddle": "Paddle"}

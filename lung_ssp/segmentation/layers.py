@@ -4,7 +4,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from lung_ssp.cpu_kernels import on_cpu, spread
+from lung_ssp.training.cpu_kernels import expand_channels, on_cpu
 
 LEVELS = 5  # four downsamplings and four upsamplings between five sizes
 
@@ -49,7 +49,7 @@ class UpConvolution(nn.Conv2DTranspose):
 
 def with_offset(x: paddle.Tensor, offset: paddle.Tensor | None) -> paddle.Tensor:
     """Add one offset a channel, if there is any."""
-    return x if offset is None else x + spread(offset, x)
+    return x if offset is None else x + expand_channels(offset, x)
 
 
 class Convolutions(nn.Layer):

@@ -5,7 +5,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddleseg.cvlibs import manager
 
-from lung_ssp.training.distributed import total
+from lung_ssp.training.distributed import differentiable_all_reduce
 from lung_ssp.training.precision import as_float32
 
 NODULE = 1
@@ -50,12 +50,13 @@ class DiceCrossEntropyLoss(nn.Layer):
         pixels = F.cross_entropy(
             logits.transpose([0, 2, 3, 1]), labels, ignore_index=self.ignore_index, reduction="none"
         ).squeeze(-1)
-        return total((pixels * counts).mean()) / (total(counts.mean()) + EPSILON)
+        entropy, counted = (pixels * counts).mean(), counts.mean()
+        return differentiable_all_reduce(entropy) / (differentiable_all_reduce(counted) + EPSILON)
 
     def dice_loss(self, logits: paddle.Tensor, labels: paddle.Tensor) -> paddle.Tensor:
         """1 - (2 * overlap + smooth) / (predicted + true + smooth), summed over all pixels that count."""
         counts = (labels != self.ignore_index).astype("float32")
         predicted = F.softmax(logits, axis=1)[:, NODULE] * counts
         true = (labels == NODULE).astype("float32")
-        overlap = total((predicted * true).sum())
-        return 1 - (2 * overlap + self.smooth) / (total(predicted.sum() + true.sum()) + self.smooth)
+        overlap = differentiable_all_reduce((predicted * true).sum())
+        return 1 - (2 * overlap + self.smooth) / (differentiable_all_reduce(predicted.sum() + true.sum()) + self.smooth)

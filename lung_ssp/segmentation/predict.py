@@ -13,10 +13,10 @@ from lung_ssp.cohort.slices import cut_slices
 from lung_ssp.ct.resampling import mean_weights, resample_axis
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.window import window
-from lung_ssp.exported import ExportedNetwork
 from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.neighbours import with_neighbours
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
+from lung_ssp.training.onnx import ExportedNetwork
 
 
 class NodulePredictor(Protocol):

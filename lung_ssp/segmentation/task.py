@@ -13,7 +13,7 @@ from lung_ssp.segmentation.figures import TRUTH, outlined
 from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.metrics import dice
 from lung_ssp.segmentation.predict import probability_of_images
-from lung_ssp.training.distributed import gathered, own_share, summed, wait_for_all
+from lung_ssp.training.distributed import all_gather, all_reduce, barrier, shard
 
 PICTURES = 8
 VALIDATION_BATCH = 4  # slices at once; bounds the memory only
@@ -53,7 +53,7 @@ class SegmentationTask:
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> Batch:
         """This process's share of the patches `indices`, each placed and changed at random."""
-        samples = own_share([self.train_dataset.sample(int(index), rng) for index in indices])
+        samples = shard([self.train_dataset.sample(int(index), rng) for index in indices])
         return Batch(
             images=np.stack([sample["img"] for sample in samples]),
             labels=np.stack([sample["label"] for sample in samples]),
@@ -72,7 +72,7 @@ class SegmentationTask:
         self.network.train()
         return {
             "dice_train_value": foreground_dice(
-                gathered(predicted), gathered(batch.labels), self.train_dataset.ignore_index
+                all_gather(predicted), all_gather(batch.labels), self.train_dataset.ignore_index
             ),
             "dice_validation_value": self.validate()["dice"],
         }
@@ -110,10 +110,10 @@ class SegmentationTask:
         """The Dice of the nodules over each validation scan's slices, pooled within the scan; float64 (scans,)."""
         groups = self.val_dataset.indices_by_scan()
         scores = np.zeros(len(groups))
-        for scan in own_share(np.arange(len(groups))):
+        for scan in shard(np.arange(len(groups))):
             scores[scan] = self._dice_of([self.val_dataset[index] for index in groups[scan]])
-        wait_for_all()  # one of them may have had a scan more
-        return summed(scores)
+        barrier()  # one of them may have had a scan more
+        return all_reduce(scores)
 
     def _dice_of(self, samples: list[dict[str, Any]]) -> float:
         labels = np.concatenate([sample["label"] for sample in samples])

@@ -12,13 +12,13 @@ from lung_ssp.config import load_config
 from lung_ssp.ct.nodules import Nodule, find_nodules
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError
-from lung_ssp.exported import Engine, load_exported
 from lung_ssp.files import write_json, write_text
 from lung_ssp.segmentation.build import build_network
 from lung_ssp.segmentation.evaluate import evaluate_segmentation
 from lung_ssp.segmentation.predict import NodulePredictor, OnnxPredictor, PaddlePredictor, predict_probability
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
 from lung_ssp.segmentation.settings import SegmentationSettings
+from lung_ssp.training.onnx import Engine, load_exported
 from lung_ssp.training.run import check_cohort, restore_best, run_config
 
 REAL_NODULES_FILE = "lidc_nodules_3d.npz"

@@ -4,8 +4,8 @@ import paddle
 from paddle import nn
 from paddle.nn import functional
 
-from lung_ssp.cpu_kernels import spread
-from lung_ssp.training.distributed import processes, total
+from lung_ssp.training.cpu_kernels import expand_channels
+from lung_ssp.training.distributed import differentiable_all_reduce, world_size
 
 
 def synchronise_batch_norm(network: nn.Layer) -> None:
@@ -14,7 +14,7 @@ def synchronise_batch_norm(network: nn.Layer) -> None:
     On GPUs by Paddle's SyncBatchNorm; on a CPU, for which Paddle has none, by the one below. With one process nothing
     is replaced.
     """
-    if processes() == 1:
+    if world_size() == 1:
         return
     if paddle.device.get_device().startswith("gpu"):
         nn.SyncBatchNorm.convert_sync_batchnorm(network)
@@ -48,11 +48,11 @@ class SynchronisedBatchNorm(nn.Layer):
                 x, self._mean, self._variance, self.weight, self.bias, False, epsilon=self._epsilon
             )
         axes = [axis for axis in range(x.ndim) if axis != 1]
-        mean = total(x.mean(axes)) / processes()
-        centred = x - spread(mean, x)
-        variance = total((centred * centred).mean(axes)) / processes()
+        mean = differentiable_all_reduce(x.mean(axes)) / world_size()
+        centred = x - expand_channels(mean, x)
+        variance = differentiable_all_reduce((centred * centred).mean(axes)) / world_size()
         with paddle.no_grad():
             for average, of_batch in ((self._mean, mean), (self._variance, variance)):
                 average.set_value(self._momentum * average + (1 - self._momentum) * of_batch)
         scale = self.weight * paddle.rsqrt(variance + self._epsilon)
-        return centred * spread(scale, x) + spread(self.bias, x)
+        return centred * expand_channels(scale, x) + expand_channels(self.bias, x)

@@ -1,4 +1,4 @@
-"""The batches of a training in their order, each with the randomness of its step; threads may prepare some ahead."""
+"""The batches of a training in their order, each with the randomness of its step; threads may prefetch them."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -40,20 +40,20 @@ def dropout_seed(seed: int, step: int, process: int = 0) -> int:
 
 
 @contextmanager
-def batches(load: Load, order: SampleOrder, seed: int, steps: range, ahead: int) -> Iterator[Iterator[StepBatch]]:
-    """The batches of `steps`, in turn, the same whatever `ahead` is.
+def batches(load: Load, order: SampleOrder, seed: int, steps: range, prefetch: int) -> Iterator[Iterator[StepBatch]]:
+    """The batches of `steps`, in turn, the same whatever `prefetch` is.
 
     Args:
-        load: called with the indices and the generator of a step, from several threads if `ahead` is not 0.
-        order: of the samples; it runs ahead of the steps by as many batches.
+        load: called with the indices and the generator of a step, from several threads if `prefetch` is not 0.
+        order: of the samples; with prefetching it is ahead of the steps by as many batches.
         seed: of the run.
         steps: which ones, counted from 1.
-        ahead: how many batches are prepared while the step before computes.
+        prefetch: number of batches that threads prepare while the device computes; 0 prepares each in its turn.
     """
-    if ahead == 0:
+    if prefetch == 0:
         yield (StepBatch(step, *_drawn(load, order, seed, step)) for step in steps)
         return
-    with ThreadPoolExecutor(min(ahead, THREADS), thread_name_prefix="batches") as threads:
+    with ThreadPoolExecutor(min(prefetch, THREADS), thread_name_prefix="batches") as threads:
         waiting: deque[tuple[int, Future[Any], OrderState]] = deque()
         coming = iter(steps)
 
@@ -63,7 +63,7 @@ def batches(load: Load, order: SampleOrder, seed: int, steps: range, ahead: int)
                 waiting.append((step, threads.submit(load, indices, rng), order.state()))
 
         def in_turn() -> Iterator[StepBatch]:
-            for _ in range(ahead):
+            for _ in range(prefetch):
                 send_one()
             while waiting:
                 send_one()

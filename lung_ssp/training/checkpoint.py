@@ -64,10 +64,10 @@ def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray]
 
 def network_arrays(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
     """Parameters and buffers of a network by their names in it, under "network/"; float16 as float32, without loss."""
-    return {f"network/{key}": widened(value.numpy()) for key, value in network.state_dict().items()}
+    return {f"network/{key}": to_float32(value.numpy()) for key, value in network.state_dict().items()}
 
 
-def widened(array: np.ndarray) -> np.ndarray:
+def to_float32(array: np.ndarray) -> np.ndarray:
     """A float16 array as float32, any other as it is."""
     return array.astype(np.float32) if array.dtype == np.float16 else array
 

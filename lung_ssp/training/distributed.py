@@ -1,12 +1,12 @@
-"""What the processes of one data-parallel training do together; with one process, none of it does anything.
+"""Data-parallel training in several processes, in torch.distributed's words; with one process, nothing of it acts.
 
-Each process holds the same weights and takes its part of every batch. The loss of a batch is a function of sums over
-its samples, as is a batch normalisation. These sums run over all processes (`total`), so each process holds the whole
-batch's loss L, not one of its own part. `total` is differentiated as what it is, part of a computation that spans the
-processes, and Paddle's automatic differentiation starts with a gradient of 1 in each of the N processes: so what it
-finds in process r is the part of the gradient of N L that went through the samples of r, and the mean over the
-processes (`average_gradients`) is the gradient of L, as one process with the whole batch finds it. Where something is
-computed alike in all processes, such as the penalty on the weights, the mean leaves it as it is.
+Each process holds the same weights and takes its shard of every batch. The loss of a batch is a function of sums over
+its samples, as is a batch normalisation. `differentiable_all_reduce` takes these sums over all processes, so each
+process holds the loss L of the whole batch. Paddle's automatic differentiation starts with a gradient of 1 in each of
+the N processes, and the gradient of an all-reduce is an all-reduce of the gradients. So the backward pass gives process
+r the part of the gradient of N L that went through its samples, and the mean over the processes (`average_gradients`)
+is the gradient of L, as one process with the whole batch computes it. What all processes compute alike, such as the
+penalty on the weights, the mean leaves as it is.
 
 Every process must call these functions in the same order.
 """
@@ -32,10 +32,10 @@ Items = TypeVar("Items", np.ndarray, list[Any])
 
 SECONDS_TO_BE_ENDED = 20  # the launcher looks at its processes once a second
 
-_waits = itertools.count()
+_barriers = itertools.count()
 
 
-def join() -> None:
+def init_process_group() -> None:
     """Meet the other processes that Paddle's launcher has started, if it has: before the first of the functions below.
 
     They talk through NCCL on GPUs and through gloo on a CPU.
@@ -66,89 +66,89 @@ def ended_by_the_launcher() -> Iterator[None]:
         ) from error
 
 
-def processes() -> int:
-    """How many there are."""
+def world_size() -> int:
+    """The number of processes."""
     return int(distributed.get_world_size()) if distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Which of them this one is, from 0."""
+    """The number of this process, counted from 0."""
     return int(distributed.get_rank()) if distributed.is_initialized() else 0
 
 
-def is_first() -> bool:
-    """Whether this is the process that writes the run's folder and talks to the user."""
+def is_main_process() -> bool:
+    """Whether this process (rank 0) writes the run's folder and shows the progress."""
     return rank() == 0
 
 
-def wait_for_all() -> None:
-    """Go on when every process has come here.
+def barrier() -> None:
+    """Wait until every process is here.
 
-    Through the store in which they met: unlike gloo, which gives up after half a minute, it lets one of them write a
-    large file meanwhile.
+    It uses the TCP store through which the processes met: gloo's own barrier gives up after half a minute, too early
+    while the main process writes a large file.
     """
-    if processes() > 1:
-        store, place = core.create_or_get_global_tcp_store(), f"lung_ssp/waiting/{next(_waits)}"
-        if store.add(place, 1) == processes():
-            store.set(f"{place}/all", "here")
-        store.wait(f"{place}/all")
+    if world_size() > 1:
+        store, key = core.create_or_get_global_tcp_store(), f"lung_ssp/barrier/{next(_barriers)}"
+        if store.add(key, 1) == world_size():
+            store.set(f"{key}/all", "here")
+        store.wait(f"{key}/all")
 
 
-def own_share(items: Items) -> Items:
-    """This process's share of a batch, or of any list or array: every N-th item, so that each is of one process."""
-    return items[rank() :: processes()]
+def shard(items: Items) -> Items:
+    """This process's items of a batch, or of any list or array: every N-th, so that each item is in one shard."""
+    return items[rank() :: world_size()]
 
 
-class Total(PyLayer):
-    """The sum of a tensor over the processes; see the module on its gradient."""
+class _AllReduce(PyLayer):
+    """The sum of a tensor over the processes; the module's docstring explains its gradient."""
 
     @staticmethod
-    def forward(ctx: Any, own: paddle.Tensor) -> paddle.Tensor:
-        """Of float (...), the same in each process."""
-        return _reduced(own.clone())
+    def forward(ctx: Any, tensor: paddle.Tensor) -> paddle.Tensor:
+        """Float (...), of one shape in all processes, to their sum."""
+        return _all_reduce_in_place(tensor.clone())
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> paddle.Tensor:
-        """What each process's copy of the sum has led to, together."""
-        return _reduced(gradient.clone())
+        """The sum of the gradients of all processes' copies of the sum."""
+        return _all_reduce_in_place(gradient.clone())
 
 
-def total(own: paddle.Tensor) -> paddle.Tensor:
-    """The sum of `own`, float (...), over the processes, with its gradient."""
-    return Total.apply(own) if processes() > 1 else own
+def differentiable_all_reduce(tensor: paddle.Tensor) -> paddle.Tensor:
+    """The sum of a float tensor (...) over the processes, through which gradients flow: for losses."""
+    return _AllReduce.apply(tensor) if world_size() > 1 else tensor
 
 
-def summed(own: np.ndarray) -> np.ndarray:
-    """The sum of an array of numbers over the processes; the same bits in each of them."""
-    return _reduced(paddle.to_tensor(own)).numpy() if processes() > 1 else own
+def all_reduce(array: np.ndarray) -> np.ndarray:
+    """The sum of an array of numbers over the processes, the same bits in each of them: for measures."""
+    return _all_reduce_in_place(paddle.to_tensor(array)).numpy() if world_size() > 1 else array
 
 
-def gathered(own: np.ndarray) -> np.ndarray:
-    """The parts (n, ...) of all processes, of one shape, joined in their order: (N n, ...)."""
-    if processes() == 1:
-        return own
-    places = np.zeros((processes(), *own.shape), np.int64 if own.dtype == bool else own.dtype)
-    places[rank()] = own
-    return summed(places).reshape(-1, *own.shape[1:]).astype(own.dtype)
+def all_gather(array: np.ndarray) -> np.ndarray:
+    """The arrays (n, ...) of all processes, of one shape, joined in the order of their ranks: (N n, ...)."""
+    if world_size() == 1:
+        return array
+    parts = np.zeros((world_size(), *array.shape), np.int64 if array.dtype == bool else array.dtype)
+    parts[rank()] = array
+    return all_reduce(parts).reshape(-1, *array.shape[1:]).astype(array.dtype)
 
 
 def average_gradients(network: paddle.nn.Layer) -> None:
     """Make each parameter's gradient the mean over the processes: between the backward pass and the update.
 
-    Not paddle.DataParallel, which reduces each gradient as soon as it is there: Paddle does not allow it together with
-    layers that talk in their own backward pass, as `Total` does.
+    Not paddle.DataParallel, which reduces each gradient as soon as it is computed: Paddle does not allow it together
+    with layers that communicate in their own backward pass, as `differentiable_all_reduce` does.
     """
-    if processes() > 1:
+    if world_size() > 1:
         fused_allreduce_gradients(network.parameters(), None)
 
 
-def equalise(network: paddle.nn.Layer) -> None:
-    """Give every process the first one's weights and buffers."""
-    if processes() > 1:
+def broadcast_parameters(network: paddle.nn.Layer) -> None:
+    """Give every process the parameters and buffers of the main process."""
+    if world_size() > 1:
         for tensor in network.state_dict().values():
             distributed.broadcast(tensor, src=0)
 
 
-def _reduced(tensor: paddle.Tensor) -> paddle.Tensor:
+def _all_reduce_in_place(tensor: paddle.Tensor) -> paddle.Tensor:
     distributed.all_reduce(tensor)
     return tensor

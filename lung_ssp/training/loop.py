@@ -18,7 +18,7 @@ from lung_ssp.training.checkpoint import (
     restore_optimizer,
     save_checkpoint,
 )
-from lung_ssp.training.distributed import equalise, is_first, rank, wait_for_all
+from lung_ssp.training.distributed import barrier, broadcast_parameters, is_main_process, rank
 from lung_ssp.training.logs import RunLog
 from lung_ssp.training.order import OrderState, SampleOrder
 from lung_ssp.training.precision import Precision
@@ -91,7 +91,7 @@ class Trainer:
         if last or step % checkpoint.every == 0:
             self.save(drawn.order)
         if last or step % checkpoint.validate_every == 0 or step % checkpoint.every == 0:
-            wait_for_all()  # for the first process may have written a checkpoint
+            barrier()  # for the first process may have written a checkpoint
 
     def check_losses(self) -> None:
         """Look at the losses since the last look.
@@ -201,20 +201,20 @@ def train(
     if progress.step >= plan.steps:
         return progress
 
-    wait_for_all()  # have read the checkpoint, before the first process writes another
-    equalise(task.network)
-    log = RunLog(folder, task.log_name, task.log_columns, positions) if is_first() else None
+    barrier()  # have read the checkpoint, before the first process writes another
+    broadcast_parameters(task.network)
+    log = RunLog(folder, task.log_name, task.log_columns, positions) if is_main_process() else None
     trainer = Trainer(task, precision, scheduler, plan, checkpoints, log, progress)
     if log and positions is None:
         log.images(task.images())
         log.hyperparameters(plan.hyperparameters, list(task.log_columns[2:]))
         trainer.save(order.state())
-    wait_for_all()
+    barrier()
     task.network.train()
     steps = range(progress.step + 1, plan.steps + 1)
     with (
         tqdm(desc="training", total=plan.steps, initial=progress.step, unit="step") as bar,
-        batches(task.load, order, plan.seed, steps, plan.compute.batches_ahead) as coming,
+        batches(task.load, order, plan.seed, steps, plan.compute.prefetch) as coming,
     ):
         for drawn in coming:
             trainer.step(drawn)

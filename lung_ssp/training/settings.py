@@ -53,7 +53,7 @@ class ComputeSettings(Settings):
         True,
         description="on a GPU, only algorithms that give the same bits each time; else cuDNN tries which is fastest",
     )
-    batches_ahead: int = Field(
+    prefetch: int = Field(
         0,
         ge=0,
         le=64,

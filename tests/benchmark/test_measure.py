@@ -53,7 +53,7 @@ def test_real_batches_are_those_of_the_training(subject: Subject) -> None:
     order = SampleOrder(task.size, settings.batch_size, settings.seed)
     with (
         training_batches(case_of(settings.task, "training", "real"), subject) as measured,
-        batches(task.load, order, settings.seed, range(1, 4), ahead=0) as trained,
+        batches(task.load, order, settings.seed, range(1, 4), prefetch=0) as trained,
     ):
         for expected, found in zip(trained, measured, strict=False):
             assert found.step == expected.step

@@ -9,15 +9,15 @@ import paddle
 
 from lung_ssp.training.batch_norm import synchronise_batch_norm
 from lung_ssp.training.distributed import (
+    all_gather,
+    all_reduce,
     average_gradients,
-    equalise,
-    gathered,
-    is_first,
-    join,
-    own_share,
+    broadcast_parameters,
+    differentiable_all_reduce,
+    init_process_group,
+    is_main_process,
     rank,
-    summed,
-    total,
+    shard,
 )
 
 SAMPLES = 8
@@ -38,7 +38,8 @@ def loss_of(network: paddle.nn.Layer, images: np.ndarray, weights: np.ndarray) -
     """A quotient of sums over the batch, squared, and a penalty: no mean over the samples of it would do."""
     outputs = network(paddle.to_tensor(images))
     weights = paddle.to_tensor(weights)
-    quotient = total((outputs * weights).sum()) / total((outputs.exp() * weights).sum())
+    above, below = (outputs * weights).sum(), (outputs.exp() * weights).sum()
+    quotient = differentiable_all_reduce(above) / differentiable_all_reduce(below)
     return 1000 * quotient * quotient + 0.1 * (network[0].weight ** 2).sum()
 
 
@@ -64,20 +65,20 @@ def results(network: paddle.nn.Layer, batch: tuple[np.ndarray, np.ndarray]) -> d
 
 def work(folder: Path) -> None:
     """The work of a process; the first one writes what it found."""
-    join()
+    init_process_group()
     paddle.seed(rank())  # other weights in each, until they are made equal
     network = make_network()
-    equalise(network)
+    broadcast_parameters(network)
     synchronise_batch_norm(network)
-    found = results(network, tuple(own_share(array) for array in make_batch()))
+    found = results(network, tuple(shard(array) for array in make_batch()))
     rows = np.arange(3.0) + 10 * rank()
     said = {
-        "gathered": gathered(rows).tolist(),
-        "gathered flags": gathered(np.array([rank() == 0, True])).tolist(),
-        "summed": summed(rows).tolist(),
-        "shares": gathered(np.array([sum(own_share(list(range(10))))])).tolist(),
+        "gathered": all_gather(rows).tolist(),
+        "gathered flags": all_gather(np.array([rank() == 0, True])).tolist(),
+        "summed": all_reduce(rows).tolist(),
+        "shares": all_gather(np.array([sum(shard(list(range(10))))])).tolist(),
     }
-    if is_first():
+    if is_main_process():
         np.savez(folder / "found.npz", **found)
         (folder / "said.json").write_text(json.dumps(said))
 

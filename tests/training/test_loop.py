@@ -66,9 +66,9 @@ class Line:
         return {"grey": np.zeros((4, 4, 3), np.uint8)}
 
 
-def plan(steps: int = 20, every: int = 3, ahead: int = 0) -> Plan:
+def plan(steps: int = 20, every: int = 3, prefetch: int = 0) -> Plan:
     checkpoint, log = CheckpointSettings(every=every, validate_every=4), LogSettings(every=5, scalars_every=2)
-    return Plan(steps, 6, 1, checkpoint, log, ComputeSettings(batches_ahead=ahead), {"a": 1})
+    return Plan(steps, 6, 1, checkpoint, log, ComputeSettings(prefetch=prefetch), {"a": 1})
 
 
 def run(folder: Path, task: Line | None = None, whole: Plan | None = None, stop_after: int | None = None) -> Line:
@@ -214,12 +214,12 @@ def test_a_loss_that_is_no_number_never_becomes_a_checkpoint(tmp_path: Path) -> 
     assert load_checkpoint(tmp_path / "checkpoints", "latest")[0] == 0
 
 
-def test_batches_prepared_ahead_train_the_same_bits(tmp_path: Path) -> None:
-    plain, early = run(tmp_path / "plain"), run(tmp_path / "early", whole=plan(ahead=3))
+def test_batches_prefetched_train_the_same_bits(tmp_path: Path) -> None:
+    plain, early = run(tmp_path / "plain"), run(tmp_path / "early", whole=plan(prefetch=3))
     assert weights(early) == weights(plain)
     assert (tmp_path / "early" / "log.csv").read_bytes() == (tmp_path / "plain" / "log.csv").read_bytes()
-    run(tmp_path / "broken", whole=plan(ahead=3), stop_after=11)
-    assert weights(run(tmp_path / "broken", whole=plan(ahead=3))) == weights(plain)
+    run(tmp_path / "broken", whole=plan(prefetch=3), stop_after=11)
+    assert weights(run(tmp_path / "broken", whole=plan(prefetch=3))) == weights(plain)
 
 
 def test_a_step_does_not_wait_for_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lung_ssp.errors import CheckpointError, ConfigError, LungSspError
-from lung_ssp.exported import engine_for, load_exported
+from lung_ssp.training.onnx import engine_for, load_exported
 
 
 @pytest.fixture
