@@ -85,6 +85,27 @@ class ParenchymaSettings(Settings):
         return _rising(_rising(self, "clip_hu"), "volume_ml")
 
 
+class WorkingGridSettings(Settings):
+    """The grid that the segmentation network works on.
+
+    The scan is resampled along z as well, so that a neighbouring slice is always the same number of millimetres away.
+    """
+
+    spacing_mm: list[float] = Field(
+        [2.5, 1.4, 1.4], min_length=3, max_length=3, description="distance of the voxels along z, y, x in mm"
+    )
+    margin_mm: float = Field(10.0, ge=0, description="what is kept around the box of the lungs in mm")
+    window_hu: list[float] = Field(
+        [-1000.0, 400.0], min_length=2, max_length=2, description="HU that become 0 and 1; beyond them it is clipped"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> "WorkingGridSettings":
+        if min(self.spacing_mm) <= 0:
+            raise ValueError(f"spacing_mm must be positive, but is {self.spacing_mm}")
+        return _rising(self, "window_hu")
+
+
 class NoduleSettings(Settings):
     """Nodules out of the probability volume (paper section 3, Fig. 4)."""
 

@@ -8,7 +8,7 @@ import paddle
 from paddleseg.cvlibs import Config, SegBuilder
 from paddleseg.utils import logger
 
-from lung_ssp.cohort.slice_settings import SliceSettings
+from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.errors import CohortError, LungSspError
 from lung_ssp.segmentation import dataset, losses, networks  # noqa: F401  (imported to be known to PaddleSeg)
 from lung_ssp.segmentation.settings import SegmentationSettings
@@ -54,7 +54,7 @@ def build_network(path: Path) -> paddle.nn.Layer:
         return SegBuilder(Config(str(path))).model
 
 
-def _check_slices(found: SliceSettings, settings: SegmentationSettings) -> None:
+def _check_slices(found: WorkingGridSettings, settings: SegmentationSettings) -> None:
     if found != settings.slices:
         raise CohortError(
             f"The slices in {settings.train_dataset.dataset_root} were made with ({found}), the run asks for "

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lung_ssp.cohort.slice_settings import SliceSettings
-from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings
+from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings, WorkingGridSettings
 from lung_ssp.settings import Settings
 from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
 
@@ -126,7 +125,7 @@ class SegmentationSettings(Settings):
     seed: int = Field(0, ge=0, description="of initialisation, data order and augmentation")
     batch_size: int = Field(ge=1, description="patches a step")
     iters: int = Field(ge=1, description="steps")
-    slices: SliceSettings = Field(SliceSettings(), description="the grid that the network works on")
+    slices: WorkingGridSettings = Field(WorkingGridSettings(), description="the grid that the network works on")
     train_dataset: TrainDatasetSettings = Field(description="patches to learn from")
     val_dataset: ValidationDatasetSettings = Field(description="slices that choose the best checkpoint")
     model: ModelSettings = Field(description="the network")
