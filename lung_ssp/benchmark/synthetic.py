@@ -8,11 +8,12 @@ import numpy as np
 
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.description import CohortDescription, write_cohort
-from lung_ssp.cohort.slices import LungSlices, slices_path, write_slices
+from lung_ssp.cohort.slices import slices_path, write_slices
 from lung_ssp.cohort.slides.store import Patches, write_patches
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.working_grid import LungSlices
 from lung_ssp.files import write_text
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
 

@@ -1,6 +1,7 @@
 """One's own cohort: the lesions of a manifest (cohort/manifest_rows.py) made into sections like the embedded ones."""
 
 import hashlib
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from lung_ssp.cohort.annotations.lidc import read_lidc
+from lung_ssp.cohort.annotations.masks import read_mask
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
-from lung_ssp.cohort.annotations.volumes import read_mask, read_volume
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort, write_cohort
 from lung_ssp.cohort.manifest_rows import Row, read_manifest
@@ -25,15 +26,14 @@ from lung_ssp.cohort.store import (
     section_counts,
     write_sections,
 )
-from lung_ssp.ct.section import make_section
-from lung_ssp.ct.series import Series, SliceReference, open_series
+from lung_ssp.ct.lesion import Lesion, lesion_of_mask, measure_lesion
+from lung_ssp.ct.series import Series, open_series
 from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.volume import Box, Volume
 from lung_ssp.errors import CohortError, SeriesError
 from lung_ssp.files import sha256_of, write_text
 
 ORIGIN = "cohort from a manifest, its origin is its maker's word"
-VOLUMES = (".nii", ".nii.gz", ".mha", ".nrrd")
 
 
 def prepare_manifest(root: Path, settings: CohortSettings, section_settings: SectionSettings) -> CohortDescription:
@@ -116,40 +116,44 @@ def _make_sections(rows: list[Row], settings: SectionSettings, annotations: Anno
         row = rows[index]
         if series is None or row.series != source:
             try:
-                series, source = open_scan(row.series), row.series
+                series, source = open_series(row.series), row.series
             except (CohortError, SeriesError) as error:
                 raise CohortError(f"The manifest's line {row.number}: {error}") from error
-        volume = series.volume
-        mask = _ball(row, volume) if row.mask is None else _mask_of(row, row.mask, series, annotations)
-        images[index] = make_section(volume.hu, volume.spacing, mask, settings)
+        lesion = _lesion_of(row, series, annotations)
+        images[index] = lesion.section(series.volume, settings)
     return images
 
 
-def open_scan(path: Path) -> Series:
-    """A DICOM series by its folder, or a volume of Hounsfield units in one file.
-
-    Raises:
-        SeriesError, CohortError: it cannot be read.
-    """
-    if path.name.lower().endswith(VOLUMES):
-        volume = read_volume(path)
-        return Series(volume, (SliceReference(),) * len(volume.hu), ())
-    return open_series(path)
+def _lesion_of(row: Row, series: Series, annotations: AnnotationSettings) -> Lesion:
+    if row.mask is None:
+        return _ball(row, series.volume)
+    return lesion_of_mask(_mask_of(row, row.mask, series, annotations), series.volume)
 
 
-def _ball(row: Row, volume: Volume) -> np.ndarray:
-    """A ball at the row's position on the grid of the series, bool (z, y, x)."""
+def _ball(row: Row, volume: Volume) -> Lesion:
+    """A ball at the row's position, on the voxels of the series."""
     assert row.position is not None
     *centre, diameter = row.position
     place = volume.to_index(np.array(centre))
-    axes = [(np.arange(n) - p) * s for n, p, s in zip(volume.shape, place, volume.spacing, strict=True)]
-    distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
     nearest = np.rint(place).astype(int)
     if np.any(nearest < 0) or np.any(nearest >= volume.shape):
         raise CohortError(f"The manifest's line {row.number}: the position lies outside the series {row.series}.")
-    mask = distance <= diameter / 2
-    mask[tuple(nearest)] = True  # however small the lesion is
-    return mask
+    box = _around(place, diameter / 2, volume)
+    axes = [(np.arange(side.start, side.stop) - p) * s for side, p, s in zip(box, place, volume.spacing, strict=True)]
+    distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
+    voxels = distance <= diameter / 2
+    voxels[tuple(nearest - [side.start for side in box])] = True  # however small the lesion is
+    return measure_lesion(box, voxels, volume)
+
+
+def _around(place: np.ndarray, radius_mm: float, volume: Volume) -> Box:
+    """The box of a scan that holds all voxels within a radius of a place, an index (z, y, x) in the scan."""
+    reach = np.divide(radius_mm, volume.spacing) + 1
+    z, y, x = (
+        slice(max(0, math.floor(low)), min(size, math.ceil(high) + 1))
+        for low, high, size in zip(place - reach, place + reach, volume.shape, strict=True)
+    )
+    return z, y, x
 
 
 def _mask_of(row: Row, path: Path, series: Series, settings: AnnotationSettings) -> np.ndarray:

@@ -5,9 +5,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from lung_ssp.cohort.settings import CohortSettings
-from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
-from lung_ssp.ct.settings import ParenchymaSettings, SectionSettings
+from lung_ssp.ct.settings import ParenchymaSettings, SectionSettings, WorkingGridSettings
 from lung_ssp.settings import Settings
 
 
@@ -19,7 +18,7 @@ class PreparationSettings(Settings):
     cohort: CohortSettings = Field(CohortSettings(), description="which cohort, and where it goes")
     section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")
     parenchyma: ParenchymaSettings = Field(ParenchymaSettings(), description="the lung mask of a scan's slices")
-    slices: SliceSettings = Field(SliceSettings(), description="the grid that the segmentation network works on")
+    slices: WorkingGridSettings = Field(WorkingGridSettings(), description="the segmentation network's grid")
     patches: SlideSettings = Field(SlideSettings(), description="patches of pathology slides, where there are any")
 
     @model_validator(mode="after")

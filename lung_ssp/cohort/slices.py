@@ -1,90 +1,25 @@
-"""Slices for the segmentation network: the lungs of a scan on one working grid, alike for training and prediction."""
+"""The slices that the segmentation network learns from: one file for each scan of the cohort."""
 
 import json
-import math
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from scipy import ndimage
 from tqdm import tqdm
 
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.scans import read_scans
-from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.cohort.store import load_arrays
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
-from lung_ssp.ct.settings import ParenchymaSettings
+from lung_ssp.ct.settings import ParenchymaSettings, WorkingGridSettings
 from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.working_grid import LungSlices, cut_slices
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
 
 
-@dataclass(frozen=True, eq=False)
-class LungSlices:
-    """The part of a scan that holds the lungs, on the working grid.
-
-    scan: the slices, HU not clipped; its origin tells where they lie.
-    lungs: bool (z, y, x), the lung mask.
-    lesions: uint8 (z, y, x), 0 background, 1..n the lesions; all 0 where none are known.
-    """
-
-    scan: Volume
-    lungs: np.ndarray
-    lesions: np.ndarray
-
-
-def cut_slices(
-    volume: Volume, lungs: np.ndarray, settings: SliceSettings, lesions: np.ndarray | None = None
-) -> LungSlices:
-    """Cut the lungs out of a scan and bring them to the working grid.
-
-    HU are interpolated, or averaged where the working grid is coarser; masks take their nearest voxel.
-
-    Args:
-        volume: the scan.
-        lungs: bool (z, y, x), the lung mask on the scan's own grid; not empty.
-        settings: working grid and margin.
-        lesions: uint8 (z, y, x) labels on the scan's own grid, where they are known.
-    """
-    scan = volume.crop(lung_box(lungs, volume.spacing, settings.margin_mm)).with_spacing(
-        _as_triple(settings.spacing_mm)
-    )
-    first = volume.to_index(np.array(scan.origin))
-    nearest = [
-        np.clip(np.rint(start + step / spacing * np.arange(count)).astype(int), 0, limit - 1)
-        for start, step, spacing, count, limit in zip(
-            first, scan.spacing, volume.spacing, scan.shape, volume.shape, strict=True
-        )
-    ]
-    picked = np.ix_(*nearest)
-    return LungSlices(
-        scan=scan,
-        lungs=lungs[picked],
-        lesions=np.zeros(scan.shape, np.uint8) if lesions is None else lesions[picked],
-    )
-
-
-def lung_box(lungs: np.ndarray, spacing: tuple[float, float, float], margin_mm: float) -> tuple[slice, slice, slice]:
-    """The smallest box around a mask, widened by a margin in mm as far as the scan goes.
-
-    Raises:
-        ValueError: the mask is empty.
-    """
-    box = next(iter(ndimage.find_objects(lungs.astype(np.uint8))), None)
-    if box is None:
-        raise ValueError("The lung mask is empty: there are no slices to cut.")
-    margins = [math.ceil(margin_mm / step) for step in spacing]
-    z, y, x = (
-        slice(max(0, side.start - margin), min(size, side.stop + margin))
-        for side, margin, size in zip(box, margins, lungs.shape, strict=True)
-    )
-    return z, y, x
-
-
-def prepare_slices(root: Path, settings: SliceSettings, parenchyma: ParenchymaSettings) -> None:
+def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: ParenchymaSettings) -> None:
     """Write <root>/slices/<name>.npz for every scan whose lesions are known; what is finished is skipped.
 
     Each file holds `hu` int16, `lungs` bool and `lesions` uint8 (z, y, x), `spacing` (z, y, x) in mm, and `settings`,
@@ -108,7 +43,7 @@ def prepare_slices(root: Path, settings: SliceSettings, parenchyma: ParenchymaSe
         write_slices(path, cut_slices(volume, lungs, settings, lesions), made_with)
 
 
-def read_slices(root: Path, split: str) -> tuple[SliceSettings, list[LungSlices]]:
+def read_slices(root: Path, split: str) -> tuple[WorkingGridSettings, list[LungSlices]]:
     """The slices of a split's scans, in the order of scans.csv, and the settings that made them.
 
     Raises:
@@ -123,10 +58,7 @@ def read_slices(root: Path, split: str) -> tuple[SliceSettings, list[LungSlices]
         raise CohortError(
             f"{Path(root) / 'slices'} mixes slices made with different settings: remove it and prepare them again."
         )
-    return SliceSettings.model_validate(json.loads(made_with)["slices"]), [
-        LungSlices(Volume(arrays["hu"], _as_triple(arrays["spacing"])), arrays["lungs"], arrays["lesions"])
-        for arrays in files
-    ]
+    return WorkingGridSettings.model_validate(json.loads(made_with)["slices"]), [_as_slices(own) for own in files]
 
 
 def write_slices(path: Path, slices: LungSlices, made_with: str) -> None:
@@ -149,12 +81,12 @@ def slices_path(root: Path, name: str) -> Path:
     return Path(root) / "slices" / f"{name}.npz"
 
 
-def _as_triple(values: Iterable[float]) -> tuple[float, float, float]:
-    z, y, x = (float(value) for value in values)
-    return z, y, x
+def _as_slices(arrays: dict[str, Any]) -> LungSlices:
+    z, y, x = (float(step) for step in arrays["spacing"])
+    return LungSlices(Volume(arrays["hu"], (z, y, x)), arrays["lungs"], arrays["lesions"])
 
 
-def _describe(root: Path, settings: SliceSettings, parenchyma: ParenchymaSettings) -> str:
+def _describe(root: Path, settings: WorkingGridSettings, parenchyma: ParenchymaSettings) -> str:
     """All that slices depend on, as one JSON text."""
     parts = {
         "cohort": read_cohort(root).fingerprint,

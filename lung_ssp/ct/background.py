@@ -5,7 +5,7 @@ import numpy as np
 from cc3d import connected_components, statistics
 from scipy import ndimage
 
-from lung_ssp.ct.morphology import remove_thin
+from lung_ssp.ct.morphology import opening
 from lung_ssp.ct.volume import AIR_HU
 
 GAS_HU = -950  # lung holds blood and tissue: its median is -706 to -883 HU, that of bowel gas near -1000
@@ -66,7 +66,7 @@ def body_box(dark: np.ndarray, spacing: tuple[float, float, float]) -> tuple[sli
     """The rows and columns that the body spans: the largest part that is not dark, freed of thin things."""
     strides = [max(1, round(BODY_GRID_MM / step)) for step in spacing]
     solid = ~dark[:: strides[0], :: strides[1], :: strides[2]]
-    labels, count = ndimage.label(remove_thin(solid, round(THIN_MM / (strides[1] * spacing[1]))))
+    labels, count = ndimage.label(opening(solid, round(THIN_MM / (strides[1] * spacing[1]))))
     if count == 0:
         return slice(0, 0), slice(0, 0)
     _, rows, columns = ndimage.find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]

@@ -22,7 +22,7 @@ def close(mask: np.ndarray, radius: int) -> np.ndarray:
     return _by_disk(mask, cv2.MORPH_CLOSE, radius)
 
 
-def remove_thin(mask: np.ndarray, radius: int) -> np.ndarray:
+def opening(mask: np.ndarray, radius: int) -> np.ndarray:
     """Open each axial slice of a bool (z, y, x) mask by a disk: erode, then dilate; radius in pixels."""
     return _by_disk(mask, cv2.MORPH_OPEN, radius)
 

@@ -1,4 +1,4 @@
-"""Find, verify and read one DICOM series of axial CT slices."""
+"""Find, verify and read one CT series: a DICOM series of axial slices, or one file that holds a volume."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -23,12 +23,15 @@ from lung_ssp.ct.slice_header import (
     parse_header,
     read_dataset,
 )
-from lung_ssp.ct.tilt import Straight, straighten
+from lung_ssp.ct.tilt import TiltCorrection, tilt_correction
 from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.volume_file import is_volume_file, read_volume
 from lung_ssp.errors import SeriesError
 
 MIN_SLICES = 16  # fewer are a localizer or a fragment
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+
+Source = str | Path | Sequence[str | Path]  # a folder, one file, or a list of files
 
 
 @dataclass(frozen=True)
@@ -52,21 +55,21 @@ class Series:
     volume: the scan, z ascending towards the head.
     slices: one for each volume.hu[z]. The volume's axes may be turned against the stored rows and columns: what is
         given in stored pixels comes to the volume through patient coordinates (SliceHeader of the slice's file).
-    mended: what was not as it should be and was accepted, in sentences without file names and UIDs.
+    corrections: what was corrected in the series, in sentences without file names and UIDs.
     """
 
     volume: Volume
     slices: tuple[SliceReference, ...]
-    mended: tuple[str, ...]
+    corrections: tuple[str, ...]
 
 
-def read_series(source: Path | Sequence[Path], series_uid: str | None = None) -> Volume:
-    """The volume of a series that is one regular stack (see `open_series`, which accepts nothing else by default)."""
+def read_series(source: Source, series_uid: str | None = None) -> Volume:
+    """The volume of a series, which must be one regular stack (`open_series` can correct some others)."""
     return open_series(source, series_uid).volume
 
 
 def open_series(
-    source: Path | Sequence[Path],
+    source: Source,
     series_uid: str | None = None,
     accept: Collection[str] = (),
     gaps: GapSettings | None = None,
@@ -80,15 +83,16 @@ def open_series(
     are left out.
 
     Args:
-        source: a folder, searched with its subfolders (other files may lie there), or the slices' files themselves.
-        series_uid: which series, needed where the source holds several.
-        accept: what is mended instead of refused. "tilt": the slices of a tilted gantry are moved within their planes
-            onto a straight grid, wide enough for all. "gaps": missing slices are interpolated. "duplicates": of
+        source: a folder, searched with its subfolders (other files may lie there); the slices' files themselves; or
+            one file that holds a volume of HU (.nii, .nii.gz, .mha, .nrrd).
+        series_uid: which series, needed where the source holds several; a volume file holds no UID.
+        accept: what is corrected instead of refused. "tilt": the slices of a tilted gantry are moved within their
+            planes onto a straight grid, wide enough for all. "gaps": missing slices are interpolated. "duplicates": of
             identical slices at one position one is kept.
         gaps: limits of the gaps that are accepted.
 
     Returns:
-        The scan: HU int16 (z, y, x), spacing (z, y, x) in mm; its slices' files; and what was mended.
+        The scan: HU int16 (z, y, x), spacing (z, y, x) in mm; its slices' files; and what was corrected.
 
     Raises:
         SeriesError: no such source or series, a choice to be made, a damaged or foreign file, fewer than 16 slices,
@@ -96,26 +100,28 @@ def open_series(
         ConfigError: `accept` names something else.
     """
     check_accept(accept)
+    if isinstance(source, str | Path) and is_volume_file(Path(source)):
+        return _series_of_volume(Path(source), series_uid)
     datasets, localizers = _ct_datasets(source)
-    chosen = _choose_series(datasets, source, series_uid)
+    chosen = _choose_series(datasets, _name(source), series_uid)
     uid = _uid(next(iter(chosen.values())))
     _require_enough(uid, list(chosen))
     headers = [parse_header(path, dataset) for path, dataset in chosen.items()]
     _require_one_kernel(headers)
-    mended = _count(sum(_uid(localizer) == uid for localizer in localizers), "localizer")
+    corrections = _count(sum(_uid(localizer) == uid for localizer in localizers), "localizer")
 
     found = sort_slices(headers)
     headers = drop_duplicates(found, "duplicates" in accept, _hounsfield)
     _require_enough(uid, [header.path for header in headers])
-    mended += _count(len(found) - len(headers), "duplicate slice")
+    corrections += _count(len(found) - len(headers), "duplicate slice")
     planes = number_planes(headers, (gaps or GapSettings()) if "gaps" in accept else None)
     origin, spacing, direction = stack_geometry(headers, planes)
-    straight = straighten(headers, "tilt" in accept)
-    if straight is not None:
-        origin = straight.origin
-        mended.append(f"gantry tilt of {straight.degrees:.1f} degrees straightened")
-    hu = _read_stack(headers, planes, straight)
-    mended += fill_gaps(hu, planes)
+    tilt = tilt_correction(headers, "tilt" in accept)
+    if tilt is not None:
+        origin = tilt.origin
+        corrections.append(f"gantry tilt of {tilt.degrees:.1f} degrees straightened")
+    hu = _read_stack(headers, planes, tilt)
+    corrections += fill_gaps(hu, planes)
 
     volume = _to_lps(Volume(hu, spacing, origin, direction, headers[0].series_uid))
     references = [SliceReference()] * len(hu)
@@ -123,18 +129,28 @@ def open_series(
         references[plane] = SliceReference(header.path, header.sop_uid, header.instance_number)
     if axes_of(headers[0])[2, 2] < 0:  # sorted along their normal, which points to the feet
         references.reverse()
-    return Series(volume, tuple(references), tuple(mended))
+    return Series(volume, tuple(references), tuple(corrections))
 
 
-def _ct_datasets(source: Path | Sequence[Path]) -> tuple[dict[Path, pydicom.Dataset], list[pydicom.Dataset]]:
+def _series_of_volume(path: Path, series_uid: str | None) -> Series:
+    if series_uid is not None:
+        raise SeriesError(
+            f"{path} is one volume without a series UID: leave the UID {series_uid} out, or give a DICOM series.",
+            reason="not found",
+        )
+    volume = read_volume(path)
+    return Series(volume, (SliceReference(),) * len(volume.hu), ())
+
+
+def _ct_datasets(source: Source) -> tuple[dict[Path, pydicom.Dataset], list[pydicom.Dataset]]:
     """The tags of every CT slice in the source, by file, and those of the localizers.
 
-    In a folder, what is plainly something else is left out.
+    In a folder other files are left out; a file that was named must be a CT slice.
     """
-    named = not isinstance(source, Path)
+    files, named = _files_of(source)
     found: dict[Path, pydicom.Dataset] = {}
     localizers: list[pydicom.Dataset] = []
-    for path in _files_in(source) if isinstance(source, Path) else source:
+    for path in files:
         dataset = read_dataset(path)
         if dataset is None:
             if named or path.suffix.lower() in DICOM_SUFFIXES:
@@ -163,16 +179,20 @@ def _ct_datasets(source: Path | Sequence[Path]) -> tuple[dict[Path, pydicom.Data
     return found, localizers
 
 
-def _files_in(folder: Path) -> list[Path]:
+def _files_of(source: Source) -> tuple[list[Path], bool]:
+    """The files that may be slices, and whether they were named one by one."""
+    if not isinstance(source, str | Path):
+        return [Path(path) for path in source], True
+    folder = Path(source)
     if folder.is_file():
-        return [folder]
+        return [folder], True
     if not folder.is_dir():
         raise SeriesError(f"{folder} does not exist: give the folder of a DICOM series.", reason="not found")
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")), False
 
 
 def _choose_series(
-    datasets: dict[Path, pydicom.Dataset], source: Path | Sequence[Path], series_uid: str | None
+    datasets: dict[Path, pydicom.Dataset], name: str, series_uid: str | None
 ) -> dict[Path, pydicom.Dataset]:
     by_series: dict[str, dict[Path, pydicom.Dataset]] = {}
     for path, dataset in datasets.items():
@@ -180,12 +200,12 @@ def _choose_series(
     inventory = ", ".join(f"{uid} ({len(slices)} slices)" for uid, slices in sorted(by_series.items()))
     if series_uid is None and len(by_series) > 1:
         raise SeriesError(
-            f"{_name(source)} holds {len(by_series)} series, choose one by its UID: {inventory}.",
+            f"{name} holds {len(by_series)} series, choose one by its UID: {inventory}.",
             reason="several series",
         )
     if series_uid is not None and series_uid not in by_series:
         raise SeriesError(
-            f"{_name(source)} holds no series {series_uid}, choose one of those there: {inventory}.",
+            f"{name} holds no series {series_uid}, choose one of those there: {inventory}.",
             reason="not found",
         )
     return by_series[series_uid if series_uid is not None else next(iter(by_series))]
@@ -195,7 +215,7 @@ def _require_enough(series_uid: str, files: list[Path]) -> None:
     if len(files) < MIN_SLICES:
         raise SeriesError(
             f"Series {series_uid} has {len(files)} slices (first: {files[0]}), at least {MIN_SLICES} are needed: "
-            "choose a complete axial series, not a localizer.",
+            "give the folder of a complete axial series, not a localizer or a single slice.",
             reason="too few slices",
         )
 
@@ -217,18 +237,18 @@ def _count(number: int, what: str) -> list[str]:
     return [f"{number} {what}{'s' * (number > 1)} left out"] if number else []
 
 
-def _read_stack(headers: list[SliceHeader], planes: np.ndarray, straight: Straight | None) -> np.ndarray:
+def _read_stack(headers: list[SliceHeader], planes: np.ndarray, tilt: TiltCorrection | None) -> np.ndarray:
     """The slices' HU, each in its plane, on the straight grid if there is one; missing planes are not yet filled.
 
     Raises:
         SeriesError: a slice that cannot be decoded, or HU that no chest has.
     """
-    rows, columns = headers[0].shape if straight is None else straight.shape
+    rows, columns = headers[0].shape if tilt is None else tilt.shape
     hu = np.empty((planes[-1] + 1, rows, columns), np.int16)
     shares = []
     for index, (header, plane) in enumerate(zip(headers, planes, strict=True)):
         pixels, share = to_hounsfield(read_pixels(header), header)
-        hu[plane] = pixels if straight is None else straight.place(pixels, index)
+        hu[plane] = pixels if tilt is None else tilt.place(pixels, index)
         shares.append(share)
     check_chest(headers, shares)
     return hu
@@ -249,5 +269,5 @@ def _uid(dataset: pydicom.Dataset) -> str:
     return str(dataset.get("SeriesInstanceUID", "without SeriesInstanceUID"))
 
 
-def _name(source: Path | Sequence[Path]) -> str:
-    return str(source) if isinstance(source, Path) else f"The list of {len(source)} files"
+def _name(source: Source) -> str:
+    return str(source) if isinstance(source, str | Path) else f"The list of {len(source)} files"

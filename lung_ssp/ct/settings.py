@@ -1,12 +1,12 @@
 """Settings of the steps that work on one scan."""
 
 from collections.abc import Collection
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from lung_ssp.errors import ConfigError
-from lung_ssp.settings import Interval, Settings
+from lung_ssp.settings import Interval, Positive, Settings, Three
 
 Acceptable = Literal["tilt", "gaps", "duplicates"]
 
@@ -67,6 +67,19 @@ class ParenchymaSettings(Settings):
         20.0, ge=0, description="holes of a slice are filled up to this area, in square centimetres"
     )
     volume_ml: Interval = Field([700.0, 7500.0], description="least and greatest believable volume in millilitres")
+
+
+class WorkingGridSettings(Settings):
+    """The grid that the segmentation network works on.
+
+    The scan is resampled along z as well, so that a neighbouring slice is always the same number of millimetres away.
+    """
+
+    spacing_mm: Annotated[list[Positive], Three] = Field(
+        [2.5, 1.4, 1.4], description="distance of the voxels along z, y, x in mm"
+    )
+    margin_mm: float = Field(10.0, ge=0, description="what is kept around the box of the lungs in mm")
+    window_hu: Interval = Field([-1000.0, 400.0], description="HU that become 0 and 1; beyond them it is clipped")
 
 
 class NoduleSettings(Settings):

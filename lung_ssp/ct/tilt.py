@@ -15,7 +15,7 @@ SHIFT_DECIMALS = 3  # of a pixel: what is smaller comes from rounded positions
 
 
 @dataclass(frozen=True, eq=False)
-class Straight:
+class TiltCorrection:
     """A straight grid for slices that lie beside one another: the slices' planes stay, each moves within its own.
 
     Its z axis is the normal of the slices, its first pixel lies so that every slice finds room in it: whatever the
@@ -41,7 +41,7 @@ class Straight:
         return np.rint(moved).astype(np.int16)
 
 
-def straighten(headers: list[SliceHeader], accepted: bool) -> Straight | None:
+def tilt_correction(headers: list[SliceHeader], accepted: bool) -> TiltCorrection | None:
     """The straight grid of sorted slices, or None where they lie straight above one another.
 
     Raises:
@@ -77,4 +77,4 @@ def straighten(headers: list[SliceHeader], accepted: bool) -> Straight | None:
     lowest, highest = np.floor(shifts.min(axis=0)), np.ceil(shifts.max(axis=0))
     rows, columns = (np.array(first.shape) + highest - lowest).astype(int)
     x, y, z = positions[0] + lowest[0] * between_rows * axes[:, 1] + lowest[1] * between_columns * axes[:, 0]
-    return Straight((x, y, z), (int(rows), int(columns)), shifts - lowest, degrees)
+    return TiltCorrection((x, y, z), (int(rows), int(columns)), shifts - lowest, degrees)

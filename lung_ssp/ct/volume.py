@@ -8,6 +8,7 @@ import SimpleITK as sitk
 from lung_ssp.ct.resampling import mean_weights, resample_axis
 
 AIR_HU = -1000
+Box = tuple[slice, slice, slice]  # of voxels, along (z, y, x)
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -72,8 +73,8 @@ class Volume:
             origin=_as_point(self.to_world(first)),
         )
 
-    def crop(self, box: tuple[slice, slice, slice]) -> "Volume":
-        """The part inside `box`, slices along (z, y, x) with non-negative starts; its voxels keep their place."""
+    def crop(self, box: Box) -> "Volume":
+        """The part inside `box`, whose starts are not negative; its voxels keep their place in the patient."""
         start = [part.start or 0 for part in box]
         return replace(self, hu=self.hu[box], origin=_as_point(self.to_world(np.array(start))))
 
@@ -100,6 +101,25 @@ class Volume:
 
     def _axes(self) -> np.ndarray:
         return np.reshape(self.direction, (3, 3))
+
+
+def bounding_box(mask: np.ndarray) -> Box:
+    """The smallest box around a bool (z, y, x) mask.
+
+    Raises:
+        ValueError: the mask is empty.
+    """
+    box: list[slice] = []
+    for axis in range(3):
+        # only within what the axes before have left
+        part = mask[tuple(box)]
+        others = tuple(other for other in range(3) if other != axis)
+        occupied = np.flatnonzero(part.any(axis=others))
+        if not occupied.size:
+            raise ValueError("The mask is empty: no box lies around it.")
+        box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
+    z, y, x = box
+    return z, y, x
 
 
 def _as_point(values: np.ndarray | tuple[float, ...]) -> tuple[float, float, float]:

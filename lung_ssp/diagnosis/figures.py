@@ -27,9 +27,10 @@ def save_overview(finding: Finding, volume: Volume, lungs: np.ndarray, notice: s
     figure.text(0.5, 0.975, notice, ha="center", va="top", fontsize=9.5, color="#b00020", wrap=True)
     figure.text(0.01, 0.895, describe(finding), fontsize=11, va="center")
 
-    mask = finding.nodule.mask(volume.shape)
-    _, y, x = (round(float(value)) for value in volume.to_index(np.array(finding.nodule.centre_mm)))
-    z = finding.nodule.slice_index
+    lesion = finding.candidate.lesion
+    mask = lesion.mask(volume.shape)
+    _, y, x = (round(float(value)) for value in volume.to_index(np.array(lesion.centre_mm)))
+    z = lesion.slice_index
     _, step_y, step_x = volume.spacing
     whole = figure.add_subplot(grid[:, :2])
     show(whole, volume.hu[z], step_y, step_x, f"axial slice {z + 1} of {volume.shape[0]}")
@@ -53,12 +54,12 @@ def save_overview(finding: Finding, volume: Volume, lungs: np.ndarray, notice: s
 
 def describe(finding: Finding) -> str:
     """Position and measures in one line."""
-    nodule = finding.nodule
-    x, y, z = nodule.centre_mm
+    candidate, lesion = finding.candidate, finding.candidate.lesion
+    x, y, z = lesion.centre_mm
     return (
-        f"finding {finding.number}: diameter {nodule.diameter_mm:.1f} mm, longest axial "
-        f"{nodule.longest_axial_diameter_mm:.1f} mm, volume {nodule.volume_mm3 / 1000:.2f} ml, "
-        f"mean {nodule.mean_hu:.0f} HU, score {nodule.score:.2f}, at LPS ({x:.1f}, {y:.1f}, {z:.1f}) mm"
+        f"finding {finding.number}: diameter {lesion.diameter_mm:.1f} mm, longest axial "
+        f"{lesion.longest_axial_diameter_mm:.1f} mm, volume {lesion.volume_mm3 / 1000:.2f} ml, "
+        f"mean {candidate.mean_hu:.0f} HU, score {candidate.score:.2f}, at LPS ({x:.1f}, {y:.1f}, {z:.1f}) mm"
     )
 
 

@@ -1,4 +1,4 @@
-"""One finding: where a nodule is, how large, and how probable each class is."""
+"""One finding: where a lesion is, how large, and how probable each class is."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from lung_ssp.cohort.classes import TASK_NAMES, class_name
-from lung_ssp.ct.nodules import Nodule
+from lung_ssp.ct.lesion import Candidate
 
 NO_SLIDE = "no slide"  # in place of a diagnosis that needs a pathology slide
 
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """A candidate nodule with the classifier's opinion.
+    """A candidate with the classifier's opinion.
 
     number: 1 for the most suspicious.
     section: float32 (size, size), what the classifier saw.
@@ -23,7 +23,7 @@ class Finding:
     """
 
     number: int
-    nodule: Nodule
+    candidate: Candidate
     section: np.ndarray
     probabilities: dict[str, np.ndarray]
     names: dict[str, tuple[str, ...]]
@@ -35,16 +35,16 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers with their units in the names; positions in patient coordinates (LPS)."""
-        nodule = self.nodule
+        lesion = self.candidate.lesion
         return {
             "number": self.number,
-            "centre_lps_mm": [round(value, 2) for value in nodule.centre_mm],
-            "slice_index": nodule.slice_index,
-            "diameter_mm": round(nodule.diameter_mm, 2),
-            "longest_axial_diameter_mm": round(nodule.longest_axial_diameter_mm, 2),
-            "volume_mm3": round(nodule.volume_mm3, 1),
-            "mean_hu": round(nodule.mean_hu, 1),
-            "score": round(nodule.score, 4),
+            "centre_lps_mm": [round(value, 2) for value in lesion.centre_mm],
+            "slice_index": lesion.slice_index,
+            "diameter_mm": round(lesion.diameter_mm, 2),
+            "longest_axial_diameter_mm": round(lesion.longest_axial_diameter_mm, 2),
+            "volume_mm3": round(lesion.volume_mm3, 1),
+            "mean_hu": round(self.candidate.mean_hu, 1),
+            "score": round(self.candidate.score, 4),
             **{f"{task}_diagnosis": self._diagnosis(task) for task in TASK_NAMES},
             "figure": self.figure_name,
         }

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from lung_ssp.classification.build import TrainedClassifier, load_classifier
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.ct.figures import save_lung_figure
-from lung_ssp.ct.nodules import Nodule
+from lung_ssp.ct.lesion import Candidate
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import open_series
 from lung_ssp.ct.settings import SectionSettings, check_accept
@@ -47,7 +47,7 @@ def diagnose_series(
     Args:
         series: folder with the series' DICOM files.
         series_uid: which series, where the folder holds several.
-        accept: what is mended instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
+        accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
         engine: what runs the networks; None: on a CPU ONNX Runtime where a run has been exported, else Paddle.
         device: "cpu" or "gpu", where Paddle computes.
 
@@ -80,9 +80,9 @@ def diagnose_series(
     with timed("lungs", seconds):
         lungs = segment_lungs(volume, segmenter.settings.parenchyma)
     with timed("segmentation", seconds):
-        nodules = segmenter.find(volume, lungs.mask)
+        candidates = segmenter.segment(volume, lungs.mask).candidates
     with timed("classification", seconds):
-        findings = classify(nodules, volume, classifier, section_settings, names)
+        findings = classify(candidates, volume, classifier, section_settings, names)
     out.mkdir(parents=True, exist_ok=True)
     with timed("figures", seconds):
         save_lung_figure(out / "lungs.png", volume, lungs, notice)
@@ -96,35 +96,35 @@ def diagnose_series(
             "weights": weights,
             "engines": engines,
             "series": describe_series(volume),
-            "mended": list(read.mended),
+            "corrections": list(read.corrections),
             "lungs": {"volume_ml": round(lungs.volume_ml, 1), "threshold_hu": round(lungs.threshold_hu, 1)},
             "findings": [finding.as_json() for finding in findings],
             "seconds": {step: round(value, 2) for step, value in seconds.items()},
         },
     )
-    return text_table(findings, notice, seconds, engines, out, read.mended)
+    return text_table(findings, notice, seconds, engines, out, read.corrections)
 
 
 def classify(
-    nodules: list[Nodule],
+    candidates: list[Candidate],
     volume: Volume,
     classifier: TrainedClassifier,
     settings: SectionSettings,
     names: dict[str, tuple[str, ...]],
 ) -> list[Finding]:
-    """The findings in the order of the nodules, each with the probabilities of both tasks.
+    """The findings in the order of the candidates, each with the probabilities of both tasks.
 
     Of a classifier with two inputs, with those of the image diagnosis alone: a CT comes without a slide.
     """
-    if not nodules:
+    if not candidates:
         return []
-    sections = np.stack([nodule.section(volume, settings) for nodule in nodules])
+    sections = np.stack([candidate.lesion.section(volume, settings) for candidate in candidates])
     logits = classifier.logits(sections[:, None])
     seen = ("image",) if classifier.settings.model.two_inputs else TASK_NAMES
     probabilities = {task: softmax(logits[task], axis=1) for task in seen}
     return [
-        Finding(i + 1, nodule, sections[i], {task: probabilities[task][i] for task in seen}, names)
-        for i, nodule in enumerate(nodules)
+        Finding(i + 1, candidate, sections[i], {task: probabilities[task][i] for task in seen}, names)
+        for i, candidate in enumerate(candidates)
     ]
 
 
@@ -163,18 +163,18 @@ def text_table(
     seconds: dict[str, float],
     engines: dict[str, Engine],
     out: Path,
-    mended: Sequence[str],
+    corrections: Sequence[str],
 ) -> str:
     """The findings to read on a console."""
-    lines = [notice, "", *(f"The series was mended: {what}." for what in mended), f"{len(findings)} findings in {out}:"]
+    lines = [notice, "", *(f"Corrected: {what}." for what in corrections), f"{len(findings)} findings in {out}:"]
     if findings:
         lines.append(f"{'':>4s}{'score':>7s}{'mm':>7s}{'HU':>7s}{'slice':>7s}  image diagnosis / pathology diagnosis")
     for finding in findings:
         opinions = " / ".join(finding.opinion(task) for task in TASK_NAMES)
-        nodule = finding.nodule
+        candidate = finding.candidate
         lines.append(
-            f"{finding.number:4d}{nodule.score:7.2f}{nodule.diameter_mm:7.1f}{nodule.mean_hu:7.0f}"
-            f"{nodule.slice_index + 1:7d}  {opinions}"
+            f"{finding.number:4d}{candidate.score:7.2f}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
+            f"{candidate.lesion.slice_index + 1:7d}  {opinions}"
         )
     steps = ", ".join(f"{step} {value:.1f} s" for step, value in seconds.items())
     run_by = ", ".join(f"{task} by {ENGINE_NAMES[engine]}" for task, engine in engines.items())

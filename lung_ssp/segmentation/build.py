@@ -10,8 +10,8 @@ from paddleseg.cvlibs import Config as PaddleSegConfig
 from paddleseg.cvlibs import SegBuilder
 from paddleseg.utils import logger
 
-from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.config import Config
+from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.errors import CohortError, LungSspError
 from lung_ssp.segmentation import dataset, losses, networks  # noqa: F401  (imported to be known to PaddleSeg)
 from lung_ssp.segmentation.settings import SegmentationSettings
@@ -58,7 +58,7 @@ def build_network(config: Config[SegmentationSettings]) -> paddle.nn.Layer:
         return SegBuilder(_ResolvedConfig(config.tree)).model
 
 
-def _check_slices(found: SliceSettings, settings: SegmentationSettings) -> None:
+def _check_slices(found: WorkingGridSettings, settings: SegmentationSettings) -> None:
     if found != settings.slices:
         raise CohortError(
             f"The slices in {settings.train_dataset.dataset_root} were made with ({found}), the run asks for "

@@ -7,11 +7,11 @@ import numpy as np
 import paddle
 from paddleseg.cvlibs import manager
 
-from lung_ssp.cohort.slices import LungSlices, read_slices
+from lung_ssp.cohort.slices import read_slices
 from lung_ssp.ct.window import window
+from lung_ssp.ct.working_grid import LungSlices, with_neighbours
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.augmentation import random_intensities, random_patch
-from lung_ssp.segmentation.neighbours import with_neighbours
 from lung_ssp.segmentation.settings import CHANNELS, IGNORED, AugmentationSettings
 
 SPLIT_OF_MODE = {"train": "train", "val": "validation"}

@@ -9,13 +9,12 @@ from tqdm import tqdm
 
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.scans import Scan, read_scans
-from lung_ssp.ct.nodules import find_nodules
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.figures import save_scan_figure
 from lung_ssp.segmentation.metrics import detect, dice, dice_by_lesion
-from lung_ssp.segmentation.predict import PaddlePredictor, predict_probability
+from lung_ssp.segmentation.predict import PaddlePredictor, segment_nodules
 from lung_ssp.segmentation.settings import SegmentationSettings
 
 
@@ -66,9 +65,9 @@ def evaluate_scan(
     """The measures of one scan; `figure` is written with `statement` below it."""
     volume, lesions = read_series(scan.series), scan.lesions()
     lungs = segment_lungs(volume, settings.parenchyma).mask
-    probability = predict_probability(PaddlePredictor(network), volume, lungs, settings)
-    found = probability >= settings.nodules.threshold
-    detection = detect(find_nodules(probability, volume, lungs, settings.nodules), lesions, volume)
+    segmentation = segment_nodules(PaddlePredictor(network), volume, lungs, settings)
+    found = segmentation.probability_in(volume.shape) >= settings.nodules.threshold
+    detection = detect(segmentation.candidates, lesions, volume)
     save_scan_figure(figure, volume, lesions, found, settings.slices.window_hu, f"{scan.patient}: {statement}")
     return {
         "patient": scan.patient,

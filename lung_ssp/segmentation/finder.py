@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lung_ssp.config import load_config
-from lung_ssp.ct.nodules import Nodule
+from lung_ssp.ct.lesion import Candidate
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CheckpointError
 from lung_ssp.segmentation.settings import SegmentationSettings
@@ -26,13 +26,13 @@ class RunFinder:
     run: Path
     fingerprint: str
 
-    def __call__(self, volume: Volume, lungs: np.ndarray) -> list[Nodule]:
+    def __call__(self, volume: Volume, lungs: np.ndarray) -> list[Candidate]:
         """The candidates of a scan, the most suspicious first; `lungs` is its mask, bool (z, y, x).
 
         Raises:
             CheckpointError: the run has changed since.
         """
-        return _loaded(self).find(volume, lungs)
+        return _loaded(self).segment(volume, lungs).candidates
 
 
 def finder_of(run: Path) -> RunFinder:

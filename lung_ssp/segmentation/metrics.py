@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from lung_ssp.ct.nodules import Nodule
+from lung_ssp.ct.lesion import Candidate, Lesion
 from lung_ssp.ct.volume import Volume
 
 BACKGROUND = 0
@@ -57,25 +57,25 @@ def dice_by_lesion(prediction: np.ndarray, lesions: np.ndarray) -> dict[int, flo
     return scores
 
 
-def detect(candidates: Sequence[Nodule], lesions: np.ndarray, volume: Volume) -> Detection:
+def detect(candidates: Sequence[Candidate], lesions: np.ndarray, volume: Volume) -> Detection:
     """Which lesions the candidates hit: a candidate's centre lies in the lesion, or their Dice is at least 0.3.
 
     Args:
-        candidates: nodules found in the scan.
+        candidates: found in the scan.
         lesions: (z, y, x) labels on the scan's grid.
         volume: the scan.
     """
     sizes = np.bincount(lesions.ravel())
-    hits = [_lesions_hit(candidate, lesions, sizes, volume) for candidate in candidates]
+    hits = [_lesions_hit(candidate.lesion, lesions, sizes, volume) for candidate in candidates]
     found = set().union(*hits)
     labels = {int(label) for label in np.flatnonzero(sizes) if label}
     return Detection(tuple(sorted(found)), tuple(sorted(labels - found)), sum(not hit for hit in hits))
 
 
-def _lesions_hit(candidate: Nodule, lesions: np.ndarray, sizes: np.ndarray, volume: Volume) -> set[int]:
+def _lesions_hit(found: Lesion, lesions: np.ndarray, sizes: np.ndarray, volume: Volume) -> set[int]:
     """The labels of the lesions that one candidate hits; `sizes` counts each label's voxels."""
-    z, y, x = np.rint(volume.to_index(np.array(candidate.centre_mm))).astype(int)
-    under_it = np.bincount(lesions[candidate.box][candidate.voxels], minlength=len(sizes))
-    dices = 2 * under_it / np.maximum(1, np.count_nonzero(candidate.voxels) + sizes)
+    z, y, x = np.rint(volume.to_index(np.array(found.centre_mm))).astype(int)
+    under_it = np.bincount(lesions[found.box][found.voxels], minlength=len(sizes))
+    dices = 2 * under_it / np.maximum(1, np.count_nonzero(found.voxels) + sizes)
     hit = {int(label) for label in np.flatnonzero(dices >= DICE_OF_A_HIT)} | {int(lesions[z, y, x])}
     return hit - {BACKGROUND}

@@ -1,6 +1,6 @@
-"""A whole scan through the network: the probability of a nodule at each voxel."""
+"""A scan through the network: the probability of a nodule at each voxel, and the candidates."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -9,12 +9,12 @@ import paddle.nn.functional as F
 from scipy.special import softmax
 from tqdm import tqdm
 
-from lung_ssp.cohort.slices import cut_slices
-from lung_ssp.ct.resampling import mean_weights, resample_axis
-from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.candidates import find_candidates
+from lung_ssp.ct.lesion import Candidate
+from lung_ssp.ct.volume import Box, Volume
 from lung_ssp.ct.window import window
+from lung_ssp.ct.working_grid import from_working_grid, lung_box, to_working_grid, with_neighbours
 from lung_ssp.segmentation.losses import NODULE
-from lung_ssp.segmentation.neighbours import with_neighbours
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
 from lung_ssp.training.onnx import ExportedNetwork
 
@@ -63,27 +63,69 @@ class OnnxPredictor:
         return softmax(logits, axis=1)[:, NODULE, :height, :width]
 
 
+@dataclass(frozen=True, eq=False)
+class NoduleSegmentation:
+    """The nodules of one scan.
+
+    candidates: in the whole scan, the most suspicious first.
+    box: the part of the scan that holds the lungs and was segmented.
+    probability: float32 (z, y, x) of the box's shape, 0..1, the probability of a nodule; outside the lungs it is 0.
+    """
+
+    candidates: list[Candidate]
+    box: Box
+    probability: np.ndarray
+
+    def probability_in(self, shape: tuple[int, int, int]) -> np.ndarray:
+        """The probability at each voxel of the whole scan, float32 of its `shape` (z, y, x)."""
+        whole = np.zeros(shape, np.float32)
+        whole[self.box] = self.probability
+        return whole
+
+
+def segment_nodules(
+    predict: NodulePredictor, volume: Volume, lungs: np.ndarray, settings: SegmentationSettings
+) -> NoduleSegmentation:
+    """Find the nodules of a scan.
+
+    It is cropped to its lungs first: nothing is sought outside, and a whole scan takes several times the memory.
+
+    Args:
+        predict: the network.
+        volume: the scan.
+        lungs: bool (z, y, x), its lung mask, not empty.
+        settings: of the run that trained the network (`slices`, `prediction` and `nodules` are read).
+    """
+    box = lung_box(lungs, volume.spacing, settings.slices.margin_mm)
+    part, inside = volume.crop(box), lungs[box]
+    probability = predict_probability(predict, part, inside, settings)
+    candidates = [
+        replace(candidate, lesion=candidate.lesion.moved(box))
+        for candidate in find_candidates(probability, part, inside, settings.nodules)
+    ]
+    return NoduleSegmentation(candidates, box, probability)
+
+
 def predict_probability(
     predict: NodulePredictor, volume: Volume, lungs: np.ndarray, settings: SegmentationSettings
 ) -> np.ndarray:
-    """The probability of a nodule at each voxel of a scan, 0 outside the lungs.
+    """The probability of a nodule at each voxel of a scan that is cropped to its lungs; outside them it is 0.
 
     The scan is brought to the working grid as for training, and the result back to the scan's own grid.
 
     Args:
         predict: the network.
-        volume: the scan.
-        lungs: bool (z, y, x), the lung mask on the scan's own grid; not empty.
+        volume: the scan, cropped to `lung_box`.
+        lungs: bool (z, y, x), the lung mask of the volume's shape.
         settings: of the run that trained the network (`slices` and `prediction` are read).
 
     Returns:
         float32 (z, y, x), 0..1, on the scan's own grid.
     """
-    grid = cut_slices(volume, lungs, settings.slices).scan
-    probability = probability_of_slices(
-        predict, window(grid.hu, settings.slices.window_hu), settings.prediction.batch_size
-    )
-    probability = _to_grid_of(volume, grid, probability)
+    grid = to_working_grid(volume, settings.slices)
+    slices = window(grid.hu, settings.slices.window_hu)
+    probability = probability_of_slices(predict, slices, settings.prediction.batch_size)
+    probability = from_working_grid(probability, grid, volume)
     probability[~lungs] = 0  # in place: a scan of floats is among the largest things in memory
     return probability
 
@@ -109,12 +151,3 @@ def mirrored(images: np.ndarray) -> np.ndarray:
     """Images (n, channels, y, x) mirrored up to a size that four downsamplings divide, as patches at the border are."""
     rows, columns = (-size % SMALLEST_SIZE for size in images.shape[2:])
     return np.pad(images, ((0, 0), (0, 0), (0, rows), (0, columns)), mode="symmetric")
-
-
-def _to_grid_of(volume: Volume, grid: Volume, values: np.ndarray) -> np.ndarray:
-    """Interpolate values of the working grid linearly at the voxels of the scan; they fade to 0 beyond the grid."""
-    first = grid.to_index(np.array(volume.origin))
-    for axis in range(3):
-        positions = first[axis] + volume.spacing[axis] / grid.spacing[axis] * np.arange(volume.shape[axis])
-        values = resample_axis(values, mean_weights(values.shape[axis], positions, width=0), axis)
-    return values

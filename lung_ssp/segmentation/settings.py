@@ -4,10 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from lung_ssp.cohort.slice_settings import SliceSettings
-from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings
+from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings, WorkingGridSettings
 from lung_ssp.settings import PositiveRange, Settings
-from lung_ssp.training.settings import DatasetSettings, TrainingSettings
+from lung_ssp.training.settings import (
+    DatasetSettings,
+    TrainingSettings,
+)
 
 CHANNELS = {"NoduleSlices": 3, "SingleNoduleSlices": 1}  # channels of an image, by type of data set
 IGNORED = 255  # label of pixels that are neither learned nor measured
@@ -114,7 +116,7 @@ class SegmentationSettings(TrainingSettings):
 
     task: Literal["segmentation"] = Field(description="which task this file trains")
     iters: int = Field(ge=1, description="steps")
-    slices: SliceSettings = Field(SliceSettings(), description="the grid that the network works on")
+    slices: WorkingGridSettings = Field(WorkingGridSettings(), description="the grid that the network works on")
     train_dataset: TrainDatasetSettings = Field(description="patches to learn from")
     val_dataset: ValidationDatasetSettings = Field(description="slices that choose the best checkpoint")
     model: ModelSettings = Field(description="the network")

@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 import paddle
 
-from lung_ssp.cohort.slices import lung_box
 from lung_ssp.config import load_config
-from lung_ssp.ct.nodules import Nodule, find_nodules
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_json, write_text
 from lung_ssp.segmentation.build import build_network
 from lung_ssp.segmentation.evaluate import evaluate_segmentation
-from lung_ssp.segmentation.predict import NodulePredictor, OnnxPredictor, PaddlePredictor, predict_probability
+from lung_ssp.segmentation.predict import (
+    NodulePredictor,
+    NoduleSegmentation,
+    OnnxPredictor,
+    PaddlePredictor,
+    segment_nodules,
+)
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.training.onnx import Engine, load_exported
@@ -37,15 +41,9 @@ class TrainedSegmenter:
     checkpoint: dict[str, Any]
     predict: NodulePredictor
 
-    def find(self, volume: Volume, lungs: np.ndarray) -> list[Nodule]:
-        """The nodule candidates of a scan, the most suspicious first; `lungs` is its mask, bool (z, y, x), not empty.
-
-        Only the box of the lungs is worked on: nothing lies outside, and a whole scan takes several times the memory.
-        """
-        box = lung_box(lungs, volume.spacing, self.settings.slices.margin_mm)
-        part, inside = volume.crop(box), lungs[box]
-        probability = predict_probability(self.predict, part, inside, self.settings)
-        return [nodule.moved(box) for nodule in find_nodules(probability, part, inside, self.settings.nodules)]
+    def segment(self, volume: Volume, lungs: np.ndarray) -> NoduleSegmentation:
+        """The nodules of a scan; `lungs` is its mask, bool (z, y, x), not empty."""
+        return segment_nodules(self.predict, volume, lungs, self.settings)
 
 
 def load_segmenter(run: Path, engine: Engine = "paddle") -> TrainedSegmenter:

@@ -33,7 +33,7 @@ def test_the_same_slice_twice_is_refused_unless_accepted(tmp_path, hu, write_ser
     assert "two slices" in refused(open_series, tmp_path, None, ["tilt", "gaps"], reason="duplicate")
     series = open_series(tmp_path, accept=["duplicates"])
     np.testing.assert_array_equal(series.volume.hu, hu)
-    assert series.mended == ("1 duplicate slice left out",)
+    assert series.corrections == ("1 duplicate slice left out",)
 
 
 @pytest.mark.parametrize(("number", "kept"), [(-5, 0), (1000, 1), (None, 1)])
@@ -50,7 +50,7 @@ def test_every_slice_three_times(tmp_path, hu, write_series, copy_slice):
         copy_slice(path, f"9{path.name}")
     series = open_series(tmp_path, accept=["duplicates"])
     np.testing.assert_array_equal(series.volume.hu, hu)
-    assert series.mended == ("36 duplicate slices left out",)
+    assert series.corrections == ("36 duplicate slices left out",)
 
 
 def test_slices_that_differ_are_never_chosen_from(tmp_path, hu, write_series, refused, copy_slice):

@@ -25,7 +25,10 @@ def test_missing_slices_are_interpolated_and_counted(tmp_path, rising, write_ser
     series = open_series(tmp_path, accept=["gaps"], gaps=GapSettings(largest_share=0.1))
     np.testing.assert_array_equal(series.volume.hu, rising)
     assert series.volume.spacing == pytest.approx((2.5, 0.8, 0.7))
-    assert series.mended == ("2 gaps of 1 slice filled by interpolation", "1 gap of 2 slices filled by interpolation")
+    assert series.corrections == (
+        "2 gaps of 1 slice filled by interpolation",
+        "1 gap of 2 slices filled by interpolation",
+    )
     assert [z for z, reference in enumerate(series.slices) if reference == SliceReference(None, "", None)] == [
         7,
         20,
@@ -61,7 +64,7 @@ def test_a_series_without_gaps_is_as_ever(tmp_path, rising, write_series):
     write_series(tmp_path, rising)
     series = open_series(tmp_path, accept=["gaps"])
     np.testing.assert_array_equal(series.volume.hu, rising)
-    assert series.mended == ()
+    assert series.corrections == ()
 
 
 def test_too_many_in_a_row(tmp_path, rising, write_series, refused):

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
-from lung_ssp.ct.morphology import LINES, between, close, erode, fill_holes, remove_thin, rows_and_columns
+from lung_ssp.ct.morphology import LINES, between, close, erode, fill_holes, opening, rows_and_columns
 
 masks = arrays.arrays(bool, st.tuples(st.integers(1, 3), st.integers(3, 20), st.integers(3, 20)))
 
@@ -58,7 +58,7 @@ def test_each_slice_is_changed_as_by_scipy(mask, radius):
 
     np.testing.assert_array_equal(erode(mask, radius), [eroded(plane) for plane in mask])
     np.testing.assert_array_equal(close(mask, radius), [eroded(dilated(plane)) for plane in mask])
-    np.testing.assert_array_equal(remove_thin(mask, radius), [dilated(eroded(plane)) for plane in mask])
+    np.testing.assert_array_equal(opening(mask, radius), [dilated(eroded(plane)) for plane in mask])
 
 
 def test_rows_and_columns_of_a_mask():

@@ -38,6 +38,33 @@ def test_list_of_files_in_any_order(tmp_path, hu, write_series):
     np.testing.assert_array_equal(read_series(paths[::-1]).hu, hu)
 
 
+def test_a_list_is_exactly_its_files(tmp_path, hu, write_series):
+    paths = {path.stem: path for path in write_series(tmp_path, hu)}
+    named = sorted(paths.values(), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])[:-1]
+    np.testing.assert_array_equal(read_series(named).hu, hu[:-1])
+
+
+def test_sources_may_be_texts(tmp_path, hu, write_series, refused):
+    paths = write_series(tmp_path, hu)
+    np.testing.assert_array_equal(read_series(str(tmp_path)).hu, hu)
+    np.testing.assert_array_equal(read_series([str(path) for path in paths]).hu, hu)
+    assert f"{tmp_path / 'none'} does not exist" in refused(read_series, str(tmp_path / "none"), reason="not found")
+
+
+def test_one_slice_is_no_series(tmp_path, hu, write_series, refused):
+    first, *_ = write_series(tmp_path, hu)
+    for source in (first, str(first), [first]):
+        message = refused(read_series, source, reason="too few slices")
+        assert f"Series {UID} has 1 slices" in message and "give the folder of a complete axial series" in message
+
+
+def test_one_file_that_is_no_slice_is_told(tmp_path, refused):
+    (tmp_path / "notes").write_text("no image")
+    assert f"{tmp_path / 'notes'} is not a DICOM file" in refused(
+        read_series, tmp_path / "notes", reason="foreign file"
+    )
+
+
 @pytest.mark.parametrize("turned", [(-1, 0, 0, 0, -1, 0), (1, 0, 0, 0, -1, 0), (-1, 0, 0, 0, 1, 0), (0, 1, 0, 1, 0, 0)])
 def test_axes_are_turned_to_the_patient(tmp_path, hu, write_series, turned):
     """However the scanner stores its axes, z runs to the head, y to the back, x to the left."""
@@ -100,7 +127,7 @@ def test_each_slice_is_told_by_its_file_and_names(tmp_path, hu, write_series, ch
     assert [reference.sop_uid for reference in series.slices] == [f"{UID}.{index + 1}" for index in range(18)]
     numbers = [int(path.stem) if path != paths[2] else None for path in paths]
     assert [reference.instance_number for reference in series.slices] == numbers
-    assert series.mended == ()
+    assert series.corrections == ()
 
 
 def test_what_nobody_knows_cannot_be_accepted(tmp_path, hu, write_series):
@@ -317,7 +344,7 @@ def test_a_localizer_in_the_series_is_left_out(tmp_path, hu, write_series, refus
     scout = localizer(tmp_path / "b")
     series = open_series(tmp_path)
     np.testing.assert_array_equal(series.volume.hu, hu)
-    assert series.mended == ("1 localizer left out",)
+    assert series.corrections == ("1 localizer left out",)
     assert f"{scout} (series {UID}) is a localizer" in refused(read_series, [*paths, scout], reason="foreign file")
 
 
@@ -326,7 +353,7 @@ def test_a_localizer_beside_the_series_is_no_choice(tmp_path, hu, write_series, 
     localizer(tmp_path / "b", f"{UID}.7")
     series = open_series(tmp_path)
     np.testing.assert_array_equal(series.volume.hu, hu)
-    assert series.mended == ()
+    assert series.corrections == ()
     assert "no CT slice besides 1 localizer" in refused(read_series, tmp_path / "b", reason="not found")
 
 

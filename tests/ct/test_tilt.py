@@ -55,7 +55,7 @@ def test_what_was_seen_keeps_its_place_and_the_rest_is_air(tmp_path, write_serie
     hu = scan(orientation, lambda points: slope(points, flipped), places)
     paths = write(write_series, tmp_path, orientation, hu, places)
     series = open_series(tmp_path, accept=["tilt"])
-    assert series.mended == (f"gantry tilt of {abs(degrees):.1f} degrees straightened",)
+    assert series.corrections == (f"gantry tilt of {abs(degrees):.1f} degrees straightened",)
     volume = series.volume
     points = volume.to_world(np.moveaxis(np.indices(volume.shape), 0, -1))
     order = [paths.index(reference.path) for reference in series.slices]
@@ -103,7 +103,7 @@ def test_tilt_and_gap_together(tmp_path, write_series):
     places = positions(orientation)
     write(write_series, tmp_path, orientation, scan(orientation, slope, places), places)[15].unlink()
     series = open_series(tmp_path, accept=["tilt", "gaps"])
-    assert series.mended == (
+    assert series.corrections == (
         "gantry tilt of 10.0 degrees straightened",
         "1 gap of 1 slice filled by interpolation",
     )

@@ -10,7 +10,7 @@ from lung_ssp.classification.build import TrainedClassifier
 from lung_ssp.classification.networks import TwoTaskClassifier
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.classes import CLASS_NAMES
-from lung_ssp.ct.nodules import find_nodules
+from lung_ssp.ct.candidates import find_candidates
 from lung_ssp.ct.settings import NoduleSettings, SectionSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.figures import class_of_both, save_overview
@@ -46,8 +46,8 @@ def classifier(two_inputs: bool) -> TrainedClassifier:
 @pytest.fixture(scope="module")
 def found() -> tuple[Finding, Volume]:
     volume, ball = volume_with_a_ball()
-    nodules = find_nodules(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
-    (finding,) = classify(nodules, volume, classifier(two_inputs=True), SectionSettings(), NAMES)
+    candidates = find_candidates(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
+    (finding,) = classify(candidates, volume, classifier(two_inputs=True), SectionSettings(), NAMES)
     return finding, volume
 
 
@@ -71,8 +71,8 @@ def test_table_and_figure_say_so(found: tuple[Finding, Volume], tmp_path: Path) 
 
 def test_with_one_input_both_are_numbers() -> None:
     volume, ball = volume_with_a_ball()
-    nodules = find_nodules(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
-    (finding,) = classify(nodules, volume, classifier(two_inputs=False), SectionSettings(), NAMES)
+    candidates = find_candidates(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
+    (finding,) = classify(candidates, volume, classifier(two_inputs=False), SectionSettings(), NAMES)
     for task in ("image", "pathology"):
         assert sum(finding.as_json()[f"{task}_diagnosis"].values()) == pytest.approx(1, abs=1e-4)
         assert finding.opinion(task).split()[-1] == f"{finding.probabilities[task].max():.2f}"
@@ -80,10 +80,10 @@ def test_with_one_input_both_are_numbers() -> None:
 
 def test_an_image_task_with_classes_of_its_own_names_them(tmp_path: Path) -> None:
     volume, ball = volume_with_a_ball()
-    nodules = find_nodules(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
+    candidates = find_candidates(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
     appearance = ("nothing", "smooth", "spiculated")
     names = {"image": appearance, "pathology": CLASS_NAMES}
-    (finding,) = classify(nodules, volume, classifier(two_inputs=False), SectionSettings(), names)
+    (finding,) = classify(candidates, volume, classifier(two_inputs=False), SectionSettings(), names)
     assert list(finding.as_json()["image_diagnosis"])[:4] == [*appearance, "class 3"]
     assert tuple(finding.as_json()["pathology_diagnosis"]) == CLASS_NAMES
     assert class_of_both(1, finding) == "smooth | adenocarcinoma"

@@ -60,7 +60,7 @@ def test_no_patient_is_named(diagnosis: tuple[Path, str]) -> None:
     assert "PHANTOM" not in (out / "findings.json").read_text()
 
 
-def test_a_diagnosis_is_repeatable_and_records_what_was_mended(
+def test_a_diagnosis_is_repeatable_and_records_what_was_corrected(
     diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """The second time one slice of the scan is there twice."""
@@ -70,11 +70,11 @@ def test_a_diagnosis_is_repeatable_and_records_what_was_mended(
     with pytest.raises(SeriesError, match="--accept duplicates"):
         diagnose_series(twice, *runs, tmp_path / "out")
     printed = diagnose_series(twice, *runs, tmp_path / "out", accept=["duplicates"])
-    assert "The series was mended: 1 duplicate slice left out." in printed
-    assert "mended" not in diagnosis[1]
+    assert "Corrected: 1 duplicate slice left out." in printed
+    assert "Corrected" not in diagnosis[1]
     first, second = (read_json(folder / "findings.json") for folder in (diagnosis[0], tmp_path / "out"))
     assert first["findings"] == second["findings"]
-    assert (first["mended"], second["mended"]) == ([], ["1 duplicate slice left out"])
+    assert (first["corrections"], second["corrections"]) == ([], ["1 duplicate slice left out"])
 
 
 def test_a_folder_with_files_is_never_written_over(

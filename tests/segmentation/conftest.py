@@ -8,15 +8,15 @@ import pytest
 import yaml
 
 from lung_ssp.cohort.description import CohortDescription, write_cohort
-from lung_ssp.cohort.slice_settings import SliceSettings
-from lung_ssp.cohort.slices import LungSlices, slices_path, write_slices
-from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.cohort.slices import slices_path, write_slices
+from lung_ssp.ct.settings import SectionSettings, WorkingGridSettings
 from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.working_grid import LungSlices
 from lung_ssp.files import write_text
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "segmentation"
 SHAPE = (12, 48, 56)
-SETTINGS = SliceSettings()
+SETTINGS = WorkingGridSettings()
 PATIENTS = {"a": "train", "b": "train", "c": "train", "d": "validation", "e": "validation"}
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as arrays
 
-from lung_ssp.ct.nodules import find_nodules
+from lung_ssp.ct.candidates import find_candidates
 from lung_ssp.ct.settings import NoduleSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.segmentation.metrics import detect, dice, dice_by_lesion
@@ -58,7 +58,7 @@ def test_detection_counts_lesions_found_and_candidates_that_hit_none():
     probability[2:6, 2:8, 22:36] = 1  # centred outside lesion 2, Dice 2 * 96 / (144 + 336) = 0.4
     probability[2:6, 16:21, 2:8] = 1  # one row of six of lesion 3: Dice 2 * 24 / (144 + 120) = 0.18
     probability[2:6, 20:25, 20:25] = 1  # nothing there
-    candidates = find_nodules(probability, volume, np.ones(volume.shape, bool), NoduleSettings(min_diameter_mm=1.0))
+    candidates = find_candidates(probability, volume, np.ones(volume.shape, bool), NoduleSettings(min_diameter_mm=1.0))
     assert len(candidates) == 4
     detection = detect(candidates, lesions, volume)
     assert detection.found == (1, 2)

@@ -44,7 +44,7 @@ ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Box:
+class MarkedBox:
     """A rectangle on one stored image of a series.
 
     series_uid: SeriesInstanceUID.
@@ -67,7 +67,7 @@ class Box:
     lesion: str | None = None
 
 
-def read_sybil(path: Path) -> dict[str, tuple[Box, ...]]:
+def read_sybil(path: Path) -> dict[str, tuple[MarkedBox, ...]]:
     """Read Sybil's boxes: JSON, SeriesInstanceUID -> SOPInstanceUID -> [{x, y, width, height}] in shares of the image.
 
     Returns:
@@ -82,9 +82,9 @@ def read_sybil(path: Path) -> dict[str, tuple[Box, ...]]:
         content = read_json(path)
     except DamagedFile as error:
         raise CohortError(str(error)) from error
-    boxes: dict[str, tuple[Box, ...]] = {}
+    boxes: dict[str, tuple[MarkedBox, ...]] = {}
     for series_uid, images in _mapping(path, content).items():
-        own: list[Box] = []
+        own: list[MarkedBox] = []
         for sop_uid, listed in _mapping(path, images).items():
             if not isinstance(listed, list):
                 raise CohortError(f"{path}: the slice {sop_uid} has no list of boxes; give Sybil's file as it is.")
@@ -93,7 +93,7 @@ def read_sybil(path: Path) -> dict[str, tuple[Box, ...]]:
     return boxes
 
 
-def read_nlstx(path: Path) -> dict[str, tuple[Box, ...]]:
+def read_nlstx(path: Path) -> dict[str, tuple[MarkedBox, ...]]:
     """Read NLSTx's boxes: CSV, one row a lesion in a series, in pixels, on the slice of its largest diameter.
 
     Participants' numbers are not read.
@@ -113,14 +113,14 @@ def read_nlstx(path: Path) -> dict[str, tuple[Box, ...]]:
     missing = [name for name in NLSTX_COLUMNS if name not in table.columns]
     if missing:
         raise CohortError(f"{path} lacks the column '{missing[0]}': give NLSTx's table as it is.")
-    boxes: dict[str, list[Box]] = {}
+    boxes: dict[str, list[MarkedBox]] = {}
     for line, row in enumerate(table.rename(columns=NLSTX_COLUMNS).to_dict("records"), start=2):
         box = _nlstx_box(path, line, row)
         boxes.setdefault(box.series_uid, []).append(box)
     return {series_uid: tuple(own) for series_uid, own in boxes.items()}
 
 
-def boxes_on(series: Series, boxes: Sequence[Box], settings: AnnotationSettings) -> np.ndarray:
+def boxes_on(series: Series, boxes: Sequence[MarkedBox], settings: AnnotationSettings) -> np.ndarray:
     """The lesions that boxes tell of, on the voxels of their series.
 
     A box becomes the ellipse that touches its four sides, on its own slice and no other: the centre and the widest
@@ -178,7 +178,7 @@ class _Placed:
         )
 
 
-def _place(box: Box, series: Series, numbers: SliceNumbers) -> _Placed:
+def _place(box: MarkedBox, series: Series, numbers: SliceNumbers) -> _Placed:
     uid = series.volume.series_uid
     if box.series_uid != uid:
         raise CohortError(f"A box of the series {box.series_uid} was given for the series {uid}: give its own.")
@@ -188,7 +188,7 @@ def _place(box: Box, series: Series, numbers: SliceNumbers) -> _Placed:
     return _Placed(index, y, x)
 
 
-def _slice_of(box: Box, series: Series, numbers: SliceNumbers) -> int:
+def _slice_of(box: MarkedBox, series: Series, numbers: SliceNumbers) -> int:
     """The index of a box's slice in the volume."""
     if box.sop_uid is not None:
         found = [index for index, reference in enumerate(series.slices) if reference.sop_uid == box.sop_uid]
@@ -207,7 +207,7 @@ def _slice_of(box: Box, series: Series, numbers: SliceNumbers) -> int:
     return found[0]
 
 
-def _ellipse(box: Box, plane: Plane, series_uid: str) -> np.ndarray:
+def _ellipse(box: MarkedBox, plane: Plane, series_uid: str) -> np.ndarray:
     """The pixels of the stored image whose centres lie in the box's ellipse; in one too small for any, the nearest."""
     rows, columns = plane.shape
     down, right = (rows, columns) if box.fractions else (1, 1)
@@ -233,7 +233,7 @@ def _mapping(path: Path, value: Any) -> dict[str, Any]:
     return value
 
 
-def _sybil_box(path: Path, series_uid: str, sop_uid: str, item: Any) -> Box:
+def _sybil_box(path: Path, series_uid: str, sop_uid: str, item: Any) -> MarkedBox:
     values = [item.get(key) for key in SYBIL_KEYS] if isinstance(item, dict) else []
     numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     if len(numbers) != len(SYBIL_KEYS):
@@ -243,10 +243,10 @@ def _sybil_box(path: Path, series_uid: str, sop_uid: str, item: Any) -> Box:
     left, top, width, height = numbers
     if not _possible(left, top, width, height) or max(left + width, top + height) > 1 + ROUNDING:
         raise CohortError(f"{path}: a box on the slice {sop_uid} does not lie within 0 and 1, or is empty.")
-    return Box(series_uid, sop_uid, None, left, top, width, height, fractions=True)
+    return MarkedBox(series_uid, sop_uid, None, left, top, width, height, fractions=True)
 
 
-def _nlstx_box(path: Path, line: int, row: dict[str, str]) -> Box:
+def _nlstx_box(path: Path, line: int, row: dict[str, str]) -> MarkedBox:
     numbers: dict[str, float] = {}
     for name in ("lesion", "slice", "left", "top", "width", "height"):
         try:
@@ -259,7 +259,9 @@ def _nlstx_box(path: Path, line: int, row: dict[str, str]) -> Box:
         raise CohortError(f"{path}, line {line}: the series, the lesion, the slice or the box is impossible.")
     left, top, width, height = corner
     lesion = str(int(numbers["lesion"]))
-    return Box(row["series"], None, int(numbers["slice"]), left, top, width, height, fractions=False, lesion=lesion)
+    return MarkedBox(
+        row["series"], None, int(numbers["slice"]), left, top, width, height, fractions=False, lesion=lesion
+    )
 
 
 def _possible(left: float, top: float, width: float, height: float) -> bool:

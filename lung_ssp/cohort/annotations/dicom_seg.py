@@ -12,10 +12,10 @@ import SimpleITK as sitk
 from pydicom.uid import generate_uid
 from pydicom.valuerep import DA, TM
 
+from lung_ssp.cohort.annotations.masks import mask_onto
 from lung_ssp.cohort.annotations.planes import LARGEST_DRIFT, slice_voxels, stored_plane
 from lung_ssp.cohort.annotations.seg_file import Segment, SegmentationFile, require_highdicom
 from lung_ssp.cohort.annotations.settings import LARGEST_LOSS
-from lung_ssp.cohort.annotations.volumes import mask_onto
 from lung_ssp.ct.series import DICOM_SUFFIXES, Series, open_series
 from lung_ssp.ct.slice_header import read_dataset
 from lung_ssp.errors import CohortError

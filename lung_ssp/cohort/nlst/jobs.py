@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lung_ssp.cohort.annotations.boxes import Box
+from lung_ssp.cohort.annotations.boxes import MarkedBox
 from lung_ssp.cohort.nlst.exams import Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
@@ -44,14 +44,14 @@ class SeriesJob:
     exam: Exam | None = field(repr=False)
     lesion_masks: tuple[tuple[str, Path], ...] = field(repr=False)
     lung_masks: tuple[tuple[str, Path], ...] = field(repr=False)
-    boxes: Mapping[str, tuple[Box, ...]] = field(repr=False)
+    boxes: Mapping[str, tuple[MarkedBox, ...]] = field(repr=False)
 
 
 def make_jobs(
     plan: pd.DataFrame,
     images: Path,
     exams: Mapping[tuple[str, int], Exam],
-    boxes: Mapping[str, Mapping[str, Sequence[Box]]],
+    boxes: Mapping[str, Mapping[str, Sequence[MarkedBox]]],
     settings: SeriesSettings,
     rule: ImageRule,
     candidates: str,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from lung_ssp.cohort.annotations.boxes import Box, read_nlstx, read_sybil
+from lung_ssp.cohort.annotations.boxes import MarkedBox, read_nlstx, read_sybil
 from lung_ssp.cohort.nlst.assemble import assemble_cohort, read_samples
 from lung_ssp.cohort.nlst.exams import exams_of
 from lung_ssp.cohort.nlst.image_rule import ImageRule
@@ -198,9 +198,9 @@ def refuse_disguise(plan: pd.DataFrame, synthetic: bool) -> None:
         raise CohortError(f"{(~phantoms).sum()} series of the plan are not of phantoms: set synthetic to false.")
 
 
-def read_boxes(files: BoxFiles) -> dict[str, Mapping[str, tuple[Box, ...]]]:
+def read_boxes(files: BoxFiles) -> dict[str, Mapping[str, tuple[MarkedBox, ...]]]:
     """The boxes of each source that the settings name, by series UID."""
-    boxes: dict[str, Mapping[str, tuple[Box, ...]]] = {}
+    boxes: dict[str, Mapping[str, tuple[MarkedBox, ...]]] = {}
     if files.sybil is not None:
         boxes["sybil"] = read_sybil(Path(files.sybil))
     if files.nlstx is not None:

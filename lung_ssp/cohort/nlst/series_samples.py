@@ -19,18 +19,19 @@ from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.labels import label_places, unplaced_abnormalities
-from lung_ssp.cohort.nlst.regions import Region, lobe_name, midline, place_of, regions_of_labels, regions_of_nodules
+from lung_ssp.cohort.nlst.regions import Region, lobe_name, midline, place_of, regions_of_candidates, regions_of_labels
 from lung_ssp.cohort.nlst.settings import SeriesSettings
-from lung_ssp.cohort.slices import cut_slices, write_slices
-from lung_ssp.ct.nodules import Nodule
+from lung_ssp.cohort.slices import write_slices
+from lung_ssp.ct.lesion import Candidate, lesion_of_mask
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import Series, open_series
 from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.working_grid import cut_slices
 from lung_ssp.errors import CheckpointError, CohortError, LungSspError, SeriesError
 from lung_ssp.files import write_atomically
 from lung_ssp.runtime import return_free_memory
 
-CandidateFinder = Callable[[Volume, np.ndarray], list[Nodule]]
+CandidateFinder = Callable[[Volume, np.ndarray], list[Candidate]]
 UID = re.compile(r"\b[0-2]\.[0-9.]{10,}[0-9]\b")
 
 
@@ -112,7 +113,7 @@ def make_samples(
     """Write <out>/<job.name>.npz with the samples of one series, and with its masks what segmentation learns from.
 
     The file holds `images` float32 (n, size, size), `image_labels` and `pathology_labels` int64 (n,), `rows` as JSON:
-    for each sample where its position and its labels come from and what was mended in the series, and `unplaced`.
+    for each sample where its position and its labels come from and what was corrected in the series, and `unplaced`.
     Where people have drawn the lesions, <out>/<job.name>.masks.npz holds them with the lungs (as in cohort/scans.py),
     and <out>/<job.name>.slices.npz the slices.
 
@@ -130,12 +131,12 @@ def make_samples(
     lesions_are_known = bool(regions) and regions[0].source.startswith("mask:")
     if not regions and find_candidates is not None and job.exam is not None:
         return_free_memory()  # of the lungs' many steps, before the network's
-        regions = regions_of_nodules(find_candidates(volume, lungs))
-    lobes, mended = None, list(series.mended)
+        regions = regions_of_candidates(find_candidates(volume, lungs))
+    lobes, corrections = None, list(series.corrections)
     try:
         lobes = lobes_of(job, series, settings.annotations)
     except CohortError:
-        mended.append("the lobes could not be read")  # the side still tells something
+        corrections.append("the lobes could not be read")  # the side still tells something
     middle = midline(lungs, volume)
     places = [place_of(region, series, middle, lobes) for region in regions]
     labelled = [] if job.exam is None else label_places(job.exam, places, settings.samples, rule)
@@ -143,7 +144,7 @@ def make_samples(
     images = []
     for sample in labelled:
         region = regions[sample.place]
-        images.append(region.section(volume, settings.section))
+        images.append(region.lesion.section(volume, settings.section))
         rows.append(
             {
                 "participant": job.participant,
@@ -155,9 +156,9 @@ def make_samples(
                 "image_source": sample.image_source,
                 "pathology_source": sample.pathology_source,
                 "abnormality": sample.abnormality,
-                "diameter_mm": round(region.diameter_mm(volume), 2),
-                "z_index": region.widest_slice(),
-                "mended": "; ".join(mended),
+                "diameter_mm": round(region.lesion.diameter_mm, 2),
+                "z_index": region.lesion.slice_index,
+                "corrections": "; ".join(corrections),
             }
         )
     if lesions_are_known:
@@ -188,12 +189,13 @@ def marked_regions(job: SeriesJob, series: Series, settings: SeriesSettings) -> 
         labels = settings.annotations.lesion_segments
         source, segments = first_that_fits(job.lesion_masks, series, labels, settings.annotations)
         return [
-            Region(*_cropped(segment.mask), f"mask:{source}", lobe=lobe_name(lobe_named(segment)))
+            Region(lesion_of_mask(segment.mask, series.volume), f"mask:{source}", lobe=lobe_name(lobe_named(segment)))
             for segment in segments
         ]
     for source, boxes in sorted(job.boxes.items(), reverse=True):  # Sybil's before NLSTx's: they name their slices
         if boxes:
-            return regions_of_labels(boxes_on(series, boxes, settings.annotations), f"box:{source}")
+            marked = boxes_on(series, boxes, settings.annotations)
+            return regions_of_labels(marked, series.volume, f"box:{source}")
     return []
 
 
@@ -263,7 +265,7 @@ def _write_masks(
         raise CohortError(f"{len(regions)} lesions in one series: a label volume holds at most 255.")
     lesions = np.zeros(volume.shape, np.uint8)
     for number, region in enumerate(regions, start=1):
-        lesions[region.box][region.voxels] = number
+        lesions[region.lesion.box][region.lesion.voxels] = number
     write_atomically(
         masks_path(out, job.name),
         lambda file: np.savez_compressed(
@@ -278,17 +280,6 @@ def _write_masks(
     )
     slices = cut_slices(volume, lungs, settings.slices, lesions)
     write_slices(slices_file(out, job.name), slices, made_with)
-
-
-def _cropped(mask: np.ndarray) -> tuple[tuple[slice, slice, slice], np.ndarray]:
-    """The smallest box around a bool mask (z, y, x) that is not empty, and the mask in it."""
-    sides = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        occupied = np.flatnonzero(mask.any(axis=others))
-        sides.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
-    z, y, x = sides
-    return (z, y, x), mask[z, y, x]
 
 
 def _megabytes(folder: Path) -> float:

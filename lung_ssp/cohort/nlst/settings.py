@@ -7,10 +7,9 @@ from pydantic import Field
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.nlst.plan_settings import DownloadSettings, PlanSettings
 from lung_ssp.cohort.nlst.sample_settings import SampleSettings
-from lung_ssp.cohort.slice_settings import SliceSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.split_settings import SplitSettings
-from lung_ssp.ct.settings import ParenchymaSettings, ReadingSettings, SectionSettings
+from lung_ssp.ct.settings import ParenchymaSettings, ReadingSettings, SectionSettings, WorkingGridSettings
 from lung_ssp.settings import Settings
 
 
@@ -33,7 +32,7 @@ class SeriesSettings(Settings):
     samples: SampleSettings = Field(SampleSettings(), description="what a sample is, and its labels")
     section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")
     parenchyma: ParenchymaSettings = Field(ParenchymaSettings(), description="the lung mask")
-    slices: SliceSettings = Field(SliceSettings(), description="the grid that the segmentation network works on")
+    slices: WorkingGridSettings = Field(WorkingGridSettings(), description="the segmentation network's grid")
 
 
 class WorkerSettings(Settings):

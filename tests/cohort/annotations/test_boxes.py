@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from lung_ssp.cohort.annotations.boxes import Box, boxes_on, read_nlstx, read_sybil
+from lung_ssp.cohort.annotations.boxes import MarkedBox, boxes_on, read_nlstx, read_sybil
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.ct.section import make_section
 from lung_ssp.ct.series import open_series
@@ -28,11 +28,11 @@ def series(scan):
 
 def box(series, index, left, top, width, height, lesion=None):
     uid = series.slices[index].sop_uid
-    return Box(series.volume.series_uid, uid, None, left, top, width, height, fractions=False, lesion=lesion)
+    return MarkedBox(series.volume.series_uid, uid, None, left, top, width, height, fractions=False, lesion=lesion)
 
 
 def numbered(series, number):
-    return Box(series.volume.series_uid, None, number, 10, 10, 4, 4, fractions=False, lesion="1")
+    return MarkedBox(series.volume.series_uid, None, number, 10, 10, 4, 4, fractions=False, lesion="1")
 
 
 def test_a_box_becomes_the_ellipse_in_it(series):
@@ -46,7 +46,7 @@ def test_a_box_becomes_the_ellipse_in_it(series):
 
 def test_shares_of_the_image_are_pixels(series):
     pixels = box(series, 5, 10, 6, 8, 12)
-    shares = Box(pixels.series_uid, pixels.sop_uid, None, 10 / 40, 6 / 30, 8 / 40, 12 / 30, fractions=True)
+    shares = MarkedBox(pixels.series_uid, pixels.sop_uid, None, 10 / 40, 6 / 30, 8 / 40, 12 / 30, fractions=True)
     np.testing.assert_array_equal(boxes_on(series, [pixels], SETTINGS), boxes_on(series, [shares], SETTINGS))
 
 
@@ -138,9 +138,9 @@ def test_boxes_that_do_not_belong_are_refused(series):
     with pytest.raises(CohortError, match="leaves the image of 30 rows and 40 columns"):
         boxes_on(series, [box(series, 5, 36, 8, 6, 4)], SETTINGS)
     with pytest.raises(CohortError, match=r"of the series 1\.2\.3 was given for"):
-        boxes_on(series, [Box("1.2.3", None, 1, 1, 1, 1, 1, fractions=False)], SETTINGS)
+        boxes_on(series, [MarkedBox("1.2.3", None, 1, 1, 1, 1, 1, fractions=False)], SETTINGS)
     with pytest.raises(CohortError, match=r"lies on the slice 1\.2\.9, which the series"):
-        boxes_on(series, [Box(series.volume.series_uid, "1.2.9", None, 1, 1, 1, 1, fractions=False)], SETTINGS)
+        boxes_on(series, [MarkedBox(series.volume.series_uid, "1.2.9", None, 1, 1, 1, 1, fractions=False)], SETTINGS)
     with pytest.raises(CohortError, match="No box"):
         boxes_on(series, [], SETTINGS)
 
@@ -149,7 +149,7 @@ def test_sybils_file(tmp_path):
     path = tmp_path / "sybil.json"
     item = {"x": 0.25, "y": 0.5, "width": 0.1, "height": 0.2}
     path.write_text(json.dumps({"1.2.3": {"1.2.3.1": [item, item], "1.2.3.2": []}, "1.2.4": {}}))
-    one = Box("1.2.3", "1.2.3.1", None, 0.25, 0.5, 0.1, 0.2, fractions=True)
+    one = MarkedBox("1.2.3", "1.2.3.1", None, 0.25, 0.5, 0.1, 0.2, fractions=True)
     assert read_sybil(path) == {"1.2.3": (one, one), "1.2.4": ()}
 
 
@@ -177,8 +177,8 @@ def test_a_faulty_file_of_sybils_is_told(tmp_path, text, message):
 def test_nlstxs_file(tmp_path):
     path = tmp_path / "nlstx.csv"
     path.write_text(f"{HEADER}\n{ROW}\n{ROW.replace('1.0,98', '2.0,99')}\n")
-    first = Box("1.2.3", None, 98, 200, 146, 17, 13, fractions=False, lesion="1")
-    second = Box("1.2.3", None, 99, 200, 146, 17, 13, fractions=False, lesion="2")
+    first = MarkedBox("1.2.3", None, 98, 200, 146, 17, 13, fractions=False, lesion="1")
+    second = MarkedBox("1.2.3", None, 99, 200, 146, 17, 13, fractions=False, lesion="2")
     assert read_nlstx(path) == {"1.2.3": (first, second)}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lung_ssp.cohort.annotations.boxes import Box
+from lung_ssp.cohort.annotations.boxes import MarkedBox
 from lung_ssp.cohort.nlst.exams import Abnormality, Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob, make_jobs
@@ -14,7 +14,7 @@ from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 
 EXAM = Exam("P-1", 1, exam_day=10, can_scr=0, candx_days=None, abnormalities=(), cancers=())
-BOX = Box("1.2.3", "1.2.3.4", None, 1.0, 2.0, 3.0, 4.0, fractions=False)
+BOX = MarkedBox("1.2.3", "1.2.3.4", None, 1.0, 2.0, 3.0, 4.0, fractions=False)
 RULE = ImageRule.read("nine_classes")
 
 
@@ -58,7 +58,7 @@ def test_the_same_makes_the_same_name_and_tells_nothing(tmp_path):
 
 CHANGES = {
     "a section's size": {"settings": SeriesSettings.model_validate({"section": {"size": 32}})},
-    "what is mended": {"settings": SeriesSettings.model_validate({"reading": {"accept": ["gaps"]}})},
+    "what is corrected": {"settings": SeriesSettings.model_validate({"reading": {"accept": ["gaps"]}})},
     "the image rule": {"rule": ImageRule.read("appearance")},
     "what the tables say": {"exams": {("P-1", 1): replace(EXAM, abnormalities=(Abnormality(1, 51),))}},
     "an exam that the tables do not know": {"exams": {}},

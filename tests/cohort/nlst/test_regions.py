@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lung_ssp.cohort.nlst.regions import Region, midline, place_of, regions_of_labels
-from lung_ssp.ct.section import make_section
+from lung_ssp.ct.lesion import measure_lesion
 from lung_ssp.ct.series import Series, SliceReference
-from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
 
 SPACING = (2.0, 1.0, 1.0)
@@ -26,29 +25,18 @@ def two_lesions() -> np.ndarray:
     return labels
 
 
-def test_each_label_is_a_region_of_its_own_size():
-    first, second = regions_of_labels(two_lesions(), "mask:here")
-    assert first.box == (slice(1, 3), slice(2, 6), slice(3, 7))
-    assert np.count_nonzero(first.voxels) == 9 + 16
-    assert first.widest_slice() == 2
-    assert second.centre().tolist() == [4.0, 10.5, 31.5]
-    assert (second.source, second.score) == ("mask:here", 1.0)
-
-
-def test_a_sections_picture_is_that_of_the_whole_mask():
+def test_each_label_is_a_region_of_its_source():
     labels = two_lesions()
-    hu = np.random.default_rng(0).integers(-1000, 400, labels.shape)
-    volume = series_of(hu).volume
-    settings = SectionSettings(size=16, field_mm=16.0)
-    for label, region in zip((1, 3), regions_of_labels(labels, "x"), strict=True):
-        whole = make_section(volume.hu, volume.spacing, labels == label, settings)
-        assert np.array_equal(region.section(volume, settings), whole)
+    first, second = regions_of_labels(labels, series_of(np.zeros(labels.shape)).volume, "mask:here")
+    assert np.array_equal(first.lesion.mask(labels.shape), labels == 1)
+    assert np.array_equal(second.lesion.mask(labels.shape), labels == 3)
+    assert (second.source, second.score, second.lobe) == ("mask:here", 1.0, None)
 
 
 def test_a_place_tells_slice_and_side_as_the_tables_do():
     labels = two_lesions()
     series = series_of(np.zeros(labels.shape))
-    first, second = (place_of(region, series, 0.0, None) for region in regions_of_labels(labels, "x"))
+    first, second = (place_of(region, series, 0.0, None) for region in regions_of_labels(labels, series.volume, "x"))
     assert (first.slice_number, first.side, first.lobe) == (4, "right", None)  # 6 slices, numbered from the head
     assert (second.slice_number, second.side) == (2, "left")
 
@@ -69,5 +57,6 @@ def test_what_lies_in_a_lung_is_on_its_side(left_width, right_width):
     series = series_of(np.zeros(lungs.shape))
     middle = midline(lungs, series.volume)
     for x, side in ((6, "right"), (19, "right"), (40, "left"), (54, "left")):
-        region = Region((slice(0, 1), slice(0, 1), slice(x, x + 1)), np.ones((1, 1, 1), bool), "x")
+        box = slice(0, 1), slice(0, 1), slice(x, x + 1)
+        region = Region(measure_lesion(box, np.ones((1, 1, 1), bool), series.volume), "x")
         assert place_of(region, series, middle, None).side == side

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lung_ssp.cohort.annotations.boxes import Box
+from lung_ssp.cohort.annotations.boxes import MarkedBox
 from lung_ssp.cohort.nlst.exams import Abnormality, Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
@@ -22,7 +22,7 @@ from lung_ssp.errors import CohortError
 RULE = ImageRule.read("nine_classes")
 
 
-def job_of(folder: Path, series_uid: str, boxes: tuple[Box, ...], exam: Exam | None) -> SeriesJob:
+def job_of(folder: Path, series_uid: str, boxes: tuple[MarkedBox, ...], exam: Exam | None) -> SeriesJob:
     return SeriesJob(
         name="one",
         pseudonym="S-0",
@@ -52,7 +52,7 @@ def test_a_box_on_a_real_ct_gives_the_section_of_its_nodule(lidc_series, shared_
         rows, columns = ndimage.find_objects(truth[z])[0]
         size = columns.stop - columns.start, rows.stop - rows.start
         sop = series.slices[z].sop_uid
-        boxes.append(Box(volume.series_uid, sop, None, columns.start, rows.start, *size, fractions=False))
+        boxes.append(MarkedBox(volume.series_uid, sop, None, columns.start, rows.start, *size, fractions=False))
     widest = int(np.count_nonzero(truth, axis=(1, 2)).argmax())
     nodule = Abnormality(1, 51, "LUL", series.slices[widest].instance_number, margins="spiculated")
     job = job_of(lidc_series, volume.series_uid, tuple(boxes), exam_with(nodule))
@@ -93,7 +93,7 @@ def test_of_several_segmentations_the_one_of_this_series_counts(plan_trial, tmp_
     series = open_series(one.folder)
     alone = marked_regions(one, series, settings)
     both = marked_regions(replace(one, lesion_masks=(*other.lesion_masks, *one.lesion_masks)), series, settings)
-    assert [region.box for region in both] == [region.box for region in alone]
+    assert [region.lesion.box for region in both] == [region.lesion.box for region in alone]
     with pytest.raises(CohortError, match="a segmentation of another series"):
         marked_regions(replace(one, lesion_masks=other.lesion_masks), series, settings)
     with pytest.raises(CohortError, match="does not exist"):

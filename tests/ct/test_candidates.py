@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from lung_ssp.ct.nodules import equivalent_diameter, find_nodules, longest_axial_diameter
-from lung_ssp.ct.section import make_section
-from lung_ssp.ct.settings import NoduleSettings, SectionSettings
+from lung_ssp.ct.candidates import find_candidates
+from lung_ssp.ct.settings import NoduleSettings
 from lung_ssp.ct.volume import Volume
 
 SPACING = (2.0, 1.0, 1.0)
@@ -26,39 +25,32 @@ def scan(*lesions):
 
 def found(probability, volume, lungs=None, settings=SETTINGS):
     lungs = np.ones(SHAPE, bool) if lungs is None else lungs
-    return find_nodules(probability.astype(np.float32), volume, lungs, settings)
+    return find_candidates(probability.astype(np.float32), volume, lungs, settings)
 
 
 def test_a_ball_is_measured():
     lesion = ball((20, 40, 30), 8)
-    nodule = found(0.9 * lesion, scan(lesion))[0]
-    assert nodule.centre_mm == pytest.approx((-40 + 30, -30 + 40, -200 + 20 * 2))
-    assert nodule.volume_mm3 == lesion.sum() * 2
-    assert nodule.diameter_mm == pytest.approx(16, abs=0.3)
-    assert nodule.longest_axial_diameter_mm == pytest.approx(17)  # 8 pixels to each side and the middle one
-    assert nodule.mean_hu == 0
-    assert nodule.score == pytest.approx(0.9)
-    assert nodule.slice_index == 20
-    assert nodule.box == (slice(16, 25), slice(32, 49), slice(22, 39))
-    np.testing.assert_array_equal(nodule.mask(SHAPE), lesion)
-
-
-def test_the_section_is_that_of_its_mask():
-    lesion = ball((20, 40, 30), 8)
-    volume = scan(lesion)
-    section = SectionSettings()
-    nodule = found(1.0 * lesion, volume)[0]
-    np.testing.assert_array_equal(nodule.section(volume, section), make_section(volume.hu, SPACING, lesion, section))
+    candidate = found(0.9 * lesion, scan(lesion))[0]
+    assert candidate.mean_hu == 0
+    assert candidate.score == pytest.approx(0.9)
+    measured = candidate.lesion
+    assert measured.centre_mm == pytest.approx((-40 + 30, -30 + 40, -200 + 20 * 2))
+    assert measured.volume_mm3 == lesion.sum() * 2
+    assert measured.diameter_mm == pytest.approx(16, abs=0.3)
+    assert measured.longest_axial_diameter_mm == pytest.approx(17)  # 8 pixels to each side and the middle one
+    assert measured.slice_index == 20
+    assert measured.box == (slice(16, 25), slice(32, 49), slice(22, 39))
+    np.testing.assert_array_equal(measured.mask(SHAPE), lesion)
 
 
 def test_the_most_suspicious_come_first_and_no_more_than_asked():
     lesions = [ball((8, 15 + 22 * k, 40), 5) for k in range(3)]
     probability = 0.7 * lesions[0] + 0.95 * lesions[1] + 0.8 * lesions[2]
-    nodules = found(probability, scan(*lesions))
-    assert [nodule.mean_hu for nodule in nodules] == [10, 20, 0]
-    assert [nodule.score for nodule in nodules] == pytest.approx([0.95, 0.8, 0.7])
+    candidates = found(probability, scan(*lesions))
+    assert [candidate.mean_hu for candidate in candidates] == [10, 20, 0]
+    assert [candidate.score for candidate in candidates] == pytest.approx([0.95, 0.8, 0.7])
     two = found(probability, scan(*lesions), settings=NoduleSettings(max_candidates=2))
-    assert [nodule.mean_hu for nodule in two] == [10, 20]
+    assert [candidate.mean_hu for candidate in two] == [10, 20]
 
 
 def test_a_thin_vessel_scores_below_a_nodule_of_the_same_probability():
@@ -75,8 +67,8 @@ def test_a_thin_vessel_scores_below_a_nodule_of_the_same_probability():
 def test_score_at_the_border_of_the_scan_counts_what_lies_beyond_as_nothing():
     corner = np.zeros(SHAPE, bool)
     corner[:3, :4, :4] = True
-    nodule = found(1.0 * corner, scan(corner))[0]
-    assert nodule.score == pytest.approx(3 * 4 * 4 / (5 * 5 * 3))
+    candidate = found(1.0 * corner, scan(corner))[0]
+    assert candidate.score == pytest.approx(3 * 4 * 4 / (5 * 5 * 3))
 
 
 def test_limits_of_the_diameter():
@@ -93,8 +85,8 @@ def test_only_inside_the_lungs_and_from_the_threshold_on():
     lungs = np.ones(SHAPE, bool)
     lungs[:, 50:] = False
     probability = 0.5 * inside + 1.0 * outside + 0.49 * faint
-    nodules = found(probability, scan(inside, outside, faint), lungs)
-    assert [nodule.mean_hu for nodule in nodules] == [0]
+    candidates = found(probability, scan(inside, outside, faint), lungs)
+    assert [candidate.mean_hu for candidate in candidates] == [0]
 
 
 def test_parts_that_meet_at_an_edge_only_are_two():
@@ -112,16 +104,4 @@ def test_nothing_probable_gives_nothing():
 
 def test_shapes_must_agree():
     with pytest.raises(ValueError, match="same shape"):
-        find_nodules(np.zeros((2, 3, 4), np.float32), scan(), np.ones(SHAPE, bool), SETTINGS)
-
-
-def test_diameters_by_hand():
-    assert equivalent_diameter(4 / 3 * np.pi * 5**3) == pytest.approx(10)
-    bar = np.zeros((2, 10, 10), bool)
-    bar[0, 2, 3:7] = True
-    bar[1, 4, 4] = True
-    assert longest_axial_diameter(bar, (5.0, 0.5, 0.5)) == pytest.approx(4 * 0.5)
-    slanted = np.zeros((1, 10, 10), bool)
-    slanted[0, [1, 4], [1, 5]] = True
-    assert longest_axial_diameter(slanted, (5.0, 1.0, 1.0)) == pytest.approx(5 + 1)
-    assert longest_axial_diameter(slanted, (5.0, 2.0, 1.0)) == pytest.approx(np.hypot(6, 4) + 1.5)
+        find_candidates(np.zeros((2, 3, 4), np.float32), scan(), np.ones(SHAPE, bool), SETTINGS)

@@ -1,4 +1,4 @@
-"""Volumes and masks in NIfTI, MHA and NRRD files (and masks in npz files), brought onto a series' voxels."""
+"""Masks in NIfTI, MHA, NRRD and npz files, brought onto a series' voxels."""
 
 from pathlib import Path
 
@@ -7,28 +7,12 @@ import SimpleITK as sitk
 
 from lung_ssp.cohort.annotations.settings import LARGEST_LOSS
 from lung_ssp.ct.volume import Volume
-from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.ct.volume_file import read_image
+from lung_ssp.errors import CohortError, DamagedFile, SeriesError
 from lung_ssp.files import read_npz
 
-SUFFIXES = (".nii", ".nii.gz", ".mha", ".nrrd")  # all keep their voxels in the file itself
 GRID_TOLERANCE_MM = 0.1  # grids whose corners lie nearer to one another are one grid
 ROUNDING = 1e-6
-
-
-def read_volume(path: Path) -> Volume:
-    """Read a CT scan in Hounsfield units, turned so that x runs to the patient's left, y to the back, z to the head.
-
-    SimpleITK brings every format to LPS coordinates. What the file holds is taken as HU, rounded to whole ones.
-
-    Raises:
-        CohortError: the file cannot be read, is no single three-dimensional scan, or holds what HU cannot be.
-    """
-    image = _read_image(path)
-    values = sitk.GetArrayViewFromImage(image)
-    lowest, highest = float(values.min()), float(values.max())
-    if not (np.isfinite([lowest, highest]).all() and -(2**15) <= lowest < 0 and highest < 2**15):
-        raise CohortError(f"{path} holds values from {lowest:g} to {highest:g}: these are no Hounsfield units.")
-    return Volume.from_image(sitk.DICOMOrient(image, "LPS"))
 
 
 def read_mask(path: Path, volume: Volume, value: int | None = None, largest_loss: float = LARGEST_LOSS) -> np.ndarray:
@@ -51,7 +35,10 @@ def read_mask(path: Path, volume: Volume, value: int | None = None, largest_loss
             the path.
     """
     if path.suffix != ".npz":
-        image = _read_image(path)
+        try:
+            image = read_image(path)
+        except SeriesError as error:  # of a mask it is a problem of the cohort
+            raise CohortError(str(error)) from error
         return mask_onto(image != 0 if value is None else image == value, volume, str(path), largest_loss)
     try:
         values = read_npz(path, ["mask"])["mask"]
@@ -105,21 +92,6 @@ def mask_onto(image: sitk.Image, volume: Volume, what: str, largest_loss: float 
             f"{abs(change):.0%} of its volume, more than {largest_loss:.0%}: give a mask on a finer grid."
         )
     return result
-
-
-def _read_image(path: Path) -> sitk.Image:
-    if not path.name.lower().endswith(SUFFIXES):
-        raise CohortError(f"{path} cannot be read: its name must end in one of {', '.join(SUFFIXES)}.")
-    try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise CohortError(f"{path} cannot be read: it is missing, damaged or of another format.") from error
-    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-        raise CohortError(
-            f"{path} has {image.GetDimension()} dimensions and {image.GetNumberOfComponentsPerPixel()} values a voxel: "
-            "three dimensions and one value are needed."
-        )
-    return image
 
 
 def _require_voxels(mask: np.ndarray, what: str) -> None:

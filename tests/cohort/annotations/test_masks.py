@@ -1,4 +1,4 @@
-"""Volumes and masks in files of several formats, orientations and grids."""
+"""Masks in files of several formats, orientations and grids."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from lung_ssp.cohort.annotations.volumes import mask_onto, read_mask, read_volume
+from lung_ssp.cohort.annotations.masks import mask_onto, read_mask
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError
@@ -26,27 +26,6 @@ def image_of(mask, spacing=SPACING, origin=ORIGIN):
     image.SetSpacing(spacing[::-1])
     image.SetOrigin(origin)
     return image
-
-
-@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".mha", ".nrrd"])
-def test_a_volume_is_read_from_every_format(volume, tmp_path, suffix):
-    path = tmp_path / f"ct{suffix}"
-    sitk.WriteImage(sitk.DICOMOrient(volume.to_image(), "RAS"), str(path))
-    read = read_volume(path)
-    np.testing.assert_array_equal(read.hu, volume.hu)
-    np.testing.assert_allclose(read.spacing, SPACING, atol=1e-5)
-    np.testing.assert_allclose(read.origin, ORIGIN, atol=1e-4)
-    np.testing.assert_allclose(read.direction, volume.direction, atol=1e-6)
-
-
-def test_fractions_become_whole_hounsfield_units_and_other_values_are_refused(volume, tmp_path):
-    path = tmp_path / "ct.mha"
-    sitk.WriteImage(sitk.Cast(volume.to_image(), sitk.sitkFloat32) + 0.3, str(path))
-    np.testing.assert_array_equal(read_volume(path).hu, volume.hu)
-    for wrong in (volume.to_image() + 1000, sitk.Cast(volume.to_image(), sitk.sitkFloat32) * 1e4):
-        sitk.WriteImage(wrong, str(path))
-        with pytest.raises(CohortError, match="no Hounsfield units"):
-            read_volume(path)
 
 
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
@@ -114,7 +93,7 @@ def test_a_mask_of_a_real_series_survives_a_change_of_grid(lidc_series, shared_d
 
 
 def test_a_real_scan_and_its_lung_mask(shared_data):
-    volume = read_volume(shared_data / "cip" / "ct-64.nrrd")
+    volume = read_series(shared_data / "cip" / "ct-64.nrrd")
     lungs = read_mask(shared_data / "cip" / "lm-64.nrrd", volume)
     assert volume.shape == lungs.shape == (79, 64, 64)
     assert np.median(volume.hu[lungs]) < -700 < np.median(volume.hu[60:, 30:35, 30:35])

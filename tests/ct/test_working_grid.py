@@ -1,0 +1,101 @@
+"""A scan cropped to its lungs, resampled to the working grid, and what was found there brought back."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from lung_ssp.ct.settings import WorkingGridSettings
+from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.working_grid import cut_slices, from_working_grid, lung_box, to_working_grid, with_neighbours
+
+
+def block(shape, *sides) -> np.ndarray:
+    mask = np.zeros(shape, bool)
+    mask[tuple(slice(*side) for side in sides)] = True
+    return mask
+
+
+def test_the_box_just_holds_the_mask_and_its_margin():
+    mask = block((20, 30, 40), (5, 9), (10, 20), (2, 38))
+    assert lung_box(mask, (1.0, 1.0, 1.0), 0.0) == (slice(5, 9), slice(10, 20), slice(2, 38))
+    # 3 mm are 2 slices of 2 mm, 3 rows of 1 mm and 6 columns of 0.5 mm, of which only 2 are there
+    assert lung_box(mask, (2.0, 1.0, 0.5), 3.0) == (slice(3, 11), slice(7, 23), slice(0, 40))
+
+
+def test_two_lungs_lie_in_one_box():
+    mask = block((9, 9, 30), (1, 4), (2, 5), (3, 8)) | block((9, 9, 30), (2, 8), (4, 7), (20, 25))
+    assert lung_box(mask, (1.0, 1.0, 1.0), 0.0) == (slice(1, 8), slice(2, 7), slice(3, 25))
+
+
+def test_an_empty_mask_is_refused():
+    with pytest.raises(ValueError, match="empty"):
+        lung_box(np.zeros((3, 3, 3), bool), (1.0, 1.0, 1.0), 0.0)
+
+
+def test_a_scan_on_the_working_grid_already_is_only_cut():
+    rng = np.random.default_rng(0)
+    volume = Volume(rng.integers(-1000, 400, (12, 20, 22), dtype=np.int16), (2.5, 1.4, 1.4), origin=(5.0, 6.0, 7.0))
+    lungs = block(volume.shape, (3, 9), (4, 16), (5, 17))
+    lesions = (block(volume.shape, (4, 6), (6, 9), (7, 9)) * 3).astype(np.uint8)
+    slices = cut_slices(volume, lungs, WorkingGridSettings(margin_mm=0.0), lesions)
+    box = (slice(3, 9), slice(4, 16), slice(5, 17))
+    assert np.array_equal(slices.scan.hu, volume.hu[box])
+    assert np.array_equal(slices.lungs, lungs[box]) and np.array_equal(slices.lesions, lesions[box])
+    assert slices.scan.origin == pytest.approx((5 + 5 * 1.4, 6 + 4 * 1.4, 7 + 3 * 2.5))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.tuples(st.floats(0.8, 4), st.floats(0.5, 2), st.floats(0.5, 2)),
+    st.tuples(st.floats(-200, 200), st.floats(-200, 200), st.floats(-200, 200)),
+)
+def test_everything_stays_where_it_is_in_the_patient(spacing, origin):
+    shape = tuple(int(60 / step) for step in spacing)
+    lungs = np.ones(shape, bool)
+    centre, radius = np.array(shape) * 0.45, 14.0
+    away = [(np.arange(n) - middle) * step for n, middle, step in zip(shape, centre, spacing, strict=True)]
+    ball = away[0][:, None, None] ** 2 + away[1][None, :, None] ** 2 + away[2][None, None, :] ** 2 < radius**2
+    volume = Volume(np.where(ball, 0, -1000).astype(np.int16), spacing, origin)
+    slices = cut_slices(volume, lungs, WorkingGridSettings(), ball.astype(np.uint8))
+    true_place = volume.to_world(centre)
+    for mask in (slices.lesions > 0, slices.scan.hu > -500):
+        place = slices.scan.to_world(np.argwhere(mask).mean(axis=0))
+        assert np.abs(place - true_place).max() < 1.3
+        volume_mm3 = np.count_nonzero(mask) * slices.scan.voxel_mm3
+        # The surface may lie half a voxel further in or out, on the scan's grid or on the new one.
+        shell_mm3 = 4 * np.pi * radius**2 * max(*spacing, *slices.scan.spacing) / 2
+        assert abs(volume_mm3 - 4 / 3 * np.pi * radius**3) < shell_mm3
+
+
+def test_without_known_lesions_there_are_none():
+    volume = Volume(np.zeros((4, 8, 8), np.int16), (2.5, 1.4, 1.4))
+    slices = cut_slices(volume, np.ones(volume.shape, bool), WorkingGridSettings())
+    assert slices.lesions.dtype == np.uint8 and not slices.lesions.any()
+
+
+@pytest.mark.parametrize("changes", [{"spacing_mm": [2.5, -1.0, 1.4]}, {"window_hu": [0.0, 0.0]}, {"margin": 3.0}])
+def test_impossible_settings_are_refused(changes):
+    with pytest.raises(ValidationError):
+        WorkingGridSettings.model_validate(changes)
+
+
+def test_values_come_back_to_the_voxels_they_belong_to():
+    volume = Volume(np.zeros((20, 30, 40), np.int16), (1.25, 0.7, 0.8), origin=(3.0, -4.0, 5.0))
+    grid = to_working_grid(volume, WorkingGridSettings())
+    z, y, x = np.meshgrid(*(np.arange(n) for n in grid.shape), indexing="ij")
+    place = grid.to_world(np.stack([z, y, x], axis=-1)) @ (1.0, 2.0, 3.0)  # a linear function of the place
+    back = from_working_grid(place.astype(np.float32), grid, volume)
+    own = volume.to_world(np.stack(np.meshgrid(*(np.arange(n) for n in volume.shape), indexing="ij"), axis=-1))
+    assert back.shape == volume.shape
+    inside = (slice(1, -1), slice(1, -1), slice(1, -1))  # the scan reaches further out than the grid, by up to a voxel
+    np.testing.assert_allclose(back[inside], (own @ (1.0, 2.0, 3.0))[inside], atol=1e-3)
+
+
+def test_neighbours_are_repeated_at_the_ends():
+    volume = np.arange(4)[:, np.newaxis, np.newaxis] * np.ones((1, 2, 2))
+    assert with_neighbours(volume, 0, 3)[:, 0, 0].tolist() == [0, 0, 1]
+    assert with_neighbours(volume, 2, 3)[:, 0, 0].tolist() == [1, 2, 3]
+    assert with_neighbours(volume, 3, 3)[:, 0, 0].tolist() == [2, 3, 3]
+    assert with_neighbours(volume, 3, 1)[:, 0, 0].tolist() == [3]
