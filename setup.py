@@ -1,10 +1,15 @@
 """Installation of lung_ssp: needs neither the package nor Paddle to run."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
+# The version has one place, and is read there as text: importing the package would need what is not installed yet.
+(VERSION,) = re.findall(
+    r'^__version__ = "(.+)"$', (HERE / "lung_ssp" / "__init__.py").read_text(encoding="utf-8"), re.M
+)
 
 # The real trial: its public index (exactly this one: the documented figures are its), DICOM-SEG, slides, many machines.
 NLST = [
@@ -39,7 +44,7 @@ TEST_TOOLS = [
 
 setup(
     name="lung-ssp",
-    version="0.1.0",
+    version=VERSION,
     description="Early diagnosis of lung cancer by soft parameter sharing, on PaddlePaddle",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

@@ -1,11 +1,8 @@
 """docs/gpu.md: its commands are ones that there are, for the images that are built."""
 
-import importlib.metadata
 import re
 import shlex
 from pathlib import Path
-
-import pytest
 
 from lung_ssp.cli import parser
 
@@ -22,14 +19,6 @@ def test_every_command_is_one_of_the_command_lines() -> None:
     configs = [command.config for command in commands if getattr(command, "config", None)]
     assert {"table2.yml", "table2_dense.yml", "improved_unet.yml"} <= {path.name for path in configs}
     assert all((ROOT / path).is_file() for path in configs)
-
-
-@pytest.mark.parametrize(
-    "file", ["docs/gpu.md", "README.md", "docker/Dockerfile.cpu", "docker/Dockerfile.gpu", "docker/benchmark.sh"]
-)
-def test_images_are_named_by_this_version(file: str) -> None:
-    tags = re.findall(r"lung-ssp:([\w.]+)-(?:cpu|gpu)", (ROOT / file).read_text())
-    assert set(tags) == {importlib.metadata.version("lung-ssp")}
 
 
 def test_files_of_the_repository_that_it_names_are_there() -> None:
