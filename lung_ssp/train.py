@@ -19,9 +19,8 @@ from lung_ssp.training.run import CONFIG_FILE, open_run
 from lung_ssp.training.task import Task
 
 
-@distributed.ended_by_the_launcher()
 def train_run(config_path: Path, overrides: Sequence[str], output: Path, device: str, resume: bool) -> str:
-    """Train, or go on training, the run in `output`; in several processes, if Paddle's launcher has started this one.
+    """Train the run in `output`, or go on with it; together with the other workers, if `launch` started this process.
 
     Returns:
         a closing sentence with the best validation score.
