@@ -70,14 +70,17 @@ def settings_of(arguments: argparse.Namespace) -> "NlstSettings":
 
 def train(arguments: argparse.Namespace) -> None:
     """Train the run that a configuration describes, or go on with it."""
+    from lung_ssp.training.worker import running_as_worker
+
     if arguments.processes > 1 or arguments.restarts > 0:
-        from lung_ssp.launch import Job, launch
+        from lung_ssp.training.launch import Job, launch
 
-        words = words_of_training(arguments)
-        launch(Job(words, arguments.processes, arguments.device, arguments.output), arguments.restarts)
-    else:
-        from lung_ssp import runtime
+        job = Job(training_arguments(arguments), arguments.processes, arguments.device, arguments.output)
+        launch(job, arguments.restarts)
+        return
+    from lung_ssp import runtime
 
+    with running_as_worker():
         runtime.require_libraries()
         from lung_ssp.runs import train as train_run
 
@@ -88,8 +91,8 @@ def train(arguments: argparse.Namespace) -> None:
         print(f"{run.run}: {run.steps} steps done; {best}")
 
 
-def words_of_training(arguments: argparse.Namespace) -> list[str]:
-    """The command line of one process of a training in several."""
+def training_arguments(arguments: argparse.Namespace) -> list[str]:
+    """The command line of one worker of a training in several processes."""
     words = ["train", "--config", arguments.config, "--output", arguments.output, "--device", arguments.device]
     for override in arguments.override:
         words += ["-o", override]

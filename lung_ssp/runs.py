@@ -39,7 +39,6 @@ class TrainedRun:
     best_step: int
 
 
-@distributed.ended_by_the_launcher()
 def train(
     config: str | Path,
     output: str | Path,
@@ -49,7 +48,7 @@ def train(
 ) -> TrainedRun:
     """Train the network that a configuration describes, or go on with its training.
 
-    Started by a launcher of several processes, this is one of them (training/distributed.py).
+    Started by training.launch, this process is one of several workers (training/distributed.py).
 
     Args:
         config: a YAML file, or the path of a shipped one, such as "classification/table2.yml".

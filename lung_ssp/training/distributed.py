@@ -13,9 +13,6 @@ Every process must call these functions in the same order.
 
 import itertools
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,45 +22,18 @@ from paddle.autograd import PyLayer
 from paddle.base import core
 from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_gradients
 
-from lung_ssp.errors import TrainingError
-from lung_ssp.launch import end_with_the_parent
-
 Items = TypeVar("Items", np.ndarray, list[Any])
-
-SECONDS_TO_BE_ENDED = 20  # the launcher looks at its processes once a second
 
 _barriers = itertools.count()
 
 
 def init_process_group() -> None:
-    """Meet the other processes that Paddle's launcher has started, if it has: before the first of the functions below.
+    """Connect with the other workers that `launch` has started, if any; call it before the functions below.
 
-    They talk through NCCL on GPUs and through gloo on a CPU.
+    They communicate through NCCL on GPUs and through gloo on a CPU.
     """
-    if "PADDLE_TRAINERS_NUM" in os.environ:
-        end_with_the_parent()
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1")) > 1:
-        if not paddle.device.get_device().startswith("gpu"):
-            os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"  # a build for GPUs would look for one
         distributed.init_parallel_env()
-
-
-@contextmanager
-def ended_by_the_launcher() -> Iterator[None]:
-    """Where another process does not answer, hold still until the launcher ends this one too.
-
-    The launcher tells of the first process that has ended by itself: this must be the one that failed.
-    """
-    try:
-        yield
-    except (RuntimeError, OSError) as error:  # the latter is what Paddle makes of gloo's errors in some operations
-        if "gloo" not in str(error):
-            raise
-        time.sleep(SECONDS_TO_BE_ENDED)
-        raise TrainingError(
-            "Another process of the training has not answered for half a minute: add --resume to go on from the last "
-            "checkpoint."
-        ) from error
 
 
 def world_size() -> int:

@@ -1,5 +1,6 @@
 """The one training loop, for whatever task it is handed; a killed run goes on bit for bit."""
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from lung_ssp.training.precision import Precision
 from lung_ssp.training.run import BEST, CHECKPOINTS, LATEST
 from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
 from lung_ssp.training.task import Task
+from lung_ssp.training.worker import is_worker
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,12 @@ def update(task: Task, precision: Precision, batch: Any) -> dict[str, paddle.Ten
     return losses
 
 
+def progress_bar(initial: int, steps: int) -> tqdm:
+    """The steps done, shown by the main process: a worker on standard output, since its standard error is a log."""
+    stream = sys.stdout if is_worker() else sys.stderr
+    return tqdm(desc="training", total=steps, initial=initial, unit="step", file=stream, disable=not is_main_process())
+
+
 def train(
     task: Task,
     optimizer: paddle.optimizer.Optimizer,
@@ -213,7 +221,7 @@ def train(
     task.network.train()
     steps = range(progress.step + 1, plan.steps + 1)
     with (
-        tqdm(desc="training", total=plan.steps, initial=progress.step, unit="step") as bar,
+        progress_bar(progress.step, plan.steps) as bar,
         batches(task.load, order, plan.seed, steps, plan.compute.prefetch) as coming,
     ):
         for drawn in coming:

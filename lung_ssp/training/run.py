@@ -9,8 +9,8 @@ import yaml
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort
 from lung_ssp.errors import CheckpointError
 from lung_ssp.files import read_json, write_json, write_text
-from lung_ssp.launch import WORKER_LOGS
 from lung_ssp.training.checkpoint import load_checkpoint, restore_network
+from lung_ssp.training.launch import WORKER_LOGS
 
 CONFIG_FILE, ENVIRONMENT_FILE = "config.yml", "environment.json"
 CHECKPOINTS, LATEST, BEST = "checkpoints", "latest", "best"

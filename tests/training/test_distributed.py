@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 import runpy
 import subprocess
 import sys
@@ -12,9 +11,9 @@ import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.errors import TrainingError
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import SynchronisedBatchNorm, synchronise_batch_norm
+from lung_ssp.training.launch import Job, free_ports, worker_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WORKER = Path(__file__).with_name("parallel_worker.py")
@@ -24,18 +23,19 @@ WORKER = Path(__file__).with_name("parallel_worker.py")
 def found_by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with what two processes found, and said, together."""
     folder = tmp_path_factory.mktemp("two")
-    launcher = [
-        sys.executable,
-        "-m",
-        "paddle.distributed.launch",
-        "--nproc_per_node",
-        "2",
-        "--log_dir",
-        folder / "logs",
+    job = Job([], 2, "cpu", folder)
+    endpoints = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    workers = [
+        subprocess.Popen(
+            [sys.executable, WORKER, folder],
+            env={**worker_environment(job, rank, endpoints), "PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        for rank in range(2)
     ]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([*launcher, WORKER, folder], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    said = [worker.communicate()[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
     return folder
 
 
@@ -101,19 +101,3 @@ def test_a_synchronised_batch_norm_is_paddles_where_there_is_one_process(kind: s
         assert ours(x).numpy() == pytest.approx(theirs(x).numpy(), abs=1e-5)
     for name, value in theirs.state_dict().items():
         assert ours.state_dict()[name].numpy() == pytest.approx(value.numpy(), abs=1e-6), name
-
-
-@pytest.mark.parametrize("kind", [RuntimeError, OSError])
-def test_a_process_that_misses_another_waits_to_be_ended(
-    kind: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr(distributed.time, "sleep", waited.append)
-    with pytest.raises(TrainingError, match="has not answered"), distributed.ended_by_the_launcher():
-        raise kind("gloo/transport/tcp/pair.cc:576: Connection reset by peer")
-    assert waited == [distributed.SECONDS_TO_BE_ENDED]
-
-
-def test_an_error_that_is_of_no_other_process_is_passed_on_at_once() -> None:
-    with pytest.raises(RuntimeError, match="out of memory"), distributed.ended_by_the_launcher():
-        raise RuntimeError("out of memory")

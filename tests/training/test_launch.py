@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,23 @@ from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.config import load_config
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import ConfigError, EnvironmentFault, TrainingError
-from lung_ssp.launch import Console, Job, WorkerFailure, check_devices, ended_by_signals, failure, worker_environment
+from lung_ssp.files import write_json
 from lung_ssp.runs import check_processes
 from lung_ssp.training import distributed
 from lung_ssp.training.checkpoint import load_checkpoint
+from lung_ssp.training.launch import (
+    Job,
+    Worker,
+    WorkerFailure,
+    check_devices,
+    error_of,
+    first_failed,
+    sigterm_as_exit,
+    worker_environment,
+)
+from lung_ssp.training.worker import FAILURE_FILE, PARENT, Failure, running_as_worker
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = REPOSITORY / "configs"
 SECONDS_TO_FAIL = 20  # "within seconds", on a busy machine
 
@@ -172,10 +184,10 @@ def test_a_killed_worker_ends_the_training_at_once_and_it_goes_on_with_other_num
     assert time.monotonic() - begin < SECONDS_TO_FAIL
     assert process.returncode == 2
     assert said.splitlines() == [
-        f"lung-ssp train: Worker 1 of 2, counted from 0, was killed by SIGKILL: see {run}/launch/workerlog.1. "
+        f"lung-ssp train: Worker 1 of 2 (counted from 0) was killed by SIGKILL: see {run}/launch/worker-1.log. "
         "Add --resume to go on from the last checkpoint."
     ]
-    assert {path.name for path in (run / "launch").iterdir()} == {"workerlog.0", "workerlog.1"}  # no environment
+    assert {path.name for path in (run / "launch").iterdir()} == {"worker-0.log", "worker-1.log"}
 
     process = start(classification, run, "--resume")
     wait_for_rows(run, 16, process)
@@ -196,14 +208,14 @@ def test_a_training_that_may_start_again_ends_as_one_that_was_not_killed(
     kill_a_worker(process, run, rows=9, rank=0)
     _, said = process.communicate()
     assert process.returncode == 0, said
-    assert "Worker 0 of 2, counted from 0, was killed by SIGKILL" in said
+    assert "Worker 0 of 2 (counted from 0) was killed by SIGKILL" in said
     assert "restart 1 of 1" in said
     assert (run / "table2.csv").read_bytes() == (together / "table2.csv").read_bytes()
     ours, theirs = weights(run), weights(together)
     assert all(ours[name].tobytes() == value.tobytes() for name, value in theirs.items())
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_whatever_ends_the_command_leaves_no_worker_behind(
     classification: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
 ) -> None:
@@ -220,66 +232,112 @@ def test_whatever_ends_the_command_leaves_no_worker_behind(
 
 def test_a_request_to_end_passes_through_what_ends_the_workers() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as caught, ended_by_signals():
+    with pytest.raises(SystemExit) as caught, sigterm_as_exit():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(10)
     assert caught.value.code == 143
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-@pytest.fixture
-def logs(tmp_path: Path) -> Path:
-    """What the launcher leaves behind of two workers of which the second has ended with exit code 1."""
-    folder = tmp_path / "logs"
-    folder.mkdir()
-    (folder / "workerlog.0").write_text("training\n")
-    (folder / "workerlog.1").write_text("Traceback (most recent call last):\nMemoryError\n")
-    (folder / "launcher").write_text(
-        "LAUNCH INFO Pod failed\nContainer rank 1 status failed cmd ['python'] code 1 log workerlog.1 \n"
-        "env {'TOKEN': 'secret'}\nLAUNCH INFO Exit code -15\n"
-    )
-    return folder
-
-
 def job(tmp_path: Path, device: str = "cpu") -> Job:
     return Job(["train"], 2, device, tmp_path / "run")
 
 
-def test_a_worker_that_ended_without_a_word_is_named_and_its_log_kept(logs: Path, tmp_path: Path) -> None:
-    told = failure(job(tmp_path), logs)
+def ended(folder: Path, rank: int, code: str, failure: Failure | None = None) -> Worker:
+    """A worker that has ended by running some code, having written a failure before."""
+    process = subprocess.Popen([sys.executable, "-c", code])
+    process.wait()
+    worker = Worker(rank, process, folder / f"worker-{rank}.log", folder / f"failure-{rank}.json")
+    worker.log.write_text(f"what {rank} said\n")
+    if failure is not None:
+        write_json(worker.failure_file, asdict(failure))
+    return worker
+
+
+KILLED, EXITED = "import os; os.kill(os.getpid(), 9)", "import os; os._exit(3)"
+FAILED = "raise SystemExit(1)"
+
+
+@pytest.mark.parametrize(("code", "how"), [(KILLED, "was killed by SIGKILL"), (EXITED, "ended with exit code 3")])
+def test_a_worker_that_died_comes_before_what_the_others_say_of_it(tmp_path: Path, code: str, how: str) -> None:
+    workers = [ended(tmp_path, 0, FAILED, Failure(1.0, "RuntimeError", None)), ended(tmp_path, 1, code)]
+    assert first_failed(workers) is workers[1]
+    told = error_of(workers[1], workers, job(tmp_path))
     assert isinstance(told, WorkerFailure)
-    assert str(told) == f"Worker 1 of 2, counted from 0, ended with exit code 1: see {tmp_path}/run/launch/workerlog.1."
-    assert (tmp_path / "run" / "launch" / "workerlog.1").read_text().endswith("MemoryError\n")
-    assert not any("secret" in path.read_text() for path in (tmp_path / "run").rglob("*") if path.is_file())
+    assert str(told) == f"Worker 1 of 2 (counted from 0) {how}: see {tmp_path}/run/launch/worker-1.log."
+    assert [(tmp_path / "run" / "launch" / f"worker-{rank}.log").read_text() for rank in (0, 1)] == [
+        "what 0 said\n",
+        "what 1 said\n",
+    ]
 
 
-def test_a_fault_that_a_worker_told_is_told_as_it_is_and_is_no_reason_to_start_again(
-    logs: Path, tmp_path: Path
-) -> None:
-    (logs / "workerlog.0").write_text("training\nlung-ssp train: The loss is nan at step 3: lower it.\n")
-    told = failure(job(tmp_path), logs)
+def test_the_earliest_exception_is_the_cause_of_the_others(tmp_path: Path) -> None:
+    workers = [
+        ended(tmp_path, 0, FAILED, Failure(2.0, "RuntimeError", None)),
+        ended(tmp_path, 1, FAILED, Failure(1.5, "MemoryError", None)),
+        ended(tmp_path, 2, "pass"),
+    ]
+    assert first_failed(workers) is workers[1]
+    assert "Worker 1 of 2 (counted from 0) failed (MemoryError): see" in str(
+        error_of(workers[1], workers, job(tmp_path))
+    )
+
+
+def test_a_refusal_is_passed_on_as_it_is_and_is_no_reason_to_start_again(tmp_path: Path) -> None:
+    workers = [
+        ended(tmp_path, 0, FAILED, Failure(1.0, "TrainingError", "The loss is nan at step 3: lower it.")),
+        ended(tmp_path, 1, FAILED, Failure(1.1, "RuntimeError", None)),
+    ]
+    told = error_of(first_failed(workers), workers, job(tmp_path))
     assert type(told) is TrainingError
     assert str(told) == "The loss is nan at step 3: lower it."
     assert not (tmp_path / "run").exists()
 
 
-def test_a_launcher_that_failed_itself_is_told_by_its_last_word(logs: Path, tmp_path: Path) -> None:
-    (logs / "launcher").write_text("Traceback\nModuleNotFoundError: No module named 'paddle'\n")
-    assert "No module named 'paddle'" in str(failure(job(tmp_path), logs))
-
-
-def test_the_console_passes_on_whole_lines_and_bars_up_to_a_failure(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ConfigError("batch_size is 7: make it even."), "batch_size is 7: make it even."),
+        (OSError(28, "No space left on device", "run/log.csv"), "No space left on device (run/log.csv)"),
+        (OSError("gloo: connection reset by peer"), None),
+        (MemoryError(), None),
+    ],
+)
+def test_a_worker_writes_down_why_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str | None
 ) -> None:
-    log = tmp_path / "workerlog.0"
-    console = Console(log)
-    console.pass_on()  # there is no log yet
-    bar = "a bar of █\r".encode()
-    with log.open("ab", buffering=0) as file:
-        for piece in (b"begun\n" + bar[:-2], bar[-2:] + b"do", b"ne\n", b"Traceback (most recent call last):\n", b"\n"):
-            file.write(piece)
-            console.pass_on()
-    assert capsys.readouterr().out == "begun\na bar of █\rdone\n"
+    monkeypatch.setenv(FAILURE_FILE, str(tmp_path / "failure.json"))
+    monkeypatch.setenv(PARENT, str(os.getppid()))
+    monkeypatch.setattr("lung_ssp.training.worker.end_with_parent", lambda parent: None)
+    before = time.monotonic()
+    with pytest.raises(type(error)), running_as_worker():
+        raise error
+    failure = Failure(**json.loads((tmp_path / "failure.json").read_text()))
+    assert before <= failure.time <= time.monotonic()
+    assert (failure.exception, failure.sentence) == (type(error).__name__, sentence)
+
+
+def test_what_no_parent_has_started_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError), running_as_worker():
+        raise ConfigError("wrong")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_whose_parent_is_gone_ends_at_once() -> None:
+    code = "from lung_ssp.training.worker import end_with_parent; end_with_parent(1); print('here')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+
+
+def test_a_refusal_is_one_sentence_and_nothing_is_started_again(classification: Path, tmp_path: Path) -> None:
+    done = train(classification, tmp_path / "run", "--processes", 2, "--restarts", 1, "-o", "batch_size=7")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "lung-ssp train: batch_size is 7, which 2 processes cannot share evenly: make it a multiple of 2, or change "
+        "--processes.\n"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_more_processes_than_gpus_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,10 +349,14 @@ def test_more_processes_than_gpus_are_refused(tmp_path: Path, monkeypatch: pytes
 
 def test_workers_on_a_cpu_share_its_cores_and_see_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(7)))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    own = worker_environment(job(tmp_path, "cpu"))
-    assert (own["OMP_NUM_THREADS"], own["CUDA_VISIBLE_DEVICES"]) == ("3", "-1,-1")
-    assert worker_environment(job(tmp_path, "gpu"))["CUDA_VISIBLE_DEVICES"] == "3"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
+    endpoints = ["127.0.0.1:5000", "127.0.0.1:5001"]
+    own = worker_environment(job(tmp_path, "cpu"), 1, endpoints)
+    assert (own["OMP_NUM_THREADS"], own["CUDA_VISIBLE_DEVICES"]) == ("3", "-1")
+    assert (own["PADDLE_TRAINER_ID"], own["PADDLE_TRAINERS_NUM"]) == ("1", "2")
+    assert (own["PADDLE_MASTER"], own["PADDLE_CURRENT_ENDPOINT"]) == tuple(endpoints)
+    own = worker_environment(job(tmp_path, "gpu"), 1, endpoints)
+    assert (own["CUDA_VISIBLE_DEVICES"], own["FLAGS_selected_gpus"]) == ("3,4", "1")
 
 
 @pytest.mark.parametrize(

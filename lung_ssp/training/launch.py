@@ -1,0 +1,232 @@
+"""Training in several processes of this machine, or in one that is started again when it dies.
+
+As torchrun does, the parent starts the workers, watches them and kills all when one fails. The environment that it
+gives them is the one that paddle.distributed.launch gives. A worker writes why it failed into a file (worker.py), so
+that the parent need not search the workers' logs.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lung_ssp import runtime
+from lung_ssp.errors import EnvironmentFault, TrainingError
+from lung_ssp.files import copy
+from lung_ssp.training.worker import FAILURE_FILE, PARENT, read_failure
+
+WORKER_LOGS = "launch"  # in the run's folder: the workers' logs after a failure
+COMMAND = (sys.executable, "-u", "-m", "lung_ssp.cli")  # takes `Job.training_arguments`
+POLL_SECONDS = 0.02
+GRACE_SECONDS = 0.2  # for the system to report every process that has ended before the one first noticed
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training to launch.
+
+    training_arguments: the command line of each worker, e.g. ("train", "--config", "a.yml", "--output", "run").
+    device: "cpu" or "gpu".
+    output: the run's folder.
+    """
+
+    training_arguments: Sequence[str]
+    processes: int
+    device: str
+    output: Path
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A started worker, with its log and the file in which it tells why it failed."""
+
+    rank: int
+    process: "subprocess.Popen[bytes]"
+    log: Path
+    failure_file: Path
+
+
+class WorkerFailure(TrainingError):
+    """A worker died, or failed with an exception that is no error of the user's: a restart may help."""
+
+
+def launch(job: Job, restarts: int) -> None:
+    """Train in several processes to the end; the progress of the main process goes to standard output.
+
+    Args:
+        restarts: how often the training goes on from its last checkpoint after a worker has failed.
+
+    Raises:
+        EnvironmentFault: there are fewer GPUs than processes.
+        TrainingError: a worker refused its input, or failed once more than there are restarts.
+    """
+    check_devices(job)
+    for restart in range(restarts + 1):
+        try:
+            run_workers(job)
+        except WorkerFailure as failure:
+            if restart == restarts:
+                raise TrainingError(f"{failure} Add --resume to go on from the last checkpoint.") from failure
+            logger.warning(f"{failure} Going on from the last checkpoint, restart {restart + 1} of {restarts}.")
+        else:
+            return
+        if "--resume" not in job.training_arguments:
+            job = replace(job, training_arguments=[*job.training_arguments, "--resume"])
+
+
+def check_devices(job: Job) -> None:
+    """Refuse more processes than GPUs, since each needs one.
+
+    Raises:
+        EnvironmentFault: with the number of GPUs.
+    """
+    if job.device != "gpu":
+        return
+    runtime.require_libraries("paddle")
+    import paddle
+
+    if job.processes > (gpus := paddle.device.cuda.device_count()):
+        raise EnvironmentFault(f"--processes is {job.processes}, but Paddle sees {gpus} GPUs: each process needs one.")
+
+
+def run_workers(job: Job) -> None:
+    """Run the workers until all are done or one has failed; afterwards none is left.
+
+    Raises:
+        TrainingError: a worker refused its input.
+        WorkerFailure: a worker died or failed.
+    """
+    endpoints = [f"127.0.0.1:{port}" for port in free_ports(job.processes)]
+    workers: list[Worker] = []
+    with tempfile.TemporaryDirectory(prefix="lung-ssp-launch-") as folder, sigterm_as_exit():
+        try:
+            for rank in range(job.processes):
+                workers.append(start_worker(job, rank, endpoints, Path(folder)))
+            failed = wait_for_workers(workers)
+        finally:
+            for worker in workers:
+                worker.process.kill()
+            for worker in workers:
+                worker.process.wait()
+        if failed is not None:
+            raise error_of(failed, workers, job)
+
+
+def start_worker(job: Job, rank: int, endpoints: list[str], folder: Path) -> Worker:
+    """Start one worker. Its errors go to a log; its output goes where this process's goes if it is the main process.
+
+    Args:
+        endpoints: an address and port for each worker.
+        folder: for logs and failure files.
+    """
+    log, failure_file = folder / f"worker-{rank}.log", folder / f"failure-{rank}.json"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [*COMMAND, *job.training_arguments],
+            env={**worker_environment(job, rank, endpoints), FAILURE_FILE: str(failure_file), PARENT: str(os.getpid())},
+            stdin=subprocess.DEVNULL,
+            stdout=None if rank == 0 else stream,
+            stderr=stream,
+            start_new_session=True,  # so that Ctrl-C reaches this process alone
+        )
+    return Worker(rank, process, log, failure_file)
+
+
+def worker_environment(job: Job, rank: int, endpoints: list[str]) -> dict[str, str]:
+    """The environment from which paddle.distributed.init_parallel_env learns its part; workers share the cores."""
+    if job.device == "gpu":
+        devices = {"PADDLE_DISTRI_BACKEND": "nccl", "FLAGS_selected_gpus": str(rank)}
+    else:
+        devices = {"PADDLE_DISTRI_BACKEND": "gloo", "CUDA_VISIBLE_DEVICES": "-1"}
+    return {
+        **os.environ,
+        **devices,
+        "PADDLE_TRAINER_ID": str(rank),
+        "PADDLE_TRAINERS_NUM": str(job.processes),
+        "PADDLE_TRAINER_ENDPOINTS": ",".join(endpoints),
+        "PADDLE_CURRENT_ENDPOINT": endpoints[rank],
+        "PADDLE_MASTER": endpoints[0],
+        "OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // job.processes)),
+        "GLOG_minloglevel": "2",  # errors only: Paddle logs each connection that it opens
+    }
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that no process listens on."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
+
+
+@contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    """Let SIGTERM raise SystemExit, so that the workers are killed on the way out; in the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def wait_for_workers(workers: list[Worker]) -> Worker | None:
+    """Wait until all workers are done (None), or until one has failed; returns the one that failed first."""
+    while True:
+        codes = [worker.process.poll() for worker in workers]
+        if any(codes):
+            time.sleep(GRACE_SECONDS)
+            return first_failed(workers)
+        if None not in codes:
+            return None
+        time.sleep(POLL_SECONDS)
+
+
+def first_failed(workers: list[Worker]) -> Worker:
+    """The worker whose failure is the cause of the others'.
+
+    A worker that has lost the connection to another raises an exception, which it writes down. So a worker that ended
+    without a word was killed, and is the cause; else the one whose exception is the earliest.
+    """
+
+    def order(worker: Worker) -> tuple[bool, float]:
+        failure = read_failure(worker.failure_file)
+        return (False, 0.0) if failure is None else (True, failure.time)
+
+    return min((worker for worker in workers if worker.process.poll() or worker.failure_file.is_file()), key=order)
+
+
+def error_of(failed: Worker, workers: list[Worker], job: Job) -> TrainingError:
+    """The error to raise for a worker that failed; unless it refused its input, the logs are kept in the run's folder.
+
+    Returns:
+        a TrainingError with the worker's own sentence where it refused its input, else a WorkerFailure.
+    """
+    failure = read_failure(failed.failure_file)
+    if failure is not None and failure.sentence is not None:
+        return TrainingError(failure.sentence)
+    kept = job.output / WORKER_LOGS
+    for worker in workers:
+        copy(worker.log, kept / worker.log.name)
+    code = failed.process.returncode
+    if failure is not None:
+        how = f"failed ({failure.exception})"
+    elif code < 0:
+        how = f"was killed by {signal.Signals(-code).name}"
+    else:
+        how = f"ended with exit code {code}"
+    return WorkerFailure(
+        f"Worker {failed.rank} of {job.processes} (counted from 0) {how}: see {kept / failed.log.name}."
+    )
