@@ -49,8 +49,9 @@ setup(
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=find_packages(include=["lung_ssp", "lung_ssp.*"]),
-    package_data={"lung_ssp": ["**/*.csv", "**/*.yml"]},
+    packages=[*find_packages(include=["lung_ssp", "lung_ssp.*"]), "lung_ssp.configs"],
+    package_dir={"lung_ssp.configs": "configs"},
+    package_data={"lung_ssp": ["py.typed", "**/*.csv", "**/*.yml"], "lung_ssp.configs": ["**/*.yml"]},
     python_requires=">=3.10,<3.13",
     install_requires=[
         "paddleseg==2.8.0",
@@ -67,6 +68,7 @@ setup(
         "connected-components-3d>=4.1",
         "matplotlib>=3.7",
         "tqdm>=4.60",
+        "filelock>=3.13",
         "setuptools",  # Paddle 2.6 imports it, and Python 3.12 no longer brings it along
     ],
     extras_require={

@@ -138,7 +138,7 @@ def export(arguments: argparse.Namespace) -> None:
 
     runtime.require_libraries()
     runtime.choose_device("cpu")
-    from lung_ssp.export import export_run
+    from lung_ssp.runs import export as export_run
 
     done = export_run(arguments.run)
     print(f"{done.path}: {done.megabytes:.1f} MB, outputs within {done.greatest_difference:.1g} of Paddle's")

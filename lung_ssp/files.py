@@ -1,6 +1,5 @@
 """Writing files so that a killed process leaves the old file or the new one, never half of one."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.lib.npyio import NpzFile
 
 from lung_ssp.errors import DamagedFile, LungSspError
@@ -78,12 +78,15 @@ def alone_in(folder: Path) -> Iterator[None]:
         LungSspError: another one works there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise LungSspError(f"Another process works in {folder}: wait for it, or end it.") from error
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise LungSspError(f"Another process works in {folder}: wait for it, or end it.") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def write_text(path: Path, text: str) -> None:

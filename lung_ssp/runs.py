@@ -1,4 +1,4 @@
-"""Training and evaluating a run of any task: a configuration in, a run's folder and its figures out."""
+"""Training, evaluating and exporting a run of any task: a configuration in, a run's folder and its figures out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
 from lung_ssp.training.loop import Plan
 from lung_ssp.training.loop import train as train_task
+from lung_ssp.training.onnx import OnnxFile, write_onnx
 from lung_ssp.training.run import best_fingerprint, check_cohort, open_run
 from lung_ssp.training.settings import TrainingSettings
 
@@ -144,3 +145,18 @@ def evaluate(run: str | Path, table2: bool = False, real_nodules: str | Path | N
     report = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
     write_json(run / EVALUATED, made_from)
     return report
+
+
+def export(run: str | Path) -> OnnxFile:
+    """Write a run's best network as ONNX into its folder, from where a diagnosis runs it on a CPU.
+
+    Any number of images may be given to the exported network, and to a U-Net images of any height and width that four
+    halvings divide. It gives logits, as Paddle's network does; nothing is written unless they are equal.
+
+    Raises:
+        CheckpointError: the folder holds no trained run, one of a network that cannot be exported, or the exported
+            network computes something else.
+        EnvironmentFault: paddle2onnx or ONNX Runtime is missing.
+    """
+    run = Path(run)
+    return write_onnx(run, read_run(run)[0].exportable(run))

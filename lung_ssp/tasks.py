@@ -7,13 +7,14 @@ from typing import Any
 
 import paddle
 
-from lung_ssp.classification.build import build_classification, build_classifier
+from lung_ssp.classification.build import build_classification, build_classifier, exportable_classifier
 from lung_ssp.classification.evaluate import evaluate_classification
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.config import Config, ResolvedFile, resolve
 from lung_ssp.segmentation.build import build_network, build_segmentation
 from lung_ssp.segmentation.settings import SegmentationSettings
-from lung_ssp.segmentation.trained import evaluate_segmentation_run
+from lung_ssp.segmentation.trained import evaluate_segmentation_run, exportable_segmenter
+from lung_ssp.training.onnx import Exportable
 from lung_ssp.training.run import run_config
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.training.task import Training
@@ -28,6 +29,7 @@ class TaskType:
     build_network: the untrained network alone, which needs no cohort.
     evaluate: measures a run, given its folder and the evaluation's options by name.
     evaluation_options: which options its evaluation has.
+    exportable: a run's best network, ready to be exported.
     """
 
     name: str
@@ -36,6 +38,7 @@ class TaskType:
     build_network: Callable[[Config[Any]], paddle.nn.Layer]
     evaluate: Callable[..., str]
     evaluation_options: tuple[str, ...]
+    exportable: Callable[[Path], Exportable]
 
     def check(self, file: ResolvedFile) -> Config[TrainingSettings]:
         """A configuration file of this task.
@@ -56,6 +59,7 @@ TASKS = {
             build_classifier,
             evaluate_classification,
             ("table2",),
+            exportable_classifier,
         ),
         TaskType(
             "segmentation",
@@ -64,6 +68,7 @@ TASKS = {
             build_network,
             evaluate_segmentation_run,
             ("real_nodules",),
+            exportable_segmenter,
         ),
     )
 }

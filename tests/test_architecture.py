@@ -21,6 +21,7 @@ ORDER = (
     ("errors",),
     ("settings", "files", "runtime"),
     ("figures",),
+    ("config_errors",),
     ("config",),
     ("ct",),
     ("cohort",),

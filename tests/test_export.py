@@ -9,7 +9,8 @@ import numpy as np
 import paddle
 import pytest
 
-from lung_ssp import export
+from lung_ssp.runs import export
+from lung_ssp.classification import build
 from lung_ssp.classification.build import load_classifier
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.errors import CheckpointError, EnvironmentFault
@@ -27,7 +28,7 @@ def exported(runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     folder = tmp_path_factory.mktemp("exported")
     copies = shutil.copytree(runs[0], folder / "segmentation"), shutil.copytree(runs[1], folder / "classification")
     for run in copies:
-        written = export.export_run(run)
+        written = export(run)
         assert written.path == run / "export" / "network.onnx"
         assert written.megabytes == pytest.approx(written.path.stat().st_size / 1e6)
         assert 0 <= written.greatest_difference <= 1e-4
@@ -80,7 +81,7 @@ def test_an_export_that_computes_something_else_is_not_written(
 
     monkeypatch.setattr(onnx, "to_onnx", of_other_weights)
     with pytest.raises(CheckpointError, match=r"differs from Paddle's network by .* more than 0\.0001"):
-        export.export_run(run)
+        export(run)
     assert not (run / "export").exists()
 
 
@@ -90,7 +91,7 @@ def test_a_difference_that_is_no_number_is_too_large(
     run = shutil.copytree(runs[0], tmp_path / "run")
     monkeypatch.setattr(onnx, "greatest_difference", lambda *_: float("nan"))
     with pytest.raises(CheckpointError, match="differs from Paddle's network by nan"):
-        export.export_run(run)
+        export(run)
     assert not (run / "export").exists()
 
 
@@ -109,9 +110,9 @@ def test_a_network_of_two_inputs_is_refused(monkeypatch: pytest.MonkeyPatch, run
     trained = load_classifier(runs[1])
     model = trained.settings.model.model_copy(update={"two_inputs": True})
     both = type(trained)(trained.network, trained.settings.model_copy(update={"model": model}), trained.checkpoint)
-    monkeypatch.setattr(export, "load_classifier", lambda _: both)
+    monkeypatch.setattr(build, "load_classifier", lambda _: both)
     with pytest.raises(CheckpointError, match="two inputs, which cannot be exported"):
-        export.open_exportable(runs[1])
+        build.exportable_classifier(runs[1])
 
 
 def test_a_missing_exporter_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

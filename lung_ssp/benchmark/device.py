@@ -6,8 +6,9 @@ from typing import Any
 from lung_ssp import runtime
 from lung_ssp.benchmark.cases import AmpLevel, Engine
 from lung_ssp.benchmark.memory import peak_memory_mb
+from lung_ssp.runtime.machine import MATRIX_SIZE
 
-MATRIX_SIZE = {"cpu": runtime.MATRIX_SIZE, "gpu": 4096}  # a product of the smaller ones is over before a GPU is busy
+MATRIX_SIZES = {"cpu": MATRIX_SIZE, "gpu": 4096}  # a product of the smaller ones is over before a GPU is busy
 
 
 def wait_for(engine: Engine, device: str) -> Callable[[], None]:
@@ -48,4 +49,4 @@ def matrix_product_gflops(amp: AmpLevel, device: str) -> float:
     import paddle
 
     with paddle.amp.auto_cast(enable=amp != "O0"):
-        return runtime.matrix_product_rate(MATRIX_SIZE[device])
+        return runtime.matrix_product_rate(MATRIX_SIZES[device])

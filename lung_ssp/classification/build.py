@@ -12,9 +12,9 @@ from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.task import ClassificationTask, predict_logits
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.config import Config, load_config
-from lung_ssp.errors import ConfigError
+from lung_ssp.errors import CheckpointError, ConfigError
 from lung_ssp.training import distributed
-from lung_ssp.training.onnx import Engine, ExportedNetwork, load_exported
+from lung_ssp.training.onnx import Engine, Exportable, ExportedNetwork, load_exported
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.order import steps_of_protocol
 from lung_ssp.training.run import restore_best, run_config
@@ -76,3 +76,17 @@ def load_classifier(run: Path, engine: Engine = "paddle") -> TrainedClassifier:
     network = TwoTaskClassifier(settings.model)
     checkpoint = restore_best(run, network)
     return TrainedClassifier(network, settings, checkpoint, load_exported(run) if engine == "onnx" else None)
+
+
+def exportable_classifier(run: Path) -> Exportable:
+    """The best network of a classification run, to be compared with its export on one section and on five.
+
+    Raises:
+        CheckpointError: the run holds a network of two inputs.
+    """
+    trained = load_classifier(run)
+    model = trained.settings.model
+    if model.two_inputs:
+        raise CheckpointError(f"{run} holds a network of two inputs, which cannot be exported: it is used with Paddle.")
+    shapes = (1, 1, model.image_size, model.image_size), (5, 1, model.image_size, model.image_size)
+    return Exportable(trained.network, shapes, False, trained.checkpoint["fingerprint"])

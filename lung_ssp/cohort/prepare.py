@@ -1,6 +1,5 @@
 """From a configuration to a prepared cohort: sections with labels, scans, and the slices of the scans."""
 
-import os
 from pathlib import Path
 
 from lung_ssp.cohort.description import read_cohort
@@ -11,6 +10,7 @@ from lung_ssp.cohort.preparation_settings import PreparationSettings
 from lung_ssp.cohort.slices import prepare_slices
 from lung_ssp.cohort.split import record_splits
 from lung_ssp.cohort.verify import record_files
+from lung_ssp.runtime import cores
 
 
 def prepare_cohort(settings: PreparationSettings) -> str:
@@ -29,7 +29,7 @@ def prepare_cohort(settings: PreparationSettings) -> str:
             settings.cohort,
             settings.section,
             settings.seed,
-            processes=len(os.sched_getaffinity(0)),
+            processes=cores(),
             patch_settings=settings.patches,
         )
     else:

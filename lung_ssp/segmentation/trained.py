@@ -21,8 +21,8 @@ from lung_ssp.segmentation.predict import (
     segment_nodules,
 )
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
-from lung_ssp.segmentation.settings import SegmentationSettings
-from lung_ssp.training.onnx import Engine, load_exported
+from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
+from lung_ssp.training.onnx import Engine, Exportable, load_exported
 from lung_ssp.training.run import check_cohort, restore_best, run_config
 
 REAL_NODULES_FILE = "lidc_nodules_3d.npz"
@@ -58,6 +58,14 @@ def load_segmenter(run: Path, engine: Engine = "paddle") -> TrainedSegmenter:
     checkpoint = restore_best(run, network)
     predict = OnnxPredictor(load_exported(run), network.in_channels) if engine == "onnx" else PaddlePredictor(network)
     return TrainedSegmenter(network, config.settings, checkpoint, predict)
+
+
+def exportable_segmenter(run: Path) -> Exportable:
+    """The best network of a segmentation run, to be compared with its export on images of two sizes."""
+    trained = load_segmenter(run)
+    channels, size = trained.network.in_channels, SMALLEST_SIZE
+    shapes = (1, channels, 2 * size, 2 * size), (2, channels, 3 * size, 5 * size)
+    return Exportable(trained.network, shapes, True, trained.checkpoint["fingerprint"])
 
 
 def evaluate_segmentation_run(run: Path, real_nodules: Path | None) -> str:

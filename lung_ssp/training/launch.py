@@ -157,7 +157,7 @@ def worker_environment(job: Job, rank: int, endpoints: list[str]) -> dict[str, s
         "PADDLE_TRAINER_ENDPOINTS": ",".join(endpoints),
         "PADDLE_CURRENT_ENDPOINT": endpoints[rank],
         "PADDLE_MASTER": endpoints[0],
-        "OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // job.processes)),
+        "OMP_NUM_THREADS": str(max(1, runtime.cores() // job.processes)),
         "GLOG_minloglevel": "2",  # errors only: Paddle logs each connection that it opens
     }
 

@@ -1,7 +1,6 @@
 """A run's network as an ONNX file: written from Paddle's network, and run by ONNX Runtime on the CPU."""
 
 import hashlib
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import paddle
 
 from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentFault
 from lung_ssp.files import read_json, write_atomically, write_json
-from lung_ssp.runtime import package_version
+from lung_ssp.runtime import cores, package_version
 from lung_ssp.training.run import best_fingerprint
 
 EXPORT_FOLDER, NETWORK_FILE, FACTS_FILE = "export", "network.onnx", "export.json"
@@ -67,7 +66,7 @@ class ExportedNetwork:
                 "An exported network needs ONNX Runtime: pip install onnxruntime, or use --engine paddle."
             ) from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = cores()
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._name = self._session.get_inputs()[0].name
 

@@ -1,6 +1,5 @@
 """A worker process of a training: it ends with its parent, and tells it in a small JSON file why it failed."""
 
-import ctypes
 import os
 import signal
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from lung_ssp.errors import LungSspError
 from lung_ssp.files import read_json, write_json
+from lung_ssp.runtime import c_function
 
 # Environment variables that `launch` sets for a worker.
 FAILURE_FILE = "LUNG_SSP_FAILURE_FILE"
@@ -64,7 +64,7 @@ def end_with_parent(parent: int) -> None:
     Args:
         parent: its process id. If that process has already ended, this one ends here.
     """
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    prctl = c_function("prctl")
     if prctl is not None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -105,11 +105,11 @@ def test_exported_networks_run_by_default_and_find_the_same(
 ) -> None:
     pytest.importorskip("paddle2onnx", reason="the extra onnx is not installed")
     pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
-    from lung_ssp.export import export_run
+    from lung_ssp.runs import export
 
     copies = [shutil.copytree(run, tmp_path / run.name) for run in runs]
     for run in copies:
-        export_run(run)
+        export(run)
     printed = diagnose_series(series, *copies, tmp_path / "out")
     reports = [read_json(folder / "findings.json") for folder in (diagnosis[0], tmp_path / "out")]
     assert reports[0]["engines"] == {"segmentation": "paddle", "classification": "paddle"}

@@ -10,25 +10,25 @@ import pytest
 
 from lung_ssp import runtime
 from lung_ssp.errors import EnvironmentFault
+from lung_ssp.runtime import libraries, machine, process
+from lung_ssp.runtime.machine import VARIABLES
 
 
 def in_a_new_process(code: str, **variables: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if name not in runtime.VARIABLES}
+    kept = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     done = subprocess.run(
         [sys.executable, "-c", code], env={**kept, **variables}, capture_output=True, text=True, check=True
     )
     return done.stdout
 
 
-REPORT = (
-    "import lung_ssp, os, json; from lung_ssp import runtime; print(json.dumps([dict(os.environ), runtime._set_here]))"
-)
+REPORT = "import lung_ssp, os, json; from lung_ssp.runtime import process; print(json.dumps([dict(os.environ), process.set_here]))"
 
 
 def test_importing_the_package_sets_what_the_user_left_open() -> None:
     variables, set_here = json.loads(in_a_new_process(REPORT))
     assert variables["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
-    assert ("MKL_DEBUG_CPU_TYPE" in variables) == (runtime.processor_vendor() == "AuthenticAMD")
+    assert ("MKL_DEBUG_CPU_TYPE" in variables) == (process.processor_vendor() == "AuthenticAMD")
     assert set_here["OMP_NUM_THREADS"] == variables["OMP_NUM_THREADS"]
     assert "mallopt" in set_here
 
@@ -42,6 +42,23 @@ def test_what_the_user_has_set_is_kept() -> None:
 
 def test_the_package_itself_does_not_load_paddle() -> None:
     assert in_a_new_process("import lung_ssp, sys; print('paddle' in sys.modules)").strip() == "False"
+
+
+def test_the_import_works_on_a_system_without_linuxs_calls() -> None:
+    """The calls are taken away before the import, as on a system whose C library or kernel does not have them."""
+    code = """
+import ctypes, os, sys
+del os.sched_getaffinity
+def cdll(name):
+    raise TypeError("no handle of the process itself")
+ctypes.CDLL = cdll
+sys.modules["fcntl"] = None
+import lung_ssp
+from lung_ssp.runtime import cores, return_free_memory
+return_free_memory()
+print(cores() == os.cpu_count())
+"""
+    assert in_a_new_process(code).strip() == "True"
 
 
 def test_the_rate_without_the_settings_is_measured_beside_them() -> None:
@@ -92,7 +109,7 @@ def test_a_missing_library_is_told_with_its_remedy(
         if name == failing:
             raise ImportError(message)
 
-    monkeypatch.setattr(runtime.importlib, "import_module", import_module)
+    monkeypatch.setattr(libraries.importlib, "import_module", import_module)
     with pytest.raises(EnvironmentFault, match=remedy):
         runtime.require_libraries()
 
@@ -100,7 +117,7 @@ def test_a_missing_library_is_told_with_its_remedy(
 def test_outside_a_checkout_the_commit_is_what_the_image_was_built_from(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(runtime, "__file__", str(tmp_path / "lung_ssp" / "runtime.py"))
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "lung_ssp" / "runtime" / "machine.py"))
     monkeypatch.setenv("LUNG_SSP_COMMIT", "0123abc")
     assert runtime.commit() == "0123abc"
     monkeypatch.setenv("LUNG_SSP_COMMIT", "")  # an image built without telling it
@@ -109,6 +126,6 @@ def test_outside_a_checkout_the_commit_is_what_the_image_was_built_from(
 
 def test_in_a_checkout_the_commit_is_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()  # no repository: git fails there
-    monkeypatch.setattr(runtime, "__file__", str(tmp_path / "lung_ssp" / "runtime.py"))
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "lung_ssp" / "runtime" / "machine.py"))
     monkeypatch.setenv("LUNG_SSP_COMMIT", "0123abc")
     assert runtime.commit() is None
