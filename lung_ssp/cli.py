@@ -116,20 +116,19 @@ def diagnose(arguments: argparse.Namespace) -> None:
 
     runtime.require_libraries()
     runtime.choose_device(arguments.device)
-    from lung_ssp.diagnosis.pipeline import diagnose_series
+    from lung_ssp.diagnosis.diagnoser import diagnose_series
 
-    print(
-        diagnose_series(
-            arguments.series,
-            arguments.segmentation,
-            arguments.classification,
-            arguments.out,
-            arguments.series_uid,
-            [name for name in arguments.accept.split(",") if name],
-            arguments.engine,
-            arguments.device,
-        )
+    diagnosis = diagnose_series(
+        arguments.series,
+        arguments.segmentation,
+        arguments.classification,
+        arguments.out,
+        series_uid=arguments.series_uid,
+        accept=[name for name in arguments.accept.split(",") if name],
+        engine=arguments.engine,
+        device=arguments.device,
     )
+    print(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
 
 
 def export(arguments: argparse.Namespace) -> None:

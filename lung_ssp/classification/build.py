@@ -58,6 +58,11 @@ class TrainedClassifier:
     checkpoint: dict[str, Any]
     exported: ExportedNetwork | None = None
 
+    @property
+    def diagnosed_tasks(self) -> tuple[str, ...]:
+        """The tasks that a CT alone is enough for: both, or without the pathology where that needs a slide."""
+        return ("image",) if self.settings.model.two_inputs else TASK_NAMES
+
     def logits(self, sections: np.ndarray) -> dict[str, np.ndarray]:
         """The logits (n, classes) of both tasks for sections without slides, float32 (n, 1, size, size), 0..1."""
         if self.exported is None:

@@ -38,7 +38,7 @@ class LungMask:
     parts: int
 
 
-def segment_lungs(volume: Volume, settings: ParenchymaSettings) -> LungMask:
+def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) -> LungMask:
     """Find the lungs.
 
     HU are clipped (padding and metal would draw Otsu's threshold away), split in two classes by Otsu's threshold over
@@ -51,11 +51,12 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings) -> LungMask:
 
     Args:
         volume: the scan.
-        settings: recipe and its parameters.
+        settings: recipe and its parameters; None for the defaults.
 
     Raises:
         SeriesError: no lungs, or of an impossible volume.
     """
+    settings = settings or ParenchymaSettings()
     threshold, binary = otsu(volume.hu, settings.clip_hu)
     cleaned = without_background(binary, volume.hu, volume.spacing)
     if not cleaned.any():

@@ -13,9 +13,10 @@ from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.ct.candidates import find_candidates
 from lung_ssp.ct.settings import NoduleSettings, SectionSettings
 from lung_ssp.ct.volume import Volume
+from lung_ssp.diagnosis.diagnoser import classify
+from lung_ssp.diagnosis.diagnosis import finding_line
 from lung_ssp.diagnosis.figures import class_of_both, save_overview
 from lung_ssp.diagnosis.finding import Finding
-from lung_ssp.diagnosis.pipeline import classify, text_table
 
 NAMES = {"image": CLASS_NAMES, "pathology": CLASS_NAMES}
 
@@ -61,7 +62,7 @@ def test_the_image_diagnosis_is_there_and_the_pathology_is_not(found: tuple[Find
 
 def test_table_and_figure_say_so(found: tuple[Finding, Volume], tmp_path: Path) -> None:
     finding, volume = found
-    line = text_table([finding], "notice", {}, {}, tmp_path, ()).splitlines()[-4]
+    line = finding_line(finding)
     assert line.endswith(" / no slide") and "nan" not in line
     lungs = np.zeros(volume.shape, bool)
     lungs[:, 10:50, 10:50] = True

@@ -22,7 +22,10 @@ def in_a_new_process(code: str, **variables: str) -> str:
     return done.stdout
 
 
-REPORT = "import lung_ssp, os, json; from lung_ssp.runtime import process; print(json.dumps([dict(os.environ), process.set_here]))"
+REPORT = (
+    "import json, os, lung_ssp; from lung_ssp.runtime import process; "
+    "print(json.dumps([dict(os.environ), process.set_here]))"
+)
 
 
 def test_importing_the_package_sets_what_the_user_left_open() -> None:

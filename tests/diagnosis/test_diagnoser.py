@@ -8,17 +8,43 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import lung_ssp
 from lung_ssp.cohort.classes import CLASS_NAMES
-from lung_ssp.diagnosis.pipeline import diagnose_series
+from lung_ssp.ct.settings import ParenchymaSettings
+from lung_ssp.diagnosis.diagnoser import diagnose_series, load_diagnoser
+from lung_ssp.diagnosis.diagnosis import Diagnosis
 from lung_ssp.errors import CheckpointError, LungSspError, SeriesError
 from lung_ssp.files import read_json, write_json
 
 
 @pytest.fixture(scope="module")
 def diagnosis(series: Path, runs: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of one diagnosis and what it printed."""
+    """The folder of one diagnosis, and its table with the times."""
     out = tmp_path_factory.mktemp("diagnosis") / "out"
-    return out, diagnose_series(series, *runs, out)
+    return out, text_of(diagnose_series(series, *runs, out))
+
+
+def text_of(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.table()}\n{diagnosis.timing()}"
+
+
+def test_a_notebook_gets_findings_lungs_and_probabilities(
+    diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    scan = lung_ssp.read_series(str(series))
+    result = load_diagnoser(str(runs[0]), str(runs[1]))(scan)
+    assert result.lungs.volume_ml == lung_ssp.segment_lungs(scan, ParenchymaSettings()).volume_ml > 500
+    probability = result.probability
+    assert probability.shape == scan.shape and probability.dtype == np.float32
+    assert 0 < probability.max() <= 1 and not probability[~result.lungs.mask].any()
+    for finding in result.findings:
+        lesion = finding.candidate.lesion
+        assert (probability[lesion.box][lesion.voxels] >= 0.5).all()
+    result.save(tmp_path / "out")
+    first, second = (read_json(folder / "findings.json") for folder in (diagnosis[0], tmp_path / "out"))
+    assert first["findings"] == second["findings"]
+    with pytest.raises(LungSspError, match="not an empty folder"):
+        result.save(tmp_path / "out")
 
 
 def test_every_finding_has_its_measures_probabilities_and_picture(diagnosis: tuple[Path, str]) -> None:
@@ -69,7 +95,7 @@ def test_a_diagnosis_is_repeatable_and_records_what_was_corrected(
     shutil.copy(sorted(twice.iterdir())[3], twice / "again.dcm")
     with pytest.raises(SeriesError, match="--accept duplicates"):
         diagnose_series(twice, *runs, tmp_path / "out")
-    printed = diagnose_series(twice, *runs, tmp_path / "out", accept=["duplicates"])
+    printed = text_of(diagnose_series(twice, *runs, tmp_path / "out", accept=["duplicates"]))
     assert "Corrected: 1 duplicate slice left out." in printed
     assert "Corrected" not in diagnosis[1]
     first, second = (read_json(folder / "findings.json") for folder in (diagnosis[0], tmp_path / "out"))
@@ -110,7 +136,7 @@ def test_exported_networks_run_by_default_and_find_the_same(
     copies = [shutil.copytree(run, tmp_path / run.name) for run in runs]
     for run in copies:
         export(run)
-    printed = diagnose_series(series, *copies, tmp_path / "out")
+    printed = text_of(diagnose_series(series, *copies, tmp_path / "out"))
     reports = [read_json(folder / "findings.json") for folder in (diagnosis[0], tmp_path / "out")]
     assert reports[0]["engines"] == {"segmentation": "paddle", "classification": "paddle"}
     assert reports[1]["engines"] == {"segmentation": "onnx", "classification": "onnx"}

@@ -1,0 +1,146 @@
+"""The whole way: a scan to lungs, candidates, sections, and the probabilities of both tasks."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.special import softmax
+
+from lung_ssp.classification.build import TrainedClassifier, load_classifier
+from lung_ssp.ct.lesion import Candidate
+from lung_ssp.ct.parenchyma import segment_lungs
+from lung_ssp.ct.series import Source, open_series
+from lung_ssp.ct.settings import SectionSettings, check_accept
+from lung_ssp.ct.volume import Volume
+from lung_ssp.diagnosis.diagnosis import Diagnosis, check_empty, timed
+from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.statement import Weights, weights_of
+from lung_ssp.errors import CheckpointError
+from lung_ssp.runtime import choose_device, require_libraries
+from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
+from lung_ssp.training.onnx import Engine, engine_for
+from lung_ssp.training.run import run_cohort
+
+
+@dataclass(frozen=True)
+class Diagnoser:
+    """Both trained networks, ready for scans.
+
+    section: how the sections that the classifier learnt from were made.
+    names: by task, the names of its classes.
+    weights, engines: by task, where the network comes from and what runs it.
+    """
+
+    segmenter: TrainedSegmenter
+    classifier: TrainedClassifier
+    section: SectionSettings
+    names: dict[str, tuple[str, ...]]
+    weights: dict[str, Weights]
+    engines: dict[str, Engine]
+
+    def __call__(self, scan: Volume, corrections: Sequence[str] = ()) -> Diagnosis:
+        """Find and classify the nodules of a scan.
+
+        Args:
+            scan: HU, as `read_series` gives it.
+            corrections: what was corrected in the series when it was read (Series.corrections); it is reported.
+
+        Raises:
+            SeriesError: no lungs are found in it.
+        """
+        seconds: dict[str, float] = {}
+        with timed("lungs", seconds):
+            lungs = segment_lungs(scan, self.segmenter.settings.parenchyma)
+        with timed("segmentation", seconds):
+            segmentation = self.segmenter.segment(scan, lungs.mask)
+        with timed("classification", seconds):
+            findings = classify(segmentation.candidates, scan, self.classifier, self.section, self.names)
+        return Diagnosis(findings, scan, lungs, segmentation, tuple(corrections), self.weights, self.engines, seconds)
+
+
+def classify(
+    candidates: Sequence[Candidate],
+    scan: Volume,
+    classifier: TrainedClassifier,
+    section: SectionSettings,
+    names: dict[str, tuple[str, ...]],
+) -> list[Finding]:
+    """The findings in the order of the candidates, each with the probabilities of the tasks that need a CT alone."""
+    if not candidates:
+        return []
+    sections = np.stack([candidate.lesion.section(scan, section) for candidate in candidates])
+    logits = classifier.logits(sections[:, None])
+    probabilities = {task: softmax(logits[task], axis=1) for task in classifier.diagnosed_tasks}
+    return [
+        Finding(i + 1, candidate, sections[i], {task: rows[i] for task, rows in probabilities.items()}, names)
+        for i, candidate in enumerate(candidates)
+    ]
+
+
+def load_diagnoser(
+    segmentation: str | Path, classification: str | Path, engine: Engine | None = None, device: str = "cpu"
+) -> Diagnoser:
+    """The trained networks of two runs, to be called on scans.
+
+    Example:
+        diagnose = load_diagnoser("output/reproduce/segmentation", "output/reproduce/classification")
+        print(diagnose(read_series("scan")).table())
+
+    Args:
+        segmentation, classification: the folders of the runs.
+        engine: what runs the networks; None: on a CPU ONNX Runtime where a run has been exported, else Paddle.
+        device: "cpu" or "gpu", where Paddle computes.
+
+    Raises:
+        LungSspError: a folder holds no such run, it is damaged, or the device or the engine is missing.
+    """
+    require_libraries()
+    choose_device(device)
+    runs = {"segmentation": Path(segmentation), "classification": Path(classification)}
+    engines = {task: engine_for(run, engine, device) for task, run in runs.items()}
+    segmenter = load_segmenter(runs["segmentation"], engines["segmentation"])
+    classifier = load_classifier(runs["classification"], engines["classification"])
+    cohort = run_cohort(runs["classification"])
+    if cohort.section.size != classifier.settings.model.image_size:
+        raise CheckpointError(
+            f"{classification} was trained on sections of {cohort.section.size} pixels, its network takes others."
+        )
+    weights = {
+        "segmentation": weights_of(runs["segmentation"], segmenter.checkpoint),
+        "classification": weights_of(runs["classification"], classifier.checkpoint),
+    }
+    return Diagnoser(segmenter, classifier, cohort.section, cohort.class_names, weights, engines)
+
+
+def diagnose_series(
+    source: Source,
+    segmentation: Path,
+    classification: Path,
+    out: Path,
+    series_uid: str | None = None,
+    accept: Collection[str] = (),
+    engine: Engine | None = None,
+    device: str = "cpu",
+) -> Diagnosis:
+    """Read a series, diagnose it, and write the diagnosis into `out`, which must be new or empty.
+
+    Args:
+        series_uid: which series, where the source holds several.
+        accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
+        engine, device: as for `load_diagnoser`.
+
+    Raises:
+        LungSspError: the series, a run or the folder is at fault.
+    """
+    check_accept(accept)
+    check_empty(out)
+    seconds: dict[str, float] = {}
+    with timed("loading", seconds):
+        diagnoser = load_diagnoser(segmentation, classification, engine, device)
+    with timed("reading", seconds):
+        series = open_series(source, series_uid, accept)
+    diagnosis = diagnoser(series.volume, series.corrections)
+    diagnosis = replace(diagnosis, seconds={**seconds, **diagnosis.seconds})
+    diagnosis.save(out)
+    return diagnosis

@@ -1,0 +1,142 @@
+"""The result of a diagnosis: findings with all that they come from, as a table, as JSON and as pictures."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from lung_ssp.cohort.classes import TASK_NAMES
+from lung_ssp.ct.figures import save_lung_figure
+from lung_ssp.ct.parenchyma import LungMask
+from lung_ssp.ct.volume import Volume
+from lung_ssp.diagnosis.figures import save_overview
+from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.statement import NOT_FOR_DIAGNOSIS, Weights, training_statement
+from lung_ssp.errors import LungSspError
+from lung_ssp.files import write_json
+from lung_ssp.segmentation.predict import NoduleSegmentation
+from lung_ssp.training.onnx import Engine
+
+ENGINE_NAMES: dict[Engine, str] = {"onnx": "ONNX Runtime", "paddle": "Paddle"}
+FINDINGS_FILE = "findings.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What was found in one scan.
+
+    findings: the most suspicious first.
+    scan, lungs: the scan and its lung mask.
+    segmentation: the candidates and the probability of a nodule.
+    corrections: what was corrected in the series when it was read, in sentences.
+    weights: by task, where the weights of its network come from.
+    engines: by task, what ran its network.
+    seconds: how long each step took.
+    """
+
+    findings: list[Finding]
+    scan: Volume
+    lungs: LungMask
+    segmentation: NoduleSegmentation
+    corrections: tuple[str, ...]
+    weights: dict[str, Weights]
+    engines: dict[str, Engine]
+    seconds: dict[str, float]
+
+    @property
+    def probability(self) -> np.ndarray:
+        """The probability of a nodule at each voxel of the scan, float32 (z, y, x), 0..1; outside the lungs it is 0."""
+        return self.segmentation.probability_in(self.scan.shape)
+
+    @property
+    def notice(self) -> str:
+        """What every output says: what it is not for, and what the networks have learnt from."""
+        return f"{NOT_FOR_DIAGNOSIS} {training_statement(self.weights)}"
+
+    def table(self) -> str:
+        """The notice and the findings, a line each."""
+        lines = [
+            self.notice,
+            "",
+            *(f"Corrected: {what}." for what in self.corrections),
+            f"{len(self.findings)} findings:",
+        ]
+        if self.findings:
+            head = f"{'':>4s}{'score':>7s}{'mm':>7s}{'HU':>7s}{'slice':>7s}"
+            lines.append(f"{head}  image diagnosis / pathology diagnosis")
+        return "\n".join([*lines, *(finding_line(finding) for finding in self.findings)])
+
+    def timing(self) -> str:
+        """What ran the networks, and how long each step took."""
+        run_by = ", ".join(f"{task} by {ENGINE_NAMES[engine]}" for task, engine in self.engines.items())
+        steps = ", ".join(f"{step} {value:.1f} s" for step, value in self.seconds.items())
+        return f"networks: {run_by}\ntime: {steps}, together {sum(self.seconds.values()):.1f} s"
+
+    def save(self, folder: str | Path) -> None:
+        """Write findings.json, one picture a finding, and lungs.png, the steps of the lung mask.
+
+        Args:
+            folder: new or empty.
+
+        Raises:
+            LungSspError: the folder holds something.
+        """
+        folder = Path(folder)
+        check_empty(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with timed("figures", self.seconds):
+            save_lung_figure(folder / "lungs.png", self.scan, self.lungs, self.notice)
+            for finding in tqdm(self.findings, "figures", unit="finding"):
+                save_overview(finding, self.scan, self.lungs.mask, self.notice, folder / finding.figure_name)
+        write_json(folder / FINDINGS_FILE, self.as_json())
+
+    def as_json(self) -> dict[str, Any]:
+        """All but the voxels, in plain numbers. Of the patient it holds neither name nor number nor dates."""
+        return {
+            "notice": NOT_FOR_DIAGNOSIS,
+            "training": training_statement(self.weights),
+            "weights": {task: weights.as_json() for task, weights in self.weights.items()},
+            "engines": self.engines,
+            "series": {
+                "series_uid": self.scan.series_uid,
+                "shape_zyx": list(self.scan.shape),
+                "spacing_zyx_mm": [round(step, 4) for step in self.scan.spacing],
+            },
+            "corrections": list(self.corrections),
+            "lungs": {"volume_ml": round(self.lungs.volume_ml, 1), "threshold_hu": round(self.lungs.threshold_hu, 1)},
+            "findings": [finding.as_json() for finding in self.findings],
+            "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
+        }
+
+
+def finding_line(finding: Finding) -> str:
+    """A finding as a line of the table."""
+    opinions = " / ".join(finding.opinion(task) for task in TASK_NAMES)
+    candidate = finding.candidate
+    return (
+        f"{finding.number:4d}{candidate.score:7.2f}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
+        f"{candidate.lesion.slice_index + 1:7d}  {opinions}"
+    )
+
+
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        LungSspError: naming it.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LungSspError(f"{folder} is not an empty folder: name another one, so that nothing is overwritten.")
+
+
+@contextmanager
+def timed(step: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Note how long a step takes."""
+    begin = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - begin
