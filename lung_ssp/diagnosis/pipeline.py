@@ -112,18 +112,18 @@ def classify(
     settings: SectionSettings,
     names: dict[str, tuple[str, ...]],
 ) -> list[Finding]:
-    """The findings in the order of the candidates, each with the probabilities of both tasks.
+    """The findings in the order of the candidates, each with the probabilities of the tasks diagnosed from a CT.
 
-    Of a classifier with two inputs, with those of the image diagnosis alone: a CT comes without a slide.
+    A classifier with two inputs gives those of the image diagnosis alone: a CT comes without a slide.
     """
     if not candidates:
         return []
     sections = np.stack([candidate.lesion.section(volume, settings) for candidate in candidates])
     logits = classifier.logits(sections[:, None])
-    seen = ("image",) if classifier.settings.model.two_inputs else TASK_NAMES
-    probabilities = {task: softmax(logits[task], axis=1) for task in seen}
+    tasks = classifier.diagnosed_tasks
+    probabilities = {task: softmax(logits[task], axis=1) for task in tasks}
     return [
-        Finding(i + 1, candidate, sections[i], {task: probabilities[task][i] for task in seen}, names)
+        Finding(i + 1, candidate, sections[i], {task: probabilities[task][i] for task in tasks}, names)
         for i, candidate in enumerate(candidates)
     ]
 
