@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import paddle
 
-from lung_ssp.classification.comparisons import Comparisons, TestMeasures, evaluate_sections
+from lung_ssp.classification.comparisons import Comparisons, Measures, evaluate_sections
 from lung_ssp.classification.networks import TwoBranchNetwork, TwoTaskClassifier
 from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import ClassificationSettings, ClassifierSettings
@@ -37,7 +37,7 @@ class Parts:
 
     network: Callable[[ClassifierSettings], TwoBranchNetwork]
     task: Callable[[ClassificationSettings], ClassificationTask | TwoInputTask]
-    evaluate: Callable[[TwoBranchNetwork, ClassificationSettings, Comparisons], TestMeasures]
+    evaluate: Callable[[TwoBranchNetwork, ClassificationSettings, Comparisons], Measures]
 
 
 # By model.type: the only place where the paper's network and the one with two inputs part.
@@ -70,7 +70,7 @@ def build_classifier(config: Config[ClassificationSettings]) -> TwoBranchNetwork
 class TrainedClassifier:
     """A trained network in evaluation mode, and where it comes from.
 
-    checkpoint: what training.run.restore_best tells of it.
+    checkpoint: facts about it, from training.run.restore_best.
     exported: the same network in ONNX Runtime, where that engine was asked for.
     """
 

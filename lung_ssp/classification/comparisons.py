@@ -12,8 +12,8 @@ from lung_ssp.classification.metrics import classification_metrics
 from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import ClassificationSettings
 
-# The branch that predicts, and the task whose labels are held against it. Where there is no pathology yet, as at a
-# diagnosis, the image branch is what counts: "image_against_pathology" is how often it is right about the cancer.
+# The branch that predicts, and the task whose labels it is compared with. On a new CT there is no pathology yet:
+# "image_against_pathology" tells how often the image branch is right about the cancer.
 COMPARISONS = {
     "image_against_reader": ("image", "image"),
     "image_against_pathology": ("image", "pathology"),
@@ -24,12 +24,12 @@ Comparisons = dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class TestMeasures:
-    """What a network does on the test sections.
+class Measures:
+    """The measures of a network on the test sections.
 
     labels: of all test sections, by task name, int64 (n,); -1 where there is none.
     comparisons: the metrics of each comparison, by its name.
-    ablation: what is measured with and without slides, where the network takes slides.
+    ablation: for a network that takes slides, the measures with and without them.
     """
 
     labels: dict[str, np.ndarray]
@@ -37,14 +37,12 @@ class TestMeasures:
     ablation: dict[str, Any] = field(default_factory=dict)
 
 
-def evaluate_sections(
-    network: paddle.nn.Layer, settings: ClassificationSettings, comparisons: Comparisons
-) -> TestMeasures:
+def evaluate_sections(network: paddle.nn.Layer, settings: ClassificationSettings, comparisons: Comparisons) -> Measures:
     """The comparisons of the paper's network on the test sections."""
     model = settings.model
     test = SectionDataset(settings.test_dataset, model.image_size, model.num_classes).whole()
     probabilities = predict_probabilities(network, *test.arrays())
-    return TestMeasures(test.labels, evaluate_comparisons(probabilities, test.labels, comparisons))
+    return Measures(test.labels, evaluate_comparisons(probabilities, test.labels, comparisons))
 
 
 def comparisons_between(names: dict[str, tuple[str, ...]]) -> Comparisons:

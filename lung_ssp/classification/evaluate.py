@@ -67,7 +67,7 @@ def evaluate_classification(run: Path, table2: bool) -> str:
 
 
 def reference_figures(labels: dict[str, np.ndarray], cohort: CohortDescription) -> dict[str, Any]:
-    """What an accuracy is to be held against: the most common class, the reader, and the generator's Bayes accuracy."""
+    """What an accuracy is compared with: the most common class, the reader, and the generator's Bayes accuracy."""
     pathology = labels["pathology"][labels["pathology"] != MISSING]
     figures: dict[str, Any] = {}
     if len(pathology):

@@ -29,11 +29,11 @@ class Batch(Protocol):
 
 
 class MonitoredTask:
-    """The measures of a task (training.task.Task); what it learns from and how is its subclasses'.
+    """What both tasks log, validate and show; a subclass adds `load` and `losses` (training.task.Task).
 
     Args:
-        network: takes what the batches give as inputs.
-        training: to show; its size is the task's.
+        network: takes the batches' inputs.
+        training: the sections to learn from.
         validation, test: this process's share of these splits.
         dataset_root: folder of the cohort, which names the classes.
     """

@@ -31,7 +31,7 @@ def predict_logits(network: paddle.nn.Layer, *inputs: np.ndarray) -> dict[str, n
 def mean_accuracy(network: paddle.nn.Layer, inputs: list[paddle.Tensor], labels: dict[str, np.ndarray]) -> float:
     """The mean over the tasks that have labels of each task's accuracy, as the paper's log reports it.
 
-    It is counted on the device, and read from it once; of several processes, over the samples of all.
+    Counted on the device and read once; with several processes, over the samples of all of them.
 
     Args:
         network: its mode is left as it was.

@@ -24,17 +24,17 @@ class AlphaSettings(Settings):
 
 
 class NumClasses(Settings):
-    """How many classes each task tells apart."""
+    """Number of classes of each task."""
 
     image: int = Field(9, ge=2, description="classes of the image diagnosis")
     pathology: int = Field(9, ge=2, description="classes of the pathology diagnosis")
 
 
 class ClassifierSettings(Settings):
-    """What both networks have in common: two branches with the layers of the paper's section 4."""
+    """Settings of both networks: two branches with the layers of the paper's section 4."""
 
-    takes_slides: ClassVar[bool] = False
-    inputs: ClassVar[str] = "CT sections"
+    takes_slides: ClassVar[bool] = False  # as a second input
+    inputs: ClassVar[str] = "CT sections"  # as the reports say
 
     sharing: SharingMode = Field("partial_soft_sharing", description="what the two tasks share")
     alphas: AlphaSettings = Field(AlphaSettings(), description="the cross-stitch units' alphas")
@@ -76,7 +76,7 @@ ModelSettings = Annotated[TwoTaskClassifierSettings | TwoInputClassifierSettings
 
 
 class SplitSettings(DatasetSettings):
-    """What both data sets have in common: the sections of one split of a prepared cohort."""
+    """Settings of both data sets: the sections of one split of a prepared cohort."""
 
     mode: Literal["train", "validation", "test"] = Field(description="the split")
     augment: bool = Field(False, description="flip and turn sections at random while training")
@@ -103,7 +103,7 @@ class SectionAndSlideDatasetSettings(SplitSettings):
 
 AnyDatasetSettings = Annotated[SectionDatasetSettings | SectionAndSlideDatasetSettings, Field(discriminator="type")]
 
-# What each network learns from, by type.
+# The type of data set that each type of network learns from.
 DATASET_OF_MODEL = {"TwoTaskClassifier": "SectionDataset", "TwoInputClassifier": "SectionAndSlideDataset"}
 
 

@@ -7,7 +7,7 @@ import paddle
 
 from lung_ssp.classification.comparisons import (
     Comparisons,
-    TestMeasures,
+    Measures,
     comparison_line,
     evaluate_comparisons,
     predict_probabilities,
@@ -23,7 +23,7 @@ RULE = (
 
 def evaluate_sections_and_slides(
     network: paddle.nn.Layer, settings: ClassificationSettings, comparisons: Comparisons
-) -> TestMeasures:
+) -> Measures:
     """The comparisons on the test sections, and the slide ablation.
 
     The image branch is compared on all sections, the pathology branch on those with a slide.
@@ -34,7 +34,7 @@ def evaluate_sections_and_slides(
     probabilities = predict_probabilities(network, *test.arrays())
     of_image = {name: pair for name, pair in comparisons.items() if pair[0] == "image"}
     of_pathology = {name: pair for name, pair in comparisons.items() if pair[0] == "pathology"}
-    return TestMeasures(
+    return Measures(
         labels,
         {
             **evaluate_comparisons(probabilities, labels, of_image),
