@@ -34,7 +34,10 @@ def classifier(model_type: str) -> TrainedClassifier:
         {
             "task": "classification",
             "model": {"type": model_type, "fully_connected": 8, "conv_channels": [2, 3]},
-            **{f"{part}_dataset": {"type": dataset_type, "dataset_root": "nowhere", "mode": modes[part]} for part in parts},
+            **{
+                f"{part}_dataset": {"type": dataset_type, "dataset_root": "nowhere", "mode": modes[part]}
+                for part in parts
+            },
         }
     )
     paddle.seed(0)
