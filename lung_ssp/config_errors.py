@@ -29,13 +29,19 @@ def describe(
 ) -> str:
     """One sentence: the file, the key, what is wrong, what was expected, the nearest valid name."""
     location = keys_in_tree(problem["loc"], tree)
+    if problem["type"].startswith("union_tag"):  # told of the group; it is about the key that chooses its settings
+        location = (*location, problem["ctx"]["discriminator"].strip("'"))
     where = next((origins[location[:i]] for i in range(len(location), 0, -1) if location[:i] in origins), str(path))
     key = ".".join(location)
     if problem["type"] == "extra_forbidden":
         valid = fields_at(kind, location[:-1], tree)
         return f"{where}: {key} is not a setting{nearest(location[-1], valid)}; valid here: {', '.join(valid)}."
-    if problem["type"] == "missing":
+    if problem["type"] in ("missing", "union_tag_not_found"):
         return f"{where}: {key} is missing."
+    if problem["type"] == "union_tag_invalid":
+        tag, expected = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
+        options = [option.strip("' ") for option in expected.split(",")]
+        return f"{where}: {key} is {tag!r}: input should be {' or '.join(options)}{nearest(tag, options)}."
     value = problem["input"]
     message = problem["msg"].removeprefix("Value error, ")
     sentence = f"{where}: {key} is {value!r}: {message[:1].lower()}{message[1:]}"

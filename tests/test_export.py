@@ -11,6 +11,7 @@ import pytest
 
 from lung_ssp.classification import build
 from lung_ssp.classification.build import load_classifier
+from lung_ssp.classification.settings import TwoInputClassifierSettings
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.errors import CheckpointError, EnvironmentFault
 from lung_ssp.files import read_json
@@ -108,7 +109,7 @@ def test_weights_that_changed_since_are_not_run(exported: tuple[Path, Path], tmp
 
 def test_a_network_of_two_inputs_is_refused(monkeypatch: pytest.MonkeyPatch, runs: tuple[Path, Path]) -> None:
     trained = load_classifier(runs[1])
-    model = trained.settings.model.model_copy(update={"two_inputs": True})
+    model = TwoInputClassifierSettings.model_validate(trained.settings.model.model_dump(exclude={"type"}))
     both = type(trained)(trained.network, trained.settings.model_copy(update={"model": model}), trained.checkpoint)
     monkeypatch.setattr(build, "load_classifier", lambda _: both)
     with pytest.raises(CheckpointError, match="two inputs, which cannot be exported"):

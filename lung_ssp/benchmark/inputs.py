@@ -13,7 +13,7 @@ import numpy as np
 from lung_ssp.benchmark.cases import Case
 from lung_ssp.benchmark.subject import Subject
 from lung_ssp.classification.dataset import SectionBatch
-from lung_ssp.classification.task import ClassificationTask, inputs_of
+from lung_ssp.classification.monitoring import MonitoredTask
 from lung_ssp.segmentation.task import Batch, SegmentationTask
 from lung_ssp.training.batches import Load, StepBatch, batches
 from lung_ssp.training.order import SampleOrder
@@ -33,7 +33,7 @@ def training_batches(case: Case, subject: Subject) -> Iterator[Iterator[StepBatc
 def host_load(subject: Subject) -> Load:
     """What reads a training batch as arrays; the task itself may keep its data on a GPU, for Paddle alone."""
     task = subject.task
-    return task.training.batch if isinstance(task, ClassificationTask) else task.load
+    return task.training.batch if isinstance(task, MonitoredTask) else task.load
 
 
 def inference_batches(case: Case, subject: Subject) -> Iterator[list[np.ndarray]]:
@@ -45,10 +45,10 @@ def inference_batches(case: Case, subject: Subject) -> Iterator[list[np.ndarray]
     return coming if case.input == "real" else itertools.repeat(next(coming))
 
 
-def sections_in_turn(task: ClassificationTask, count: int) -> Iterator[list[np.ndarray]]:
+def sections_in_turn(task: MonitoredTask, count: int) -> Iterator[list[np.ndarray]]:
     """`count` training sections at a time, from the first to the last and round again."""
     for start in itertools.count(step=count):
-        yield inputs_of(task.training.batch(np.arange(start, start + count) % task.size))
+        yield task.training.batch(np.arange(start, start + count) % task.size).arrays()
 
 
 def slices_in_turn(task: SegmentationTask, count: int) -> Iterator[list[np.ndarray]]:
@@ -68,4 +68,4 @@ def example_inputs(case: Case, subject: Subject) -> list[np.ndarray]:
 
 def network_inputs(batch: SectionBatch | Batch) -> list[np.ndarray]:
     """What the network is given of a training batch."""
-    return [batch.images] if isinstance(batch, Batch) else inputs_of(batch)
+    return [batch.images] if isinstance(batch, Batch) else batch.arrays()

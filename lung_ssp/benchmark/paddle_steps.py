@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 
 from lung_ssp.benchmark.subject import Subject
-from lung_ssp.classification.task import predict_logits
+from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.segmentation.predict import probability_of_images
 from lung_ssp.training.batches import StepBatch, dropout_seed
 from lung_ssp.training.loop import update

@@ -70,9 +70,9 @@ def network_and_batch(path: Path) -> tuple[paddle.nn.Layer, np.ndarray]:
     task, config = read_training(path)
     settings: Any = config.settings
     if settings.task == "classification":
-        if settings.model.two_inputs:
+        if settings.model.takes_slides:
             raise ConfigError(
-                f"{path} is of a network of two inputs, which is not counted: set model.two_inputs=false."
+                f"{path} is of a network of two inputs, which is not counted: name one of a TwoTaskClassifier."
             )
         size = settings.model.image_size
         return task.build_network(config), np.zeros((settings.batch_size, 1, size, size), np.float32)

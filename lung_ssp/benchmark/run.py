@@ -127,7 +127,7 @@ def reason_to_leave_out(case: Case, plan: Plan) -> str:
         return ""
     if case.amp != "O0":
         return f"{case.engine} is measured in float32 alone."
-    if case.task == "classification" and settings.model.two_inputs:
+    if case.task == "classification" and settings.model.takes_slides:
         return f"{case.engine} has no network of two inputs."
     return reason_without_onnx(plan.device) if case.engine == "onnx" else reason_without_torch(plan.device)
 

@@ -38,7 +38,7 @@ def write_noise_cohort(root: Path, settings: ClassificationSettings | Segmentati
     for split in SPLITS:
         sections = noise_sections(split, settings, rng)
         write_sections(root, split, sections)
-        if settings.model.two_inputs:
+        if settings.model.takes_slides:
             shape = (len(sections), *sections.images.shape[1:], 3)
             images = rng.integers(256, size=shape).astype(np.uint8)
             write_patches(root, split, Patches(images, sections.patients, sections.patients))

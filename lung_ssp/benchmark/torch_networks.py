@@ -26,10 +26,10 @@ def torch_classifier(settings: ClassifierSettings) -> nn.Module:
     """The two-task classifier of one input: sections (n, 1, size, size) to the logits of both tasks.
 
     Raises:
-        ConfigError: the settings ask for two inputs.
+        ConfigError: the network takes slides.
     """
-    if settings.two_inputs:
-        raise ConfigError("The comparison with PyTorch has no network of two inputs: set model.two_inputs to false.")
+    if settings.takes_slides:
+        raise ConfigError("The comparison with PyTorch has no TwoInputClassifier: set model.type to TwoTaskClassifier.")
     return Classifier(settings)
 
 

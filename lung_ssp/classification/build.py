@@ -1,5 +1,6 @@
 """From settings to what the training loop needs, and from a run folder back to its network."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,17 @@ from typing import Any
 import numpy as np
 import paddle
 
-from lung_ssp.classification.networks import TwoTaskClassifier
-from lung_ssp.classification.settings import ClassificationSettings
-from lung_ssp.classification.task import ClassificationTask, predict_logits
+from lung_ssp.classification.comparisons import Comparisons, Measures, evaluate_sections
+from lung_ssp.classification.networks import TwoBranchNetwork, TwoTaskClassifier
+from lung_ssp.classification.prediction import predict_logits
+from lung_ssp.classification.settings import ClassificationSettings, ClassifierSettings
+from lung_ssp.classification.task import ClassificationTask
+from lung_ssp.classification.two_inputs.evaluate import evaluate_sections_and_slides
+from lung_ssp.classification.two_inputs.network import TwoInputClassifier
+from lung_ssp.classification.two_inputs.task import TwoInputTask
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.config import Config, load_config
-from lung_ssp.errors import CheckpointError, ConfigError
-from lung_ssp.training import distributed
+from lung_ssp.errors import CheckpointError
 from lung_ssp.training.onnx import Engine, Exportable, ExportedNetwork, load_exported
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.order import steps_of_protocol
@@ -21,47 +26,63 @@ from lung_ssp.training.run import restore_best, run_config
 from lung_ssp.training.task import Training
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What belongs to one type of model.
+
+    network: untrained, from its settings.
+    task: trains it.
+    evaluate: measures it on the test sections.
+    """
+
+    network: Callable[[ClassifierSettings], TwoBranchNetwork]
+    task: Callable[[ClassificationSettings], ClassificationTask | TwoInputTask]
+    evaluate: Callable[[TwoBranchNetwork, ClassificationSettings, Comparisons], Measures]
+
+
+# By model.type: the only place where the paper's network and the one with two inputs part.
+PARTS = {
+    "TwoTaskClassifier": Parts(TwoTaskClassifier, ClassificationTask, evaluate_sections),
+    "TwoInputClassifier": Parts(TwoInputClassifier, TwoInputTask, evaluate_sections_and_slides),
+}
+
+
 def build_classification(config: Config[ClassificationSettings]) -> Training:
     """Everything that is trained; the weights start from the configuration's seed.
 
     Raises:
-        ConfigError: several processes cannot share a network of two inputs.
+        ConfigError: the processes cannot share the task.
     """
     settings = config.settings
-    if settings.model.two_inputs and distributed.world_size() > 1:
-        raise ConfigError(
-            "model.two_inputs is true, but a process whose share of a batch holds no slide would keep the others "
-            "waiting in the normalisation of the pathology branch: leave out --processes."
-        )
     paddle.seed(settings.seed)
-    task = ClassificationTask(settings)
+    task = PARTS[settings.model.type].task(settings)
     steps = steps_of_protocol(task.size, settings.batch_size, settings.epochs)
     scheduler = make_scheduler(settings.lr_scheduler, steps)
     return Training(task, make_optimizer(settings.optimizer, task.network, scheduler), scheduler, steps)
 
 
-def build_classifier(config: Config[ClassificationSettings]) -> TwoTaskClassifier:
+def build_classifier(config: Config[ClassificationSettings]) -> TwoBranchNetwork:
     """The untrained network of a configuration; needs no cohort."""
-    return TwoTaskClassifier(config.settings.model)
+    return PARTS[config.settings.model.type].network(config.settings.model)
 
 
 @dataclass(frozen=True)
 class TrainedClassifier:
     """A trained network in evaluation mode, and where it comes from.
 
-    checkpoint: what training.run.restore_best tells of it.
+    checkpoint: facts about it, from training.run.restore_best.
     exported: the same network in ONNX Runtime, where that engine was asked for.
     """
 
-    network: TwoTaskClassifier
+    network: TwoBranchNetwork
     settings: ClassificationSettings
     checkpoint: dict[str, Any]
     exported: ExportedNetwork | None = None
 
     @property
     def diagnosed_tasks(self) -> tuple[str, ...]:
-        """The tasks that a CT alone is enough for: both, or without the pathology where that needs a slide."""
-        return ("image",) if self.settings.model.two_inputs else TASK_NAMES
+        """The tasks that are diagnosed from a CT section alone."""
+        return self.network.diagnosed_tasks
 
     def logits(self, sections: np.ndarray) -> dict[str, np.ndarray]:
         """The logits (n, classes) of both tasks for sections without slides, float32 (n, 1, size, size), 0..1."""
@@ -78,7 +99,7 @@ def load_classifier(run: Path, engine: Engine = "paddle") -> TrainedClassifier:
         EnvironmentFault: the engine is missing.
     """
     settings = load_config(run_config(run), ClassificationSettings).settings
-    network = TwoTaskClassifier(settings.model)
+    network = PARTS[settings.model.type].network(settings.model)
     checkpoint = restore_best(run, network)
     return TrainedClassifier(network, settings, checkpoint, load_exported(run) if engine == "onnx" else None)
 
@@ -87,11 +108,13 @@ def exportable_classifier(run: Path) -> Exportable:
     """The best network of a classification run, to be compared with its export on one section and on five.
 
     Raises:
-        CheckpointError: the run holds a network of two inputs.
+        CheckpointError: the run holds a network with two inputs.
     """
     trained = load_classifier(run)
     model = trained.settings.model
-    if model.two_inputs:
-        raise CheckpointError(f"{run} holds a network of two inputs, which cannot be exported: it is used with Paddle.")
+    if model.takes_slides:
+        raise CheckpointError(
+            f"{run} holds a network with two inputs, which cannot be exported: it is used with Paddle."
+        )
     shapes = (1, 1, model.image_size, model.image_size), (5, 1, model.image_size, model.image_size)
     return Exportable(trained.network, shapes, False, trained.checkpoint["fingerprint"])

@@ -93,30 +93,7 @@ class DenseCrossStitch(nn.Layer):
         return new_a.reshape(a.shape), new_b.reshape(b.shape)
 
 
-def stitched_where_both_are(
-    unit: nn.Layer, a: paddle.Tensor, b: paddle.Tensor | None, rows: paddle.Tensor
-) -> tuple[paddle.Tensor, paddle.Tensor | None]:
-    """Combine two activations of which the second is there for some samples only.
-
-    Where it is missing, the first task's own activation stands in for it: a' = (alpha_AA + alpha_AB) a. The scale is
-    kept, and where a row of alphas sums to 1 the unit changes nothing.
-
-    Args:
-        unit: a CrossStitch or DenseCrossStitch.
-        a: (n, ...), of all samples.
-        b: (m, ...), of the samples `rows`, None where there are none.
-        rows: int64 (m,), rising.
-
-    Returns:
-        a' (n, ...) and b' (m, ...).
-    """
-    if b is None:
-        return unit(a, a)[0], None
-    new_a, new_b = unit(a, paddle.scatter(a, rows, b))
-    return new_a, paddle.gather(new_b, rows)
-
-
-def between_tasks(alphas: np.ndarray) -> np.ndarray:
+def mean_alphas(alphas: np.ndarray) -> np.ndarray:
     """The 2x2 of mean alphas of a unit, whatever its granularity: entry (i, j) is what task i takes from task j.
 
     Of a dense matrix, the mean over the diagonals that join the same feature of both tasks.

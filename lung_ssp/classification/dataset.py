@@ -1,19 +1,16 @@
-"""The sections of one split as a data set: arrays in memory, batches by index.
-
-With two inputs a section goes with a patch of its patient's pathology slide. The slide is of the patient's cancer, so a
-section whose pathology is normal, a harmless finding beside it, goes without, as do those of patients without a slide.
-"""
+"""The sections of one split as a data set: arrays in memory, batches by index."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import paddle
 
-from lung_ssp.classification.settings import NumClasses, SectionDatasetSettings
-from lung_ssp.cohort.classes import MISSING, NORMAL
-from lung_ssp.cohort.slides.store import Patches, read_patches
+from lung_ssp.classification.settings import NumClasses, SplitSettings
+from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.store import Sections, read_sections
 from lung_ssp.errors import CohortError
+from lung_ssp.training.distributed import shard
 
 ORIENTATIONS = 8  # of a square: four turns, each also mirrored
 
@@ -23,78 +20,54 @@ class SectionBatch:
     """Some sections with their labels.
 
     images: float32 (n, 1, height, width), 0..1.
-    labels: by task name, int64 (n,); -1 where nobody gave one. With two inputs the pathology is -1 where there is no
-        slide as well: the pathology branch has nothing to learn from.
-    slides: float32 (n, 3, height, width), 0..1, a patch of each section's slide, zeros where has_slide, bool (n,), says
-        that there is none; None with one input.
+    labels: by task name, int64 (n,); -1 where there is none.
     """
 
     images: np.ndarray
     labels: dict[str, np.ndarray]
-    slides: np.ndarray | None = None
-    has_slide: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def arrays(self) -> list[np.ndarray]:
+        """The network's inputs."""
+        return [self.images]
+
+    def inputs(self) -> list[paddle.Tensor]:
+        """The network's inputs on Paddle's device."""
+        return [paddle.to_tensor(array) for array in self.arrays()]
+
+    def shard(self) -> "SectionBatch":
+        """This process's share of the batch."""
+        return SectionBatch(shard(self.images), shard_labels(self.labels))
+
+    def picture(self, index: int) -> np.ndarray:
+        """One sample to look at, float32 (height, width, 3), 0..1."""
+        return np.repeat(self.images[index, 0, :, :, None], 3, axis=2)
 
 
 class SectionDataset:
     """One split of a prepared cohort.
 
-    Args:
-        two_inputs: give each section a patch of its patient's slide.
-
     Raises:
-        CohortError: the sections are missing, empty, of another size, or carry labels beyond the classes; or the
-            patches are missing, of another size, or, to learn from, none.
+        CohortError: the sections are missing, empty, of another size, or carry labels beyond the classes.
     """
 
-    def __init__(
-        self, settings: SectionDatasetSettings, image_size: int, classes: NumClasses, two_inputs: bool = False
-    ) -> None:
+    def __init__(self, settings: SplitSettings, image_size: int, classes: NumClasses) -> None:
         root = Path(settings.dataset_root)
         self.sections = read_sections(root, settings.mode)
-        self.augment, self.hide_slides = settings.augment, settings.hide_slides
+        self.augment = settings.augment
         check_sections(self.sections, f"{root} ({settings.mode})", image_size, classes)
-        self.patches: Patches | None = None
-        if two_inputs:
-            self.patches = read_patches(root, settings.mode)
-            check_patches(self.patches, f"{root} ({settings.mode})", image_size, needed=settings.mode == "train")
-            self.patches_of = patches_by_patient(self.patches)
-            self.has_slide = sections_with_slide(self.sections, self.patches)
 
     def __len__(self) -> int:
         return len(self.sections)
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator | None = None) -> SectionBatch:
-        """The sections `indices`, each flipped and turned at random if the data set augments and `rng` is given.
-
-        With two inputs, `rng` also draws which of the patient's patches goes with each section, and whose are hidden;
-        without it, it is the patient's middle patch in their stored order, and none is hidden.
-        """
-        images, labels = self.sections.images[indices], self.labels(indices)
+        """The sections `indices`, each flipped and turned at random if the data set augments and `rng` is given."""
+        images = self.sections.images[indices]
         if self.augment and rng is not None:
-            images = flipped_and_turned(images, rng)
-        if self.patches is None:
-            return SectionBatch(images[:, None], labels)
-        has_slide = self.has_slide[indices]
-        if rng is not None and self.hide_slides > 0:
-            has_slide = has_slide & (rng.random(len(has_slide)) >= self.hide_slides)
-        labels["pathology"] = np.where(has_slide, labels["pathology"], MISSING)
-        slides = self._slides(self.patches, indices, has_slide, rng)
-        return SectionBatch(images[:, None], labels, slides, has_slide)
-
-    def _slides(
-        self, patches: Patches, indices: np.ndarray, has_slide: np.ndarray, rng: np.random.Generator | None
-    ) -> np.ndarray:
-        """A patch for each of the sections `indices` that has a slide, float32 (n, 3, size, size)."""
-        chosen = np.zeros((len(indices), *patches.images.shape[1:]), np.uint8)
-        for row in np.flatnonzero(has_slide):
-            own = self.patches_of[str(self.sections.patients[indices[row]])]
-            chosen[row] = patches.images[own[len(own) // 2 if rng is None else rng.integers(len(own))]]
-        if self.augment and rng is not None:
-            chosen = flipped_and_turned(chosen, rng)
-        return chosen.transpose(0, 3, 1, 2).astype(np.float32) / 255
+            images = random_orientations(images, rng)
+        return SectionBatch(images[:, None], self.labels(indices))
 
     def labels(self, indices: np.ndarray) -> dict[str, np.ndarray]:
         """Both labels of the sections `indices`, by task name."""
@@ -105,13 +78,18 @@ class SectionDataset:
         return self.batch(np.arange(len(self)))
 
 
-def flipped_and_turned(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def shard_labels(labels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """This process's share of a batch's labels, by task name."""
+    return {task: shard(values) for task, values in labels.items()}
+
+
+def random_orientations(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Each of (n, size, size) or (n, size, size, 3) images in one of its eight orientations, at random."""
     changed = images.copy()
     orientations = draw_orientations(len(images), rng)
     for orientation in range(1, ORIENTATIONS):
         chosen = orientations == orientation
-        changed[chosen] = turned(images[chosen], orientation)
+        changed[chosen] = in_orientation(images[chosen], orientation)
     return changed
 
 
@@ -120,36 +98,10 @@ def draw_orientations(count: int, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(ORIENTATIONS, size=count)
 
 
-def turned(images: np.ndarray, orientation: int) -> np.ndarray:
+def in_orientation(images: np.ndarray, orientation: int) -> np.ndarray:
     """Images (n, size, size, ...) in one orientation: turned by 0, 90, 180 or 270 degrees, from 4 on mirrored too."""
-    some = np.rot90(images, orientation % 4, axes=(1, 2))
-    return some[:, :, ::-1] if orientation >= 4 else some
-
-
-def patches_by_patient(patches: Patches) -> dict[str, np.ndarray]:
-    """The indices of each patient's patches, rising."""
-    order = np.argsort(patches.patients, kind="stable")
-    names, starts = np.unique(patches.patients[order], return_index=True)
-    return dict(zip(map(str, names), np.split(order, starts[1:]), strict=True)) if len(names) else {}
-
-
-def sections_with_slide(sections: Sections, patches: Patches) -> np.ndarray:
-    """Which sections go with a slide, bool (n,): those of its patient, but for harmless findings."""
-    return np.isin(sections.patients, patches.patients) & (sections.labels["pathology"] != NORMAL)
-
-
-def check_patches(patches: Patches, where: str, image_size: int, needed: bool) -> None:
-    """Refuse patches that the network cannot take, with one sentence that says why."""
-    if needed and len(patches) == 0:
-        raise CohortError(
-            f"{where} holds no patches of slides: prepare a cohort with slides, or set model.two_inputs to false."
-        )
-    if patches.images.shape[1:3] != (image_size, image_size):
-        size = "x".join(map(str, patches.images.shape[1:3]))
-        raise CohortError(
-            f"{where} holds patches of {size} pixels, but model.image_size is {image_size}: prepare the cohort with "
-            f"patches.size {image_size}."
-        )
+    turned = np.rot90(images, orientation % 4, axes=(1, 2))
+    return turned[:, :, ::-1] if orientation >= 4 else turned
 
 
 def check_sections(sections: Sections, where: str, image_size: int, classes: NumClasses) -> None:

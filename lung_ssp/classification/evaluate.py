@@ -5,34 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
-from lung_ssp.classification.build import load_classifier
-from lung_ssp.classification.cross_stitch import between_tasks
-from lung_ssp.classification.dataset import SectionBatch, SectionDataset
-from lung_ssp.classification.metrics import classification_metrics
-from lung_ssp.classification.networks import TwoTaskClassifier
+from lung_ssp.classification.build import PARTS, load_classifier
+from lung_ssp.classification.comparisons import COMPARISONS, comparison_line, comparisons_between
+from lung_ssp.classification.cross_stitch import mean_alphas
 from lung_ssp.classification.table2 import paper_rows, read_log, save_plot, side_by_side
-from lung_ssp.classification.task import inputs_of, predict_logits
+from lung_ssp.classification.two_inputs.evaluate import ablation_lines
 from lung_ssp.cohort.classes import MISSING, class_name
 from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.figures import new_figure, save_figure
 from lung_ssp.files import write_json, write_text
 from lung_ssp.training.run import check_cohort
-
-# Which branch is held against which label; the image branch is what remains when there is no pathology.
-QUESTIONS = {
-    "image_against_reader": ("image", "image"),
-    "image_against_pathology": ("image", "pathology"),
-    "pathology_against_pathology": ("pathology", "pathology"),
-}
-
-ONE_INPUT = "CT sections"
-TWO_INPUTS = "CT sections, and patches of pathology slides for the pathology branch"
-RULE = (
-    "without a slide, the image branch's own activation stands in for the pathology branch's in each unit, and there "
-    "is no pathology diagnosis"
-)
 
 
 def evaluate_classification(run: Path, table2: bool) -> str:
@@ -46,37 +29,31 @@ def evaluate_classification(run: Path, table2: bool) -> str:
     """
     trained = load_classifier(run)
     settings = trained.settings
-    model = settings.model
-    dataset = SectionDataset(settings.test_dataset, model.image_size, model.num_classes, model.two_inputs)
-    test = dataset.whole()
-    labels = {"image": test.labels["image"], "pathology": dataset.sections.labels["pathology"]}
-    probabilities = predict_probabilities(trained.network, *inputs_of(test))
     cohort = check_cohort(run, Path(settings.test_dataset.dataset_root))
-    inputs = TWO_INPUTS if model.two_inputs else ONE_INPUT
     statement, names = cohort.statement, cohort.class_names
-    questions = questions_about(names)
-    alphas = {stage: between_tasks(value.numpy()).tolist() for stage, value in trained.network.alphas().items()}
+    comparisons = comparisons_between(names)
+    measured = PARTS[settings.model.type].evaluate(trained.network, settings, comparisons)
+    alphas = {stage: mean_alphas(value.numpy()).tolist() for stage, value in trained.network.alphas().items()}
     metrics = {
         "statement": statement,
         "synthetic": cohort.synthetic,
         "fingerprint": cohort.fingerprint,
-        "sharing": model.sharing,
-        "inputs": inputs,
+        "sharing": settings.model.sharing,
+        "inputs": settings.model.inputs,
         "checkpoint": trained.checkpoint,
         "classes": names,
-        **answers(probabilities, labels, test.has_slide, questions),
-        "for_comparison": reference_figures(labels, cohort),
+        **measured.comparisons,
+        "for_comparison": reference_figures(measured.labels, cohort),
         "mean_alphas": alphas,
+        **measured.ablation,
     }
-    if test.has_slide is not None:
-        metrics["slides"] = what_slides_give(trained.network, test, labels, probabilities, questions)
     write_json(run / "metrics.json", metrics)
     figures = run / "figures"
     figures.mkdir(exist_ok=True)
-    for name, (branch, _) in questions.items():
+    for name, (branch, _) in comparisons.items():
         if metrics[name]["samples"]:
-            confusion, title = np.array(metrics[name]["confusion"]), name.replace("_", " ")
-            title = f"{title}, from {inputs}" if model.two_inputs else title
+            confusion = np.array(metrics[name]["confusion"])
+            title = f"{name.replace('_', ' ')}, from {settings.model.inputs}"
             save_confusion(confusion, names[branch], title, statement, figures / f"{name}.png")
     report = text_report(metrics)
     if table2:
@@ -89,67 +66,8 @@ def evaluate_classification(run: Path, table2: bool) -> str:
     return report
 
 
-def questions_about(names: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, str]]:
-    """Those that can be asked: a branch against the other task's labels only where both have the same classes."""
-    same = names["image"] == names["pathology"]
-    return {name: (branch, label) for name, (branch, label) in QUESTIONS.items() if same or branch == label}
-
-
-def predict_probabilities(network: TwoTaskClassifier, *inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Probabilities of both tasks, (n, classes) each; NaN where there is no prediction."""
-    return {task: softmax(logits, axis=1) for task, logits in predict_logits(network, *inputs).items()}
-
-
-def answers(
-    probabilities: dict[str, np.ndarray],
-    labels: dict[str, np.ndarray],
-    has_slide: np.ndarray | None,
-    questions: dict[str, tuple[str, str]],
-) -> dict[str, Any]:
-    """The metrics of each question; the pathology branch is asked where it has seen a slide, if it needs one."""
-    metrics = {}
-    for name, (branch, label) in questions.items():
-        asked = labels[label]
-        if branch == "pathology" and has_slide is not None:
-            asked = np.where(has_slide, asked, MISSING)
-        metrics[name] = classification_metrics(probabilities[branch], asked)
-    return metrics
-
-
-def what_slides_give(
-    network: TwoTaskClassifier,
-    test: SectionBatch,
-    labels: dict[str, np.ndarray],
-    with_slides: dict[str, np.ndarray],
-    questions: dict[str, tuple[str, str]],
-) -> dict[str, Any]:
-    """The image branch with a slide and without any, on the same sections, and on a CT alone as at a diagnosis.
-
-    Args:
-        labels: of all sections.
-        with_slides: the probabilities of all sections, with a slide where there is one.
-    """
-    alone = predict_probabilities(network, test.images)
-    asked = {name: label for name, (branch, label) in questions.items() if branch == "image"}
-
-    def image_branch(probabilities: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, Any]:
-        return {
-            name: classification_metrics(probabilities["image"][chosen], labels[label][chosen])
-            for name, label in asked.items()
-        }
-
-    has_slide = np.asarray(test.has_slide)
-    return {
-        "rule": RULE,
-        "sections_with_slide": int(has_slide.sum()),
-        "with_slide": image_branch(with_slides, has_slide),
-        "same_sections_without_slide": image_branch(alone, has_slide),
-        "all_sections_without_slide": image_branch(alone, np.ones_like(has_slide)),
-    }
-
-
 def reference_figures(labels: dict[str, np.ndarray], cohort: CohortDescription) -> dict[str, Any]:
-    """What an accuracy is to be held against: the most common class, the reader, and the generator's Bayes accuracy."""
+    """What an accuracy is compared with: the most common class, the reader, and the generator's Bayes accuracy."""
     pathology = labels["pathology"][labels["pathology"] != MISSING]
     figures: dict[str, Any] = {}
     if len(pathology):
@@ -172,13 +90,9 @@ def text_report(metrics: dict[str, Any]) -> str:
         "",
         f"{'':30s}{'sections':>9s}{'accuracy':>10s}{'balanced':>10s}{'macro AUC':>11s}",
     ]
-    lines += [line_of(name, metrics[name]) for name in QUESTIONS if name in metrics]
+    lines += [comparison_line(name, metrics[name]) for name in COMPARISONS if name in metrics]
     if "slides" in metrics:
-        slides = metrics["slides"]
-        lines += ["", f"what slides give ({slides['sections_with_slide']} test sections have one):"]
-        for part in ("with_slide", "same_sections_without_slide", "all_sections_without_slide"):
-            lines += [f"{part.replace('_', ' ')}:", *(line_of(name, slides[part][name]) for name in slides[part])]
-        lines.append(f"({slides['rule']})")
+        lines += ablation_lines(metrics["slides"])
     lines += ["", "for comparison:"]
     lines += [f"  {name.replace('_', ' ')}: {value}" for name, value in flat_figures(metrics["for_comparison"])]
     if metrics["mean_alphas"]:
@@ -188,17 +102,6 @@ def text_report(metrics: dict[str, Any]) -> str:
             for stage, rows in metrics["mean_alphas"].items()
         ]
     return "\n".join(lines) + "\n"
-
-
-def line_of(name: str, figures: dict[str, Any]) -> str:
-    """One question's figures as a line of the table."""
-    if not figures["samples"]:
-        return f"{name.replace('_', ' '):30s}{0:9d}"
-    auc = "-" if figures["macro_auc"] is None else f"{figures['macro_auc']:.4f}"
-    return (
-        f"{name.replace('_', ' '):30s}{figures['samples']:9d}{figures['accuracy']:10.4f}"
-        f"{figures['balanced_accuracy']:10.4f}{auc:>11s}"
-    )
 
 
 def flat_figures(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

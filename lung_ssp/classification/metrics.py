@@ -1,4 +1,4 @@
-"""How well one task's classes are told apart; a missing label counts nowhere."""
+"""Accuracy, AUC and confusion matrix of one task; samples without a label are left out."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Sections as pictures for the dashboard and the reports."""
+"""Samples as pictures for the dashboard and the reports."""
 
 from collections.abc import Sequence
 
@@ -11,34 +11,26 @@ SCALE = 8
 CAPTION = 36
 
 
-def labelled_section(
-    section: np.ndarray,
-    image_label: int,
-    pathology_label: int,
-    patch: np.ndarray | None = None,
-    image_names: Sequence[str] = CLASS_NAMES,
+def captioned(
+    picture: np.ndarray, image_label: int, pathology_label: int, image_names: Sequence[str] = CLASS_NAMES
 ) -> np.ndarray:
-    """A section, enlarged, above its two labels, and beside it the patch of its slide, if there is one.
+    """A picture, enlarged, above the names of its two labels.
 
     Args:
-        section: float32 (height, width), 0..1.
-        patch: float32 (3, height, width), 0..1.
+        picture: float32 (height, width, 3), 0..1.
         image_names: of the image diagnosis' classes.
 
     Returns:
         uint8 (height, width, 3).
     """
-    shown = [np.repeat(section[:, :, None], 3, axis=2)]
-    if patch is not None and patch.any():
-        shown.append(patch.transpose(1, 2, 0))
-    small = np.clip(np.concatenate(shown, axis=1) * 255, 0, 255).astype(np.uint8)
+    small = np.clip(picture * 255, 0, 255).astype(np.uint8)
     large = cv2.resize(small, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_NEAREST)
-    picture = np.full((large.shape[0] + CAPTION, large.shape[1], 3), 255, np.uint8)
-    picture[: large.shape[0]] = large
+    page = np.full((large.shape[0] + CAPTION, large.shape[1], 3), 255, np.uint8)
+    page[: large.shape[0]] = large
     labels = f"image: {class_name(image_label, image_names)}", f"pathology: {class_name(pathology_label)}"
     for line, label in enumerate(labels):
         cv2.putText(
-            picture,
+            page,
             label,
             (3, large.shape[0] + 14 + 16 * line),
             cv2.FONT_HERSHEY_SIMPLEX,
@@ -47,4 +39,4 @@ def labelled_section(
             1,
             cv2.LINE_AA,
         )
-    return picture
+    return page

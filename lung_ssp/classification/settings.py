@@ -1,8 +1,8 @@
 """Settings of the two-task classifier, its data and its loss."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lung_ssp.settings import Settings, Two, summing_to_one
 from lung_ssp.training.settings import AdamSettings, DatasetSettings, PolynomialDecaySettings, TrainingSettings
@@ -24,20 +24,19 @@ class AlphaSettings(Settings):
 
 
 class NumClasses(Settings):
-    """How many classes each task tells apart."""
+    """Number of classes of each task."""
 
     image: int = Field(9, ge=2, description="classes of the image diagnosis")
     pathology: int = Field(9, ge=2, description="classes of the pathology diagnosis")
 
 
 class ClassifierSettings(Settings):
-    """The two-branch network of the paper's section 4."""
+    """Settings of both networks: two branches with the layers of the paper's section 4."""
 
-    type: Literal["TwoTaskClassifier"] = Field("TwoTaskClassifier", description="the network")
+    takes_slides: ClassVar[bool] = False  # as a second input
+    inputs: ClassVar[str] = "CT sections"  # as the reports say
+
     sharing: SharingMode = Field("partial_soft_sharing", description="what the two tasks share")
-    two_inputs: bool = Field(
-        False, description="the pathology branch sees patches of the patient's slide, not the section (networks.py)"
-    )
     alphas: AlphaSettings = Field(AlphaSettings(), description="the cross-stitch units' alphas")
     num_classes: NumClasses = Field(NumClasses(), description="classes per task")
     image_size: int = Field(28, ge=8, multiple_of=4, description="height and width of a section in pixels")
@@ -47,29 +46,65 @@ class ClassifierSettings(Settings):
     batch_norm_momentum: float = Field(0.999, ge=0, lt=1, description="share of the old moving average kept a step")
     batch_norm_epsilon: float = Field(0.001, gt=0, description="added to the variance")
 
-    @model_validator(mode="after")
-    def a_trunk_takes_one_kind_of_image(self) -> "ClassifierSettings":
-        if self.two_inputs and self.sharing == "hard_sharing":
+
+class TwoTaskClassifierSettings(ClassifierSettings):
+    """The network of the paper's section 4: both branches see the CT section."""
+
+    type: Literal["TwoTaskClassifier"] = Field("TwoTaskClassifier", description="the network")
+
+
+class TwoInputClassifierSettings(ClassifierSettings):
+    """The paper's other reading: the pathology branch sees a tile of the patient's pathology slide."""
+
+    takes_slides: ClassVar[bool] = True
+    inputs: ClassVar[str] = "CT sections, and tiles of pathology slides for the pathology branch"
+
+    type: Literal["TwoInputClassifier"] = Field("TwoInputClassifier", description="the network")
+
+    @field_validator("sharing")
+    @classmethod
+    def _each_branch_has_a_trunk(cls, sharing: SharingMode) -> SharingMode:
+        if sharing == "hard_sharing":
             raise ValueError(
-                "two_inputs needs a trunk for each branch, which hard_sharing does not have: choose single_task, "
-                "full_soft_sharing or partial_soft_sharing"
+                "a network with two inputs needs a trunk for each branch, which hard_sharing does not have: choose "
+                "single_task, full_soft_sharing or partial_soft_sharing"
             )
-        return self
+        return sharing
 
 
-class SectionDatasetSettings(DatasetSettings):
-    """The sections of one split of a prepared cohort."""
+ModelSettings = Annotated[TwoTaskClassifierSettings | TwoInputClassifierSettings, Field(discriminator="type")]
 
-    type: Literal["SectionDataset"] = Field("SectionDataset", description="the data set")
+
+class SplitSettings(DatasetSettings):
+    """Settings of both data sets: the sections of one split of a prepared cohort."""
+
     mode: Literal["train", "validation", "test"] = Field(description="the split")
     augment: bool = Field(False, description="flip and turn sections at random while training")
-    hide_slides: float = Field(
+
+
+class SectionDatasetSettings(SplitSettings):
+    """The sections alone."""
+
+    type: Literal["SectionDataset"] = Field("SectionDataset", description="the data set")
+
+
+class SectionAndSlideDatasetSettings(SplitSettings):
+    """Each section with a tile of its patient's pathology slide, where there is one."""
+
+    type: Literal["SectionAndSlideDataset"] = Field("SectionAndSlideDataset", description="the data set")
+    slide_dropout: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="with two inputs, share of the sections with a slide that are shown without it while training, "
-        "drawn anew each time: slides are of cancers alone, and the image branch would else take none for health",
+        description="probability that a section with a slide is shown without it while training, drawn anew each time: "
+        "only cancers have slides, and the image branch would else learn that no slide means no cancer",
     )
+
+
+AnyDatasetSettings = Annotated[SectionDatasetSettings | SectionAndSlideDatasetSettings, Field(discriminator="type")]
+
+# The type of data set that each type of network learns from.
+DATASET_OF_MODEL = {"TwoTaskClassifier": "SectionDataset", "TwoInputClassifier": "SectionAndSlideDataset"}
 
 
 class TwoTaskLossSettings(Settings):
@@ -87,13 +122,17 @@ class ClassificationSettings(TrainingSettings):
     task: Literal["classification"] = Field(description="which task this file trains")
     batch_size: int = Field(128, ge=1, description="sections a step")
     epochs: int = Field(30, ge=1, description="passes over the training sections, counted as the protocol does")
-    train_dataset: SectionDatasetSettings = Field(description="sections to learn from")
-    val_dataset: SectionDatasetSettings = Field(description="sections that choose the best checkpoint")
-    test_dataset: SectionDatasetSettings = Field(description="sections of the log and of the evaluation")
-    model: ClassifierSettings = Field(description="the network")
+    train_dataset: AnyDatasetSettings = Field(description="sections to learn from")
+    val_dataset: AnyDatasetSettings = Field(description="sections that choose the best checkpoint")
+    test_dataset: AnyDatasetSettings = Field(description="sections of the log and of the evaluation")
+    model: ModelSettings = Field(description="the network")
     loss: TwoTaskLossSettings = Field(TwoTaskLossSettings(), description="the loss")
     optimizer: AdamSettings = Field(AdamSettings(), description="the optimizer")
     lr_scheduler: PolynomialDecaySettings = Field(PolynomialDecaySettings(), description="the learning rate")
+
+    def splits(self) -> tuple[AnyDatasetSettings, AnyDatasetSettings, AnyDatasetSettings]:
+        """The data sets of training, validation and test."""
+        return self.train_dataset, self.val_dataset, self.test_dataset
 
     @model_validator(mode="after")
     def splits_are_three_of_one_cohort(self) -> "ClassificationSettings":
@@ -105,4 +144,15 @@ class ClassificationSettings(TrainingSettings):
                 )
         if len(roots := {getattr(self, name).dataset_root for name in expected}) > 1:
             raise ValueError(f"the three data sets must be of one cohort, but their dataset_root are {sorted(roots)}")
+        return self
+
+    @model_validator(mode="after")
+    def data_sets_are_those_of_the_model(self) -> "ClassificationSettings":
+        expected = DATASET_OF_MODEL[self.model.type]
+        for name in ("train_dataset", "val_dataset", "test_dataset"):
+            if (found := getattr(self, name).type) != expected:
+                raise ValueError(
+                    f"{name}.type is {found}, but model.type is {self.model.type}, which learns from {expected}: "
+                    "change the one or the other"
+                )
         return self

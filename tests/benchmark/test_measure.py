@@ -17,6 +17,10 @@ from lung_ssp.training.loop import update
 from lung_ssp.training.order import SampleOrder
 from lung_ssp.training.precision import Precision
 
+TWO_INPUTS = [
+    "model.type=TwoInputClassifier",
+    *(f"{split}_dataset.type=SectionAndSlideDataset" for split in ("train", "val", "test")),
+]
 TASKS = ("classification", "segmentation")
 SHARING: dict[str, Any] = {"classification": "partial_soft_sharing", "segmentation": ""}
 
@@ -108,7 +112,7 @@ def test_pytorch_comes_to_the_same(small_configs: dict[str, Path], task: str, ph
 
 
 def test_two_inputs_are_measured_but_not_counted(small_configs: dict[str, Path]) -> None:
-    config = read_training(small_configs["classification"], ["model.two_inputs=true"])[1]
+    config = read_training(small_configs["classification"], TWO_INPUTS)[1]
     result = measure(Request(case_of("classification", "training"), config.tree, "cpu", 0, 1))
     assert result["counts"].keys() == {"parameters"}
     assert np.isfinite(result["outcome"])

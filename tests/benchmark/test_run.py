@@ -17,6 +17,10 @@ from lung_ssp.cli import main
 from lung_ssp.errors import CohortError, ConfigError, EnvironmentFault, LungSspError
 from lung_ssp.tasks import read_training
 
+TWO_INPUTS = [
+    "model.type=TwoInputClassifier",
+    *(f"{split}_dataset.type=SectionAndSlideDataset" for split in ("train", "val", "test")),
+]
 RESULT = {
     "step_seconds": [0.5, 0.25],
     "reader_seconds": [0.1, 0.1],
@@ -94,10 +98,10 @@ def test_mixed_precision_is_left_out_on_a_cpu(plan: Plan, measured: list[Request
 @pytest.mark.parametrize(
     ("engine", "sharing", "overrides", "device", "reason"),
     [
-        ("paddle", "hard_sharing", ["model.two_inputs=true"], "cpu", "two_inputs needs a trunk for each branch"),
-        ("onnx", "single_task", ["model.two_inputs=true"], "cpu", "onnx has no network of two inputs"),
+        ("paddle", "hard_sharing", TWO_INPUTS, "cpu", "needs a trunk for each branch"),
+        ("onnx", "single_task", TWO_INPUTS, "cpu", "onnx has no network of two inputs"),
         ("onnx", "single_task", [], "gpu", "on a CPU"),
-        ("paddle", "single_task", ["model.two_inputs=true"], "cpu", ""),
+        ("paddle", "single_task", TWO_INPUTS, "cpu", ""),
     ],
 )
 def test_what_cannot_be_is_left_out_with_a_reason(

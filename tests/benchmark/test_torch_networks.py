@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 from lung_ssp.classification.networks import TwoTaskClassifier
-from lung_ssp.classification.settings import ClassifierSettings
+from lung_ssp.classification.settings import ClassifierSettings, TwoInputClassifierSettings
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.networks import ImprovedUNet, UNet
 from lung_ssp.segmentation.settings import ImprovedUNetSettings, UNetSettings
@@ -71,5 +71,5 @@ def test_weights_of_another_network_are_refused() -> None:
 
 
 def test_there_is_no_network_of_two_inputs() -> None:
-    with pytest.raises(ConfigError, match="two_inputs"):
-        torch_classifier(ClassifierSettings(two_inputs=True))
+    with pytest.raises(ConfigError, match="TwoInputClassifier"):
+        torch_classifier(TwoInputClassifierSettings())

@@ -4,13 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import paddle
 import pytest
+import yaml
 
-from lung_ssp.classification.settings import ClassificationSettings, ClassifierSettings
+from lung_ssp.classification.build import build_classification
+from lung_ssp.classification.settings import DATASET_OF_MODEL, ClassificationSettings, TwoTaskClassifierSettings
 from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.slides.store import Patches, write_patches
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
+from lung_ssp.config import Config
 from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
+from lung_ssp.training.run import open_run
 
 SIZE = 16
 
@@ -64,8 +70,10 @@ def small_settings(disk_cohort: Path) -> Callable[..., ClassificationSettings]:
     """Settings of a small network on the disks; keyword arguments change the network."""
 
     def make(**model: object) -> ClassificationSettings:
+        network = {"type": "TwoTaskClassifier", **small_model(), **model}
+
         def dataset(mode: str) -> dict[str, str]:
-            return {"dataset_root": str(disk_cohort), "mode": mode}
+            return {"type": DATASET_OF_MODEL[network["type"]], "dataset_root": str(disk_cohort), "mode": mode}
 
         return ClassificationSettings.model_validate(
             {
@@ -75,7 +83,7 @@ def small_settings(disk_cohort: Path) -> Callable[..., ClassificationSettings]:
                 "train_dataset": dataset("train"),
                 "val_dataset": dataset("validation"),
                 "test_dataset": dataset("test"),
-                "model": {**small_model(), **model},
+                "model": network,
                 "checkpoint": {"every": 4, "validate_every": 4},
                 "log": {"every": 4, "scalars_every": 2},
             }
@@ -96,6 +104,22 @@ def small_model() -> dict[str, object]:
 
 
 @pytest.fixture
-def small_network_settings() -> Callable[..., ClassifierSettings]:
+def small_network_settings() -> Callable[..., TwoTaskClassifierSettings]:
     """Settings of a small network alone; keyword arguments change it."""
-    return lambda **changes: ClassifierSettings.model_validate({**small_model(), **changes})
+    return lambda **changes: TwoTaskClassifierSettings.model_validate({**small_model(), **changes})
+
+
+@pytest.fixture
+def run(small_settings: Callable[..., ClassificationSettings], tmp_path: Path) -> Callable[..., Path]:
+    """Makes a run folder with untrained weights; keyword arguments change the network."""
+
+    def make(**model: object) -> Path:
+        settings, folder = small_settings(**model), tmp_path / "run"
+        cohort = Path(settings.train_dataset.dataset_root)
+        open_run(folder, yaml.safe_dump(settings.model_dump()), {}, cohort, resume=False)
+        paddle.seed(1)
+        network = build_classification(Config(settings, {})).task.network
+        save_checkpoint(folder / "checkpoints", "best", 0, network_arrays(network), {"score": 0.0})
+        return folder
+
+    return make

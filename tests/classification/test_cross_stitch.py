@@ -4,7 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.classification.cross_stitch import CrossStitch, DenseCrossStitch, between_tasks
+from lung_ssp.classification.cross_stitch import CrossStitch, DenseCrossStitch, mean_alphas
 
 IDENTITY = np.eye(2)
 MIXED = np.array([[0.9, 0.1], [0.2, 0.8]])
@@ -63,7 +63,7 @@ def test_every_alpha_receives_a_gradient_and_rows_sum_to_one_at_first(granularit
     new_a, new_b = unit(a, b)
     ((new_a**2).sum() + (new_b**2).sum()).backward()
     assert np.all(unit.alphas.grad.numpy() != 0)
-    np.testing.assert_allclose(between_tasks(unit.alphas.numpy()).sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(mean_alphas(unit.alphas.numpy()).sum(axis=1), 1, atol=1e-6)
 
 
 def test_the_gradient_of_one_alpha_is_the_one_computed_by_hand() -> None:
@@ -94,4 +94,4 @@ def test_gradients_are_those_of_the_formula(channels: int | None, shape: tuple[i
 
 def test_mean_alphas_are_the_initial_ones_whatever_the_granularity() -> None:
     for unit in all_units(MIXED, (4, 3, 2, 2)):
-        np.testing.assert_allclose(between_tasks(unit.alphas.numpy()), MIXED, atol=1e-6)
+        np.testing.assert_allclose(mean_alphas(unit.alphas.numpy()), MIXED, atol=1e-6)

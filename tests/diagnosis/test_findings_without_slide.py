@@ -6,9 +6,8 @@ import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.classification.build import TrainedClassifier
-from lung_ssp.classification.networks import TwoTaskClassifier
-from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.classification.build import PARTS, TrainedClassifier
+from lung_ssp.classification.settings import DATASET_OF_MODEL, ClassificationSettings
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.ct.candidates import find_candidates
 from lung_ssp.ct.settings import NoduleSettings, SectionSettings
@@ -28,18 +27,22 @@ def volume_with_a_ball() -> tuple[Volume, np.ndarray]:
     return Volume(np.where(ball, 30, -850).astype(np.int16), (1.0, 1.0, 1.0)), ball
 
 
-def classifier(two_inputs: bool) -> TrainedClassifier:
+def classifier(model_type: str) -> TrainedClassifier:
     parts = ("train", "val", "test")
     modes = {"train": "train", "val": "validation", "test": "test"}
+    dataset_type = DATASET_OF_MODEL[model_type]
     settings = ClassificationSettings.model_validate(
         {
             "task": "classification",
-            "model": {"two_inputs": two_inputs, "fully_connected": 8, "conv_channels": [2, 3]},
-            **{f"{part}_dataset": {"dataset_root": "nowhere", "mode": modes[part]} for part in parts},
+            "model": {"type": model_type, "fully_connected": 8, "conv_channels": [2, 3]},
+            **{
+                f"{part}_dataset": {"type": dataset_type, "dataset_root": "nowhere", "mode": modes[part]}
+                for part in parts
+            },
         }
     )
     paddle.seed(0)
-    network = TwoTaskClassifier(settings.model)
+    network = PARTS[model_type].network(settings.model)
     network.eval()
     return TrainedClassifier(network, settings, {})
 
@@ -48,7 +51,7 @@ def classifier(two_inputs: bool) -> TrainedClassifier:
 def found() -> tuple[Finding, Volume]:
     volume, ball = volume_with_a_ball()
     candidates = find_candidates(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
-    (finding,) = classify(candidates, volume, classifier(two_inputs=True), SectionSettings(), NAMES)
+    (finding,) = classify(candidates, volume, classifier("TwoInputClassifier"), SectionSettings(), NAMES)
     return finding, volume
 
 
@@ -73,7 +76,7 @@ def test_table_and_figure_say_so(found: tuple[Finding, Volume], tmp_path: Path) 
 def test_with_one_input_both_are_numbers() -> None:
     volume, ball = volume_with_a_ball()
     candidates = find_candidates(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
-    (finding,) = classify(candidates, volume, classifier(two_inputs=False), SectionSettings(), NAMES)
+    (finding,) = classify(candidates, volume, classifier("TwoTaskClassifier"), SectionSettings(), NAMES)
     for task in ("image", "pathology"):
         assert sum(finding.as_json()[f"{task}_diagnosis"].values()) == pytest.approx(1, abs=1e-4)
         assert finding.opinion(task).split()[-1] == f"{finding.probabilities[task].max():.2f}"
@@ -84,7 +87,7 @@ def test_an_image_task_with_classes_of_its_own_names_them(tmp_path: Path) -> Non
     candidates = find_candidates(ball.astype(np.float32), volume, np.ones(ball.shape, bool), NoduleSettings())
     appearance = ("nothing", "smooth", "spiculated")
     names = {"image": appearance, "pathology": CLASS_NAMES}
-    (finding,) = classify(candidates, volume, classifier(two_inputs=False), SectionSettings(), names)
+    (finding,) = classify(candidates, volume, classifier("TwoTaskClassifier"), SectionSettings(), names)
     assert list(finding.as_json()["image_diagnosis"])[:4] == [*appearance, "class 3"]
     assert tuple(finding.as_json()["pathology_diagnosis"]) == CLASS_NAMES
     assert class_of_both(1, finding) == "smooth | adenocarcinoma"

@@ -41,6 +41,10 @@ from lung_ssp.training.worker import FAILURE_FILE, PARENT, Failure, running_as_w
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = REPOSITORY / "configs"
+TWO_INPUTS = [
+    "model.type=TwoInputClassifier",
+    *(f"{split}_dataset.type=SectionAndSlideDataset" for split in ("train", "val", "test")),
+]
 SECONDS_TO_FAIL = 20  # "within seconds", on a busy machine
 
 
@@ -360,13 +364,13 @@ def test_workers_on_a_cpu_share_its_cores_and_see_no_gpu(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("processes", "override", "words"),
-    [(3, "batch_size=10", "3 processes cannot share"), (2, "model.two_inputs=true", "leave out --processes")],
+    ("processes", "overrides", "words"),
+    [(3, ["batch_size=10"], "3 processes cannot share"), (2, TWO_INPUTS, "leave out --processes")],
 )
 def test_a_training_that_cannot_be_shared_is_refused(
-    classification: Path, monkeypatch: pytest.MonkeyPatch, processes: int, override: str, words: str
+    classification: Path, monkeypatch: pytest.MonkeyPatch, processes: int, overrides: list[str], words: str
 ) -> None:
-    config = load_config(classification, ClassificationSettings, [override])
+    config = load_config(classification, ClassificationSettings, overrides)
     check_processes(config.settings)
     monkeypatch.setattr(distributed, "world_size", lambda: processes)
     with pytest.raises(ConfigError, match=words):

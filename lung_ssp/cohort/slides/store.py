@@ -75,7 +75,7 @@ def read_patches(root: Path, split: str) -> Patches:
     path = patches_path(root, split)
     if not path.is_file():
         raise CohortError(
-            f"{path} does not exist: prepare a cohort with pathology slides, or set model.two_inputs to false."
+            f"{path} does not exist: prepare a cohort with pathology slides, or train a TwoTaskClassifier."
         )
     arrays = load_arrays(path, ["images", "patients", "slides"])
     images, patients, slides = arrays["images"], arrays["patients"], arrays["slides"]

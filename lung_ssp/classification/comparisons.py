@@ -1,0 +1,90 @@
+"""Each branch's predictions on the test sections against each kind of label."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import paddle
+from scipy.special import softmax
+
+from lung_ssp.classification.dataset import SectionDataset
+from lung_ssp.classification.metrics import classification_metrics
+from lung_ssp.classification.prediction import predict_logits
+from lung_ssp.classification.settings import ClassificationSettings
+
+# The branch that predicts, and the task whose labels it is compared with. On a new CT there is no pathology yet:
+# "image_against_pathology" tells how often the image branch is right about the cancer.
+COMPARISONS = {
+    "image_against_reader": ("image", "image"),
+    "image_against_pathology": ("image", "pathology"),
+    "pathology_against_pathology": ("pathology", "pathology"),
+}
+
+Comparisons = dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """The measures of a network on the test sections.
+
+    labels: of all test sections, by task name, int64 (n,); -1 where there is none.
+    comparisons: the metrics of each comparison, by its name.
+    ablation: for a network that takes slides, the measures with and without them.
+    """
+
+    labels: dict[str, np.ndarray]
+    comparisons: dict[str, Any]
+    ablation: dict[str, Any] = field(default_factory=dict)
+
+
+def evaluate_sections(network: paddle.nn.Layer, settings: ClassificationSettings, comparisons: Comparisons) -> Measures:
+    """The comparisons of the paper's network on the test sections."""
+    model = settings.model
+    test = SectionDataset(settings.test_dataset, model.image_size, model.num_classes).whole()
+    probabilities = predict_probabilities(network, *test.arrays())
+    return Measures(test.labels, evaluate_comparisons(probabilities, test.labels, comparisons))
+
+
+def comparisons_between(names: dict[str, tuple[str, ...]]) -> Comparisons:
+    """The comparisons that make sense: a branch against the other task's labels only where both have the same classes.
+
+    Args:
+        names: of each task's classes.
+    """
+    same = names["image"] == names["pathology"]
+    return {name: (branch, label) for name, (branch, label) in COMPARISONS.items() if same or branch == label}
+
+
+def evaluate_comparisons(
+    probabilities: dict[str, np.ndarray], labels: dict[str, np.ndarray], comparisons: Comparisons
+) -> dict[str, Any]:
+    """The metrics of each comparison, by its name.
+
+    Args:
+        probabilities: by task name, (n, classes).
+        labels: by task name, int64 (n,); -1 for missing.
+    """
+    return {
+        name: classification_metrics(probabilities[branch], labels[label])
+        for name, (branch, label) in comparisons.items()
+    }
+
+
+def predict_probabilities(network: paddle.nn.Layer, *inputs: np.ndarray) -> dict[str, np.ndarray]:
+    """Probabilities of both tasks, by task name, (n, classes); NaN where there is no prediction.
+
+    Args:
+        inputs: as the network takes them, each with n samples.
+    """
+    return {task: softmax(logits, axis=1) for task, logits in predict_logits(network, *inputs).items()}
+
+
+def comparison_line(name: str, figures: dict[str, Any]) -> str:
+    """The metrics of one comparison as a line of a table: samples, accuracy, balanced accuracy, macro AUC."""
+    if not figures["samples"]:
+        return f"{name.replace('_', ' '):30s}{0:9d}"
+    auc = "-" if figures["macro_auc"] is None else f"{figures['macro_auc']:.4f}"
+    return (
+        f"{name.replace('_', ' '):30s}{figures['samples']:9d}{figures['accuracy']:10.4f}"
+        f"{figures['balanced_accuracy']:10.4f}{auc:>11s}"
+    )

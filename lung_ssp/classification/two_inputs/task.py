@@ -1,0 +1,79 @@
+"""The network with two inputs as the training loop sees it: the pathology branch learns where there is a slide."""
+
+import numpy as np
+import paddle
+
+from lung_ssp.classification.monitoring import MonitoredTask
+from lung_ssp.classification.networks import TwoBranchNetwork
+from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.classification.task import two_task_losses
+from lung_ssp.classification.two_inputs.dataset import SectionAndSlideBatch, SectionAndSlideDataset, slide_splits
+from lung_ssp.classification.two_inputs.network import TwoInputClassifier
+from lung_ssp.cohort.classes import MISSING, TASK_NAMES
+from lung_ssp.errors import ConfigError
+from lung_ssp.training.distributed import world_size
+
+
+class TwoInputTask(MonitoredTask):
+    """Trains `TwoInputClassifier` on sections and tiles of slides (implements training.task.Task).
+
+    Raises:
+        ConfigError: several processes would share it.
+    """
+
+    training: SectionAndSlideDataset
+    test: SectionAndSlideBatch
+
+    def __init__(self, settings: ClassificationSettings) -> None:
+        if world_size() > 1:
+            raise ConfigError(
+                f"model.type is {settings.model.type}, but a process whose share of a batch holds no slide would keep "
+                "the others waiting in the normalisation of the pathology branch: leave out --processes."
+            )
+        training, validation, test = (
+            SectionAndSlideDataset(split, settings.model.image_size, settings.model.num_classes)
+            for split in slide_splits(settings)
+        )
+        network = TwoInputClassifier(settings.model)
+        network.set_normalisation(paddle.to_tensor(training.sections.images))
+        network.set_slide_normalisation(training.tiles.images)
+        root = settings.train_dataset.dataset_root
+        super().__init__(network, training, validation.whole().shard(), test.whole().shard(), root)
+        self.loss = settings.loss
+
+    def load(self, indices: np.ndarray, rng: np.random.Generator) -> SectionAndSlideBatch:
+        """This process's share of the training sections `indices`, with their tiles.
+
+        If only one of them has a slide, it is shown without: batch normalisation needs two samples.
+        """
+        batch = self.training.batch(indices, rng).shard()
+        return batch.without_slides() if batch.has_slide.sum() == 1 else batch
+
+    def losses(self, batch: SectionAndSlideBatch) -> dict[str, paddle.Tensor]:
+        """Cross-entropy of each task, the L2 penalty, and their weighted sum as "total"."""
+        logits = dict(zip(TASK_NAMES, self.network(*batch.inputs()), strict=True))
+        logits, labels = pathology_with_slide(logits, batch.labels, batch.has_slide)
+        losses = two_task_losses(logits, labels, self.network.decayed_weights(), self.loss)
+        if not batch.has_slide.any():
+            losses["total"] = losses["total"] + zero_loss(self.network)
+        return losses
+
+
+def pathology_with_slide(
+    logits: dict[str, paddle.Tensor], labels: dict[str, np.ndarray], has_slide: np.ndarray
+) -> tuple[dict[str, paddle.Tensor], dict[str, np.ndarray]]:
+    """The same with the pathology of the samples that have a slide only; the others' logits are NaN.
+
+    Where no sample has one, the pathology is one sample without a label, whose loss is 0.
+    """
+    rows = np.flatnonzero(has_slide)
+    if len(rows):
+        chosen, known = paddle.gather(logits["pathology"], paddle.to_tensor(rows)), labels["pathology"][rows]
+    else:
+        chosen, known = paddle.zeros_like(logits["pathology"][:1]), np.array([MISSING])
+    return {**logits, "pathology": chosen}, {**labels, "pathology": known}
+
+
+def zero_loss(network: TwoBranchNetwork) -> paddle.Tensor:
+    """A loss of 0 that gives every parameter a gradient of 0: the optimizer needs a gradient of each at each step."""
+    return paddle.add_n([parameter.sum() for parameter in network.parameters() if not parameter.stop_gradient]) * 0.0
