@@ -13,7 +13,7 @@ from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.build import build_segmentation
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
-from lung_ssp.training.loop import Plan
+from lung_ssp.training.loop import TrainingPlan
 from lung_ssp.training.loop import train as train_task
 from lung_ssp.training.run import CONFIG_FILE, open_run
 from lung_ssp.training.task import Task
@@ -57,7 +57,9 @@ def train_run(config_path: Path, overrides: Sequence[str], output: Path, device:
         task, optimizer, scheduler, steps = build_classification(settings)
     synchronise_batch_norm(task.network)
     shown = {**flat(config.tree), "cohort": statement}
-    plan = Plan(steps, settings.batch_size, settings.seed, settings.checkpoint, settings.log, settings.compute, shown)
+    plan = TrainingPlan(
+        steps, settings.batch_size, settings.seed, settings.checkpoint, settings.log, settings.compute, shown
+    )
     progress = train_task(task, optimizer, scheduler, plan, output)
     return (
         f"{output}: {progress.step} steps done; best {task.score_name} {progress.best_score:.4f} "

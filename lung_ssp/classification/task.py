@@ -1,5 +1,6 @@
 """The classifier as the training loop sees it: its losses, its log and its validation."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -82,7 +83,9 @@ class ClassificationTask:
             losses["total"] = losses["total"] + zero_loss(self.network)
         return losses
 
-    def log_values(self, batch: SectionBatch | ResidentBatch) -> dict[str, float]:
+    def log_values(
+        self, batch: SectionBatch | ResidentBatch, validation: Callable[[], dict[str, float]]
+    ) -> dict[str, float]:
         """Mean accuracy of both tasks on the batch just learned and on the whole test set."""
         return {
             "accuracy_train_value": mean_accuracy(self.network, self.inputs(batch), batch.labels),

@@ -21,7 +21,7 @@ from lung_ssp.classification.task import (
     without_slides,
 )
 from lung_ssp.training.checkpoint import load_checkpoint
-from lung_ssp.training.loop import Plan, train
+from lung_ssp.training.loop import TrainingPlan, train
 from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
 
 SettingsMaker = Callable[..., ClassificationSettings]
@@ -68,7 +68,7 @@ def test_logged_accuracy_is_measured_in_evaluation_mode_and_leaves_the_network_t
     task.network.train()
     batch = task.load(np.arange(20), np.random.default_rng(0))
     before = {name: value.numpy().copy() for name, value in task.network.state_dict().items()}
-    values = task.log_values(batch)
+    values = task.log_values(batch, task.validate)
     assert set(values) == {"accuracy_train_value", "accuracy_test_value"}
     assert task.network.training
     assert all(np.array_equal(before[name], value.numpy()) for name, value in task.network.state_dict().items())
@@ -148,7 +148,7 @@ def test_measures_pass_over_what_is_not_predicted(small_settings: SettingsMaker)
     task = two_inputs(small_settings)
     logits = predict_logits(task.network, *inputs_of(task.test))
     assert np.isnan(logits["pathology"]).any(axis=1).tolist() == (~task.test.has_slide).tolist()
-    values = {**task.log_values(task.load(np.arange(20), np.random.default_rng(0))), **task.validate()}
+    values = {**task.log_values(task.load(np.arange(20), np.random.default_rng(0)), task.validate), **task.validate()}
     assert all(0 <= value <= 1 for value in values.values())
     alone = predict_logits(task.network, task.test.images)
     assert np.isnan(alone["pathology"]).all() and np.isfinite(alone["image"]).all()
@@ -169,7 +169,7 @@ def test_slides_teach_what_a_slide_shows(small_settings: SettingsMaker) -> None:
 
 
 def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(small_settings: SettingsMaker, tmp_path: Path) -> None:
-    plan = Plan(
+    plan = TrainingPlan(
         8,
         20,
         0,
