@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 
 from lung_ssp.settings import Settings
 from lung_ssp.training.settings import (
-    AdamSettings,
     CheckpointSettings,
     ComputeSettings,
     LogSettings,
-    PolynomialDecaySettings,
+    OptimizerSettings,
+    SchedulerSettings,
 )
 
 SharingMode = Literal["single_task", "hard_sharing", "full_soft_sharing", "partial_soft_sharing"]
@@ -107,8 +107,8 @@ class ClassificationSettings(Settings):
     test_dataset: SectionDatasetSettings = Field(description="sections of the log and of the evaluation")
     model: ClassifierSettings = Field(description="the network")
     loss: TwoTaskLossSettings = Field(TwoTaskLossSettings(), description="the loss")
-    optimizer: AdamSettings = Field(AdamSettings(), description="the optimizer")
-    lr_scheduler: PolynomialDecaySettings = Field(PolynomialDecaySettings(), description="the learning rate")
+    optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer")
+    lr_scheduler: SchedulerSettings = Field(SchedulerSettings(), description="the learning rate")
     checkpoint: CheckpointSettings = Field(CheckpointSettings(), description="checkpoints and validation")
     log: LogSettings = Field(LogSettings(), description="the log")
     compute: ComputeSettings = Field(ComputeSettings(), description="how the device is used")

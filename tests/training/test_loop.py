@@ -16,11 +16,11 @@ from lung_ssp.training.logs import VISUALDL_FILE
 from lung_ssp.training.loop import TrainingPlan, train
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.settings import (
-    AdamSettings,
     CheckpointSettings,
     ComputeSettings,
     LogSettings,
-    PolynomialDecaySettings,
+    OptimizerSettings,
+    SchedulerSettings,
 )
 
 
@@ -76,8 +76,8 @@ def run(
 ) -> Line:
     """Train; `stop_after` breaks the run off, as a kill would, in the middle of that step."""
     task, whole = task or Line(), whole or plan()
-    scheduler = make_scheduler(PolynomialDecaySettings(learning_rate=0.05, end_lr=0.0), whole.steps)
-    optimizer = make_optimizer(AdamSettings(), task.network, scheduler)
+    scheduler = make_scheduler(SchedulerSettings(learning_rate=0.05, end_lr=0.0), whole.steps)
+    optimizer = make_optimizer(OptimizerSettings(), task.network, scheduler)
     if stop_after is not None:
         steps_done = iter(range(stop_after + 1))
         losses = task.losses
