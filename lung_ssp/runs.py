@@ -15,7 +15,7 @@ from lung_ssp.files import read_json, write_json
 from lung_ssp.tasks import read_run, read_training
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
-from lung_ssp.training.loop import Plan
+from lung_ssp.training.loop import TrainingPlan
 from lung_ssp.training.loop import train as train_task
 from lung_ssp.training.onnx import OnnxFile, write_onnx
 from lung_ssp.training.run import best_fingerprint, check_cohort, open_run
@@ -79,7 +79,7 @@ def train(
     training = task_type.build(checked)
     synchronise_batch_norm(training.task.network)
     shown = {**flat(checked.tree), "cohort": statement}
-    plan = Plan(
+    plan = TrainingPlan(
         training.steps, settings.batch_size, settings.seed, settings.checkpoint, settings.log, settings.compute, shown
     )
     progress = train_task(training.task, training.optimizer, training.scheduler, plan, output)

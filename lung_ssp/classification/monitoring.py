@@ -1,5 +1,6 @@
 """What is logged, validated and shown while either network learns."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -62,7 +63,7 @@ class MonitoredTask:
         self.validation_inputs, self.test_inputs = validation.inputs(), test.inputs()
         self.image_names = read_cohort(Path(dataset_root)).image_classes
 
-    def log_values(self, batch: Batch) -> dict[str, float]:
+    def log_values(self, batch: Batch, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
         """Mean accuracy of both tasks on the batch just learned and on the whole test set."""
         return {
             "accuracy_train_value": mean_accuracy(self.network, batch.inputs(), batch.labels),

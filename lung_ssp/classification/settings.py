@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lung_ssp.settings import Settings, Two, summing_to_one
-from lung_ssp.training.settings import AdamSettings, DatasetSettings, PolynomialDecaySettings, TrainingSettings
+from lung_ssp.training.settings import DatasetSettings, OptimizerSettings, SchedulerSettings, TrainingSettings
 
 SharingMode = Literal["single_task", "hard_sharing", "full_soft_sharing", "partial_soft_sharing"]
 Granularity = Literal["layer", "channel", "dense"]
@@ -127,8 +127,8 @@ class ClassificationSettings(TrainingSettings):
     test_dataset: AnyDatasetSettings = Field(description="sections of the log and of the evaluation")
     model: ModelSettings = Field(description="the network")
     loss: TwoTaskLossSettings = Field(TwoTaskLossSettings(), description="the loss")
-    optimizer: AdamSettings = Field(AdamSettings(), description="the optimizer")
-    lr_scheduler: PolynomialDecaySettings = Field(PolynomialDecaySettings(), description="the learning rate")
+    optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer")
+    lr_scheduler: SchedulerSettings = Field(SchedulerSettings(), description="the learning rate")
 
     def splits(self) -> tuple[AnyDatasetSettings, AnyDatasetSettings, AnyDatasetSettings]:
         """The data sets of training, validation and test."""

@@ -16,8 +16,7 @@ from lung_ssp.errors import CohortError, LungSspError
 from lung_ssp.segmentation import dataset, losses, networks  # noqa: F401  (imported to be known to PaddleSeg)
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.task import SegmentationTask
-from lung_ssp.training.optimizer import make_optimizer
-from lung_ssp.training.settings import AdamSettings
+from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.task import Training
 
 PADDLESEG_WARNING = 1  # its log levels are 0 error, 1 warning, 2 info
@@ -42,14 +41,8 @@ def build_segmentation(config: Config[SegmentationSettings]) -> Training:
         _check_slices(builder.train_dataset.slice_settings, settings)
         paddle.seed(settings.seed)
         task = SegmentationTask(builder.model, builder.train_dataset, builder.val_dataset, builder.loss)
-        return Training(task, _optimizer(builder, settings), builder.lr_scheduler, settings.iters)
-
-
-def _optimizer(builder: SegBuilder, settings: SegmentationSettings) -> paddle.optimizer.Optimizer:
-    """AdamW as PaddleSeg builds it; Adam updating many tensors at once, for which PaddleSeg has no setting."""
-    if settings.optimizer.type == "AdamW":
-        return builder.optimizer
-    return make_optimizer(AdamSettings(), builder.model, builder.lr_scheduler, settings.optimizer.weight_decay)
+        scheduler = make_scheduler(settings.lr_scheduler, settings.iters)
+        return Training(task, make_optimizer(settings.optimizer, task.network, scheduler), scheduler, settings.iters)
 
 
 def build_network(config: Config[SegmentationSettings]) -> paddle.nn.Layer:

@@ -6,10 +6,7 @@ from pydantic import Field, model_validator
 
 from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings, WorkingGridSettings
 from lung_ssp.settings import PositiveRange, Settings
-from lung_ssp.training.settings import (
-    DatasetSettings,
-    TrainingSettings,
-)
+from lung_ssp.training.settings import DatasetSettings, OptimizerSettings, SchedulerSettings, TrainingSettings
 
 CHANNELS = {"NoduleSlices": 3, "SingleNoduleSlices": 1}  # channels of an image, by type of data set
 IGNORED = 255  # label of pixels that are neither learned nor measured
@@ -87,22 +84,6 @@ class LossSettings(Settings):
 
     types: list[DiceCrossEntropyLossSettings] = Field(min_length=1, max_length=1, description="the loss of the output")
     coef: list[float] = Field(min_length=1, max_length=1, description="its weight")
-
-
-class OptimizerSettings(Settings):
-    """Adam or AdamW with Paddle's defaults, in PaddleSeg's spelling."""
-
-    type: Literal["Adam", "AdamW"] = Field(description="the optimizer")
-    weight_decay: float = Field(0.0, ge=0, description="L2 penalty (Adam) or decay (AdamW) of the weights")
-
-
-class SchedulerSettings(Settings):
-    """The learning rate falls from `learning_rate` to `end_lr` over the steps of the run."""
-
-    type: Literal["PolynomialDecay"] = Field(description="the schedule")
-    learning_rate: float = Field(gt=0, description="at the first step")
-    end_lr: float = Field(ge=0, description="at the last step")
-    power: float = Field(gt=0, description="1 is a straight line")
 
 
 class PredictionSettings(Settings):

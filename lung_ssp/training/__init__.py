@@ -1,1 +1,1 @@
-"""One loop that trains whatever task it is handed, exactly resumable."""
+"""Training of either task: the loop, checkpoints, logs, several processes, ONNX."""

@@ -11,8 +11,8 @@ from lung_ssp.training.distributed import differentiable_all_reduce, world_size
 def synchronise_batch_norm(network: nn.Layer) -> None:
     """Replace the batch normalisations inside a network, keeping their parameters, moving averages and names.
 
-    On GPUs by Paddle's SyncBatchNorm; on a CPU, for which Paddle has none, by the one below. With one process nothing
-    is replaced.
+    On GPUs Paddle's SyncBatchNorm replaces them; Paddle has none for a CPU, where SynchronisedBatchNorm does. With one
+    process nothing is replaced.
     """
     if world_size() == 1:
         return
@@ -28,8 +28,8 @@ def synchronise_batch_norm(network: nn.Layer) -> None:
 class SynchronisedBatchNorm(nn.Layer):
     """Batch normalisation whose mean and variance are those of all processes' samples (Ioffe and Szegedy, ICML 2015).
 
-    Each process must give it as many samples. The moving averages take the variance without Bessel's correction, as
-    Paddle's BatchNorm1D and BatchNorm2D do on a CPU.
+    Each process must give it the same number of samples. The moving averages take the variance without Bessel's
+    correction, as Paddle's BatchNorm1D and BatchNorm2D do on a CPU.
 
     Args:
         replaced: the layer whose parameters and moving averages it takes over.

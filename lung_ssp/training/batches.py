@@ -12,16 +12,16 @@ import numpy as np
 from lung_ssp.training.order import OrderState, SampleOrder
 
 Load = Callable[[np.ndarray, np.random.Generator], Any]
-THREADS = 4  # at most: reading a batch is NumPy and OpenCV, which leave Python's lock
+THREADS = 4  # at most; NumPy and OpenCV, which read a batch, release Python's global lock
 
 
 @dataclass(frozen=True)
 class StepBatch:
-    """What one step learns from.
+    """The batch of one step.
 
     step: counted from 1.
-    batch: what the task's `load` gave.
-    order: where the order of the samples stands after this batch.
+    batch: as the task's `load` returned it.
+    order: the state of the samples' order after this batch.
     """
 
     step: int
@@ -30,18 +30,18 @@ class StepBatch:
 
 
 def seeds_of_step(seed: int, step: int) -> np.random.SeedSequence:
-    """All randomness of a step: drawn from the run's seed and the step, so that no generator's state needs saving."""
+    """The seeds of a step, from the run's seed and the step, so that no generator's state needs saving."""
     return np.random.SeedSequence([seed, step])
 
 
-def dropout_seed(seed: int, step: int, process: int = 0) -> int:
-    """What the engine's own generator is seeded with at a step: the dropout's, another in each process."""
-    return int(seeds_of_step(seed, step).generate_state(process + 1)[-1])
+def dropout_seed(seed: int, step: int, rank: int = 0) -> int:
+    """The seed of Paddle's generator, which draws the dropout, at a step; each process has its own."""
+    return int(seeds_of_step(seed, step).generate_state(rank + 1)[-1])
 
 
 @contextmanager
 def batches(load: Load, order: SampleOrder, seed: int, steps: range, prefetch: int) -> Iterator[Iterator[StepBatch]]:
-    """The batches of `steps`, in turn, the same whatever `prefetch` is.
+    """The batches of `steps` in their order; `prefetch` does not change them.
 
     Args:
         load: called with the indices and the generator of a step, from several threads if `prefetch` is not 0.
@@ -51,7 +51,7 @@ def batches(load: Load, order: SampleOrder, seed: int, steps: range, prefetch: i
         prefetch: number of batches that threads prepare while the device computes; 0 prepares each in its turn.
     """
     if prefetch == 0:
-        yield (StepBatch(step, *_drawn(load, order, seed, step)) for step in steps)
+        yield (StepBatch(step, *_draw(load, order, seed, step)) for step in steps)
         return
     with ThreadPoolExecutor(min(prefetch, THREADS), thread_name_prefix="batches") as threads:
         waiting: deque[tuple[int, Future[Any], OrderState]] = deque()
@@ -76,6 +76,6 @@ def batches(load: Load, order: SampleOrder, seed: int, steps: range, prefetch: i
             threads.shutdown(cancel_futures=True)
 
 
-def _drawn(load: Load, order: SampleOrder, seed: int, step: int) -> tuple[Any, OrderState]:
+def _draw(load: Load, order: SampleOrder, seed: int, step: int) -> tuple[Any, OrderState]:
     batch = load(order.next_batch(), np.random.default_rng(seeds_of_step(seed, step)))
     return batch, order.state()

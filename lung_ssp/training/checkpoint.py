@@ -1,7 +1,7 @@
-"""Exact checkpoints: arrays as npz without pickle, all else as JSON, both written atomically.
+"""Exact checkpoints: arrays as npz without pickle, everything else as JSON, both written atomically.
 
-A checkpoint `name` is the pointer `name.json`, which holds the state and names the file of arrays with its SHA-256,
-and that file, `name-<step>.npz`. The pointer is renamed into place last, so a killed process leaves the old
+A checkpoint `name` has two files: the pointer `name.json`, which holds the state and the name and SHA-256 of the file
+of arrays, and that file, `name-<step>.npz`. The pointer is renamed into place last, so a killed process leaves the old
 checkpoint or the new one.
 """
 
@@ -15,7 +15,7 @@ from lung_ssp.errors import CheckpointError, DamagedFile
 from lung_ssp.files import read_json, read_npz, sha256_of, write_atomically, write_json
 
 FORMAT = "lung_ssp checkpoint 1"
-MASTERS = "master_weights"  # Paddle's word for the float32 copies of float16 weights
+MASTERS = "master_weights"  # Paddle's key of the float32 copies of float16 weights
 
 
 def save_checkpoint(folder: Path, name: str, step: int, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
@@ -46,7 +46,7 @@ def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray]
         step, expected, state = int(pointer["step"]), pointer["sha256"], pointer["state"]
     except (DamagedFile, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"{pointer_file} is no checkpoint of lung_ssp or is damaged: restore it from a copy or train afresh "
+            f"{pointer_file} is not a checkpoint of lung_ssp, or it is damaged: restore it from a copy or train afresh "
             "in another folder."
         ) from error
     if not arrays_file.is_file():
@@ -73,7 +73,7 @@ def to_float32(array: np.ndarray) -> np.ndarray:
 
 
 def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], where: str) -> None:
-    """Give a network the weights of a checkpoint, which must fit name by name and shape by shape.
+    """Set the weights of a network to those of a checkpoint, whose names and shapes must be the network's.
 
     Raises:
         CheckpointError: they belong to another network.
@@ -97,8 +97,8 @@ def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], whe
 def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.Layer) -> dict[str, np.ndarray]:
     """The optimizer's accumulators under "optimizer/<parameter's name in the network>/<accumulator>".
 
-    The float32 masters of float16 weights stand under "master_weights/<parameter's name in the network>/<its name>".
-    Paddle's own parameter names count up with every network built in the process, so they are not used.
+    Float32 master weights of float16 weights are under "master_weights/<parameter's name in the network>/<its name>".
+    Paddle's own parameter names count up with every network built in the process, so they are not used as keys.
     """
     state = optimizer.state_dict()
     masters = state.pop(MASTERS, {})
@@ -118,9 +118,9 @@ def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.L
 def restore_optimizer(
     optimizer: paddle.optimizer.Optimizer, network: paddle.nn.Layer, arrays: dict[str, np.ndarray]
 ) -> None:
-    """Give an optimizer that has not stepped yet the accumulators of a checkpoint."""
+    """Set the accumulators of an optimizer that has not stepped yet to those of a checkpoint."""
     parameters = dict(network.named_parameters())
-    state = {"LR_Scheduler": optimizer.state_dict()["LR_Scheduler"]}  # Paddle insists on it; it stays as it is
+    state = {"LR_Scheduler": optimizer.state_dict()["LR_Scheduler"]}  # required by Paddle; unchanged
     masters = {}
     for key, value in arrays.items():
         kind, _, rest = key.partition("/")

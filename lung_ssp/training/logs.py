@@ -1,4 +1,4 @@
-"""Where a run's figures go: the console, a CSV file, and VisualDL's file, each cut back exactly on resume."""
+"""The logs of a run: the console, a CSV file and VisualDL's file; a resumed run truncates the files exactly."""
 
 import contextlib
 import csv
@@ -25,7 +25,7 @@ class RunLog:
         folder: the run's folder.
         csv_name: the CSV file's name.
         columns: its columns; the first two are written as integers, the others with seven decimals.
-        positions: sizes in bytes to cut the files back to, from `positions()`; None starts them anew.
+        positions: sizes in bytes to truncate the files to, from `positions()`; None starts new files.
     """
 
     def __init__(self, folder: Path, csv_name: str, columns: tuple[str, ...], positions: dict[str, int] | None) -> None:
@@ -37,9 +37,9 @@ class RunLog:
                 check_length(path, positions[path.name])
         else:
             self._visualdl_path.unlink(missing_ok=True)  # left by a process killed before its first checkpoint
-        # VisualDL appends to the file and begins with a record of its own, which a resumed file already has: so the
-        # file is cut back after the writer is opened, not before.
-        with contextlib.redirect_stdout(io.StringIO()):  # it tells that the file exists, as it should
+        # VisualDL appends to the file and begins with a record of its own, which a resumed file already has. So the
+        # file is truncated after the writer is opened, not before.
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints that the file exists
             self._writer = LogWriter(logdir=str(self._visualdl_path.parent), file_name=VISUALDL_FILE)
         self._writer.flush()
         if positions is None:
@@ -49,7 +49,7 @@ class RunLog:
             os.truncate(self._visualdl_path, positions[self._visualdl_path.name])
 
     def positions(self) -> dict[str, int]:
-        """How long each file is, with all records so far on disk."""
+        """The size of each file in bytes, with all records so far on disk."""
         self._writer.flush()
         for path in (self._csv_path, self._visualdl_path):
             with path.open("rb") as file:
@@ -57,7 +57,7 @@ class RunLog:
         return {path.name: path.stat().st_size for path in (self._csv_path, self._visualdl_path)}
 
     def row(self, values: dict[str, float]) -> None:
-        """Add one line to the CSV file and print it; print the columns above the first."""
+        """Add one line to the CSV file and print it; above the first line, print the columns."""
         cells = [str(int(values[name])) if i < 2 else f"{values[name]:.7f}" for i, name in enumerate(self.columns)]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerow(cells)
@@ -69,7 +69,7 @@ class RunLog:
         tqdm.write("  ".join(cell.rjust(len(name)) for name, cell in zip(self.columns, cells, strict=True)))
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Add one point to each scalar's curve, but none for a value that is not a number."""
+        """Add one point to each scalar's curve, except for values that are not finite."""
         for tag, value in values.items():
             if math.isfinite(value):
                 self._writer.add_scalar(tag=tag, value=value, step=step)
@@ -85,16 +85,16 @@ class RunLog:
             self._writer.add_image(tag=tag, img=picture, step=0)
 
     def hyperparameters(self, values: dict[str, Any], measures: list[str]) -> None:
-        """Add the run's settings, flat, with the scalars that judge them."""
+        """Add the run's flat settings, and the names of the scalars by which runs are compared."""
         self._writer.add_hparams(hparams_dict=values, metrics_list=measures)
 
     def close(self) -> None:
-        """Write out what is pending."""
+        """Write pending records and close VisualDL's file."""
         self._writer.close()
 
 
 def check_length(path: Path, least: int) -> None:
-    """Refuse a log that is shorter than its checkpoint says: something else has touched it.
+    """Refuse a log that is missing or shorter than the checkpoint says: something else has changed it.
 
     Raises:
         CheckpointError: naming the file.

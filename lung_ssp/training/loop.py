@@ -1,9 +1,11 @@
-"""The one training loop, for whatever task it is handed; a killed run goes on bit for bit."""
+"""The one training loop of both tasks; a killed run goes on bit for bit."""
 
+import functools
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import paddle
@@ -20,6 +22,7 @@ from lung_ssp.training.checkpoint import (
     save_checkpoint,
 )
 from lung_ssp.training.distributed import barrier, broadcast_parameters, is_main_process, rank
+from lung_ssp.training.due import due_after
 from lung_ssp.training.logs import RunLog
 from lung_ssp.training.order import OrderState, SampleOrder
 from lung_ssp.training.precision import Precision
@@ -28,11 +31,15 @@ from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogS
 from lung_ssp.training.task import Task
 from lung_ssp.training.worker import is_worker
 
+Scheduler: TypeAlias = paddle.optimizer.lr.LRScheduler
+
 
 @dataclass(frozen=True)
-class Plan:
-    """How long and how a task is trained.
+class TrainingPlan:
+    """How a task is trained.
 
+    steps: of the whole training.
+    batch_size: samples of a step, of all processes together.
     hyperparameters: flat settings shown in the dashboard.
     """
 
@@ -47,7 +54,7 @@ class Plan:
 
 @dataclass
 class Progress:
-    """What changes from step to step beside weights and order."""
+    """The steps done, and the best validation score so far with its step; None before the first validation."""
 
     step: int = 0
     best_score: float | None = None
@@ -56,50 +63,54 @@ class Progress:
 
 @dataclass
 class Trainer:
-    """Everything one training moves; `progress` is where it stands.
+    """One training: a step is an update and what is due after it.
 
-    The device is never waited for within a step: the losses stay on it until something is written. Of several
-    processes each has a trainer, which steps and measures together with the others (training/distributed.py).
+    The losses stay on the device until something is due, so that no other step waits for the device. Each of several
+    processes has a trainer; all trainers step and measure together (training/distributed.py).
 
-    log: None in every process but the first, which alone writes.
+    log: None in every process but the main one, which alone writes.
+    unchecked: losses that have not been read yet.
     """
 
     task: Task
     precision: Precision
-    scheduler: paddle.optimizer.lr.LRScheduler
-    plan: Plan
+    scheduler: Scheduler
+    plan: TrainingPlan
     checkpoints: Path
     log: RunLog | None
     progress: Progress
     unchecked: list[paddle.Tensor] = field(default_factory=list)
 
     def step(self, drawn: StepBatch) -> None:
-        """One update, and what is due after it."""
-        step = self.progress.step = drawn.step
-        paddle.seed(dropout_seed(self.plan.seed, step, rank()))
+        """One update with a batch, and what is due after it."""
+        plan, step = self.plan, drawn.step
+        self.progress.step = step
+        paddle.seed(dropout_seed(plan.seed, step, rank()))
         losses = update(self.task, self.precision, drawn.batch)
         learning_rate = self.scheduler()
         self.scheduler.step()
         self.unchecked.append(losses["total"].detach())
 
-        checkpoint, log, last = self.plan.checkpoint, self.plan.log, step == self.plan.steps
-        if last or any(
-            step % n == 0 for n in (log.scalars_every, log.every, checkpoint.validate_every, checkpoint.every)
-        ):
+        due = due_after(step, plan.steps, plan.checkpoint, plan.log)
+        if due.anything:
             self.check_losses()
-        self.write_log(drawn, losses, learning_rate)
-        if last or step % checkpoint.validate_every == 0:
-            self.validate()
-        if last or step % checkpoint.every == 0:
+        validation = functools.cache(self.validate)  # the log and the choice of the best may both need it
+        if due.scalars:
+            self.write_scalars(losses, learning_rate)
+        if due.log:
+            self.write_log(drawn, losses["total"], validation)
+        if due.validation:
+            self.keep_best(validation())
+        if due.checkpoint:
             self.save(drawn.order)
-        if last or step % checkpoint.validate_every == 0 or step % checkpoint.every == 0:
-            barrier()  # for the first process may have written a checkpoint
+        if due.validation or due.checkpoint:
+            barrier()  # the main process may have written a checkpoint
 
     def check_losses(self) -> None:
-        """Look at the losses since the last look.
+        """Read the losses since the last check.
 
         Raises:
-            TrainingError: one is no longer a number.
+            TrainingError: one is not finite.
         """
         losses = paddle.stack(self.unchecked).numpy().ravel()
         self.unchecked.clear()
@@ -108,24 +119,29 @@ class Trainer:
             step = self.progress.step - len(losses) + 1 + int(wrong[0])
             raise TrainingError(f"The loss is {losses[wrong[0]]} at step {step}: lower lr_scheduler.learning_rate.")
 
-    def write_log(self, drawn: StepBatch, losses: dict[str, paddle.Tensor], learning_rate: float) -> None:
-        """Write what is due at this step to the CSV file and to VisualDL."""
-        step = self.progress.step
-        if self.log and step % self.plan.log.scalars_every == 0:
-            curves = {f"loss/{name}": float(value) for name, value in losses.items()}
-            self.log.scalars(step, {**curves, **self.task.scalars(), "learning_rate": learning_rate})
-        if step % self.plan.log.every == 0:
-            with self.precision.autocast():
-                measured = {"loss_total_value": float(losses["total"]), **self.task.log_values(drawn.batch)}
-            if self.log:
-                self.log.row({"global_step_value": step, "epoch": drawn.order.epoch, **measured})
-                self.log.scalars(step, measured)
-                self.log.histograms(step, self.task.histograms())
-
-    def validate(self) -> None:
-        """Measure on the validation samples; keep the weights if they are the best so far."""
+    def validate(self) -> dict[str, float]:
+        """The measures on the validation samples."""
         with self.precision.autocast():
-            measured = self.task.validate()
+            return self.task.validate()
+
+    def write_scalars(self, losses: dict[str, paddle.Tensor], learning_rate: float) -> None:
+        """Add a point to the dashboard's curves of the losses."""
+        if self.log:
+            curves = {f"loss/{name}": float(value) for name, value in losses.items()}
+            self.log.scalars(self.progress.step, {**curves, **self.task.scalars(), "learning_rate": learning_rate})
+
+    def write_log(self, drawn: StepBatch, loss: paddle.Tensor, validation: Callable[[], dict[str, float]]) -> None:
+        """Add a line to the log, and its measures and histograms to the dashboard."""
+        with self.precision.autocast():
+            measured = {"loss_total_value": float(loss), **self.task.log_values(drawn.batch, validation)}
+        if self.log:
+            step = self.progress.step
+            self.log.row({"global_step_value": step, "epoch": drawn.order.epoch, **measured})
+            self.log.scalars(step, measured)
+            self.log.histograms(step, self.task.histograms())
+
+    def keep_best(self, measured: dict[str, float]) -> None:
+        """Save the weights as the best checkpoint if their validation score is the best so far."""
         if self.log:
             self.log.scalars(self.progress.step, measured)
         score = measured[self.task.score_name]
@@ -137,7 +153,7 @@ class Trainer:
             save_checkpoint(self.checkpoints, BEST, self.progress.step, network_arrays(self.task.network), state)
 
     def save(self, order: OrderState) -> None:
-        """Write all that the rest of the training depends on."""
+        """Save the latest checkpoint: all that the rest of the training depends on."""
         if self.log is None:
             return
         network, optimizer = self.task.network, self.precision.optimizer
@@ -153,12 +169,48 @@ class Trainer:
         save_checkpoint(self.checkpoints, LATEST, self.progress.step, arrays, state)
 
 
+STATE_KEYS = {"order", "precision", "scheduler", "best_score", "best_step", "log_positions"}  # as `save` writes them
+
+
 def update(task: Task, precision: Precision, batch: Any) -> dict[str, paddle.Tensor]:
-    """One update of a task's network by a batch; its losses, which stay on the device."""
+    """One update of a task's network with a batch; its losses, which stay on the device."""
     with precision.autocast():
         losses = task.losses(batch)
     precision.update(losses["total"])
     return losses
+
+
+def restore_latest(
+    checkpoints: Path, task: Task, precision: Precision, scheduler: Scheduler, order: SampleOrder
+) -> tuple[Progress, dict[str, int] | None]:
+    """Restore a training from its latest checkpoint, if there is one.
+
+    Returns:
+        the progress, and the lengths of the log files (RunLog's `positions`); None for a training that begins.
+
+    Raises:
+        CheckpointError: the checkpoint is damaged, incomplete, of another network, or missing from a trained run;
+            the folder is unchanged then.
+    """
+    if not (checkpoints / f"{LATEST}.json").is_file():
+        if (checkpoints / f"{BEST}.json").is_file():
+            raise CheckpointError(
+                f"{checkpoints / LATEST}.json is missing, though the run has been trained: restore it from a copy or "
+                "train afresh in another folder."
+            )
+        return Progress(), None
+    step, arrays, state = load_checkpoint(checkpoints, LATEST)
+    if lacking := STATE_KEYS - set(state):
+        raise CheckpointError(
+            f"{checkpoints / LATEST}.json lacks {min(lacking)}, it is damaged or of an earlier version: restore it "
+            "from a copy or train afresh in another folder."
+        )
+    restore_network(task.network, arrays, str(checkpoints / LATEST))
+    restore_optimizer(precision.optimizer, task.network, arrays)
+    scheduler.set_state_dict(state["scheduler"])
+    order.restore(state["order"])
+    precision.restore(state["precision"])
+    return Progress(step, state["best_score"], state["best_step"]), state["log_positions"]
 
 
 def progress_bar(initial: int, steps: int) -> tqdm:
@@ -168,11 +220,7 @@ def progress_bar(initial: int, steps: int) -> tqdm:
 
 
 def train(
-    task: Task,
-    optimizer: paddle.optimizer.Optimizer,
-    scheduler: paddle.optimizer.lr.LRScheduler,
-    plan: Plan,
-    folder: Path,
+    task: Task, optimizer: paddle.optimizer.Optimizer, scheduler: Scheduler, plan: TrainingPlan, folder: Path
 ) -> Progress:
     """Train until `plan.steps`, from the folder's latest checkpoint if there is one.
 
@@ -180,36 +228,18 @@ def train(
         folder: the run's folder; gets the log, VisualDL's file and checkpoints/.
 
     Raises:
-        CheckpointError: the latest checkpoint is damaged or of another network; nothing is changed then.
-        ConfigError: the device has no mixed precision.
-        TrainingError: the loss is no longer a number.
+        CheckpointError: the latest checkpoint is damaged or of another network; the folder is unchanged then.
+        ConfigError: the device has no mixed precision, or the batch is larger than the training set.
+        TrainingError: a loss is not finite.
     """
     order = SampleOrder(task.size, plan.batch_size, plan.seed)
     precision = Precision(plan.compute, task.network, optimizer)
     checkpoints = folder / CHECKPOINTS
-    progress, positions = Progress(), None
-    if (checkpoints / f"{LATEST}.json").is_file():
-        step, arrays, state = load_checkpoint(checkpoints, LATEST)
-        if lacking := {"order", "precision", "scheduler", "best_score", "best_step", "log_positions"} - set(state):
-            raise CheckpointError(
-                f"{checkpoints / LATEST}.json lacks {min(lacking)}, it is damaged or of an earlier version: restore it "
-                "from a copy or train afresh in another folder."
-            )
-        restore_network(task.network, arrays, str(checkpoints / LATEST))
-        restore_optimizer(optimizer, task.network, arrays)
-        scheduler.set_state_dict(state["scheduler"])
-        order.restore(state["order"])
-        precision.restore(state["precision"])
-        progress, positions = Progress(step, state["best_score"], state["best_step"]), state["log_positions"]
-    elif (checkpoints / f"{BEST}.json").is_file():
-        raise CheckpointError(
-            f"{checkpoints / LATEST}.json is missing, though the run has been trained: restore it from a copy or train "
-            "afresh in another folder."
-        )
+    progress, positions = restore_latest(checkpoints, task, precision, scheduler, order)
     if progress.step >= plan.steps:
         return progress
 
-    barrier()  # have read the checkpoint, before the first process writes another
+    barrier()  # all have read the checkpoint, before the main process writes another
     broadcast_parameters(task.network)
     log = RunLog(folder, task.log_name, task.log_columns, positions) if is_main_process() else None
     trainer = Trainer(task, precision, scheduler, plan, checkpoints, log, progress)

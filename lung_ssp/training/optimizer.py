@@ -1,11 +1,11 @@
-"""The optimizer and its learning rate, with the alphas' multiple in a group of their own."""
+"""The optimizer and the schedule of its learning rate, for both tasks."""
 
 import paddle
 
-from lung_ssp.training.settings import AdamSettings, PolynomialDecaySettings
+from lung_ssp.training.settings import OptimizerSettings, SchedulerSettings
 
 
-def make_scheduler(settings: PolynomialDecaySettings, steps: int) -> paddle.optimizer.lr.LRScheduler:
+def make_scheduler(settings: SchedulerSettings, steps: int) -> paddle.optimizer.lr.LRScheduler:
     """The learning rate over `steps` steps."""
     return paddle.optimizer.lr.PolynomialDecay(
         learning_rate=settings.learning_rate, decay_steps=steps, end_lr=settings.end_lr, power=settings.power
@@ -13,23 +13,20 @@ def make_scheduler(settings: PolynomialDecaySettings, steps: int) -> paddle.opti
 
 
 def make_optimizer(
-    settings: AdamSettings,
-    network: paddle.nn.Layer,
-    scheduler: paddle.optimizer.lr.LRScheduler,
-    weight_decay: float = 0.0,
+    settings: OptimizerSettings, network: paddle.nn.Layer, scheduler: paddle.optimizer.lr.LRScheduler
 ) -> paddle.optimizer.Optimizer:
-    """Adam over the network's trainable parameters, with an L2 penalty of `weight_decay` on all of them.
+    """The optimizer of the network's trainable parameters.
 
-    Parameters are grouped by the learning-rate multiple they carry: a group's multiple scales whatever the
-    scheduler sets, and Paddle's update of many tensors at once takes one rate for the tensors it is given.
+    Parameters are grouped by their learning-rate multiple (ParamAttr's `learning_rate`), by which a group scales the
+    scheduler's rate. Adam updates all tensors of a group at once, which needs one rate for all of them.
     """
     groups: dict[float, list[paddle.Tensor]] = {}
     for parameter in network.parameters():
         if not parameter.stop_gradient:
             groups.setdefault(parameter.optimize_attr["learning_rate"], []).append(parameter)
-    return getattr(paddle.optimizer, settings.type)(
-        learning_rate=scheduler,
-        parameters=[{"params": group, "learning_rate": multiple} for multiple, group in groups.items()],
-        weight_decay=weight_decay or None,
-        use_multi_tensor=True,
+    parameters = [{"params": group, "learning_rate": multiple} for multiple, group in groups.items()]
+    if settings.type == "AdamW":
+        return paddle.optimizer.AdamW(scheduler, parameters=parameters, weight_decay=settings.weight_decay)
+    return paddle.optimizer.Adam(
+        scheduler, parameters=parameters, weight_decay=settings.weight_decay or None, use_multi_tensor=True
     )

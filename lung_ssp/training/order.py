@@ -1,4 +1,4 @@
-"""The order in which training samples are drawn: without short batches, wrapping over the end of an epoch."""
+"""The order in which training samples are drawn: no batch is short, since it may reach into the next epoch."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +10,10 @@ from lung_ssp.errors import ConfigError
 
 @dataclass(frozen=True)
 class OrderState:
-    """All that the following batches depend on.
+    """The state on which the following batches depend.
 
-    permutation: the samples in the order of this epoch, int64 (size,); never changed.
-    generator: of the shuffles to come.
+    permutation: the samples in the order of this epoch, int64 (size,); never changed in place.
+    generator: the state of the generator of the next shuffles.
     """
 
     epoch: int
@@ -22,7 +22,7 @@ class OrderState:
     generator: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:
-        """The same as JSON can hold it."""
+        """The state as plain numbers and lists, for JSON."""
         return {
             "epoch": self.epoch,
             "position": self.position,
@@ -32,9 +32,9 @@ class OrderState:
 
 
 class SampleOrder:
-    """Batches of indices; the batch that would pass the end takes the rest and the head of a fresh shuffle.
+    """Batches of indices; a batch at the end of an epoch takes the rest and the first samples of a new shuffle.
 
-    The epoch counter goes up with that batch (the protocol behind the paper's Table 2: docs/reproduction.md).
+    The epoch counter increases with that batch (the protocol behind the paper's Table 2: docs/reproduction.md).
 
     Args:
         size: number of training samples.
@@ -68,11 +68,11 @@ class SampleOrder:
         return np.concatenate([rest, self._permutation[: self._position]])
 
     def state(self) -> OrderState:
-        """Where the order stands."""
+        """The present state."""
         return OrderState(self.epoch, self._position, self._permutation, dict(self._rng.bit_generator.state))
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on as after the state that `as_json()` gave."""
+        """Return to a state, given as `as_json()` returned it."""
         self.epoch = int(state["epoch"])
         self._position = int(state["position"])
         self._permutation = np.asarray(state["permutation"], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""One update in full or mixed precision: the same code for both, on Paddle's own casting and loss scaling."""
+"""One update in full or mixed precision, with Paddle's casting and loss scaling."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,21 +14,21 @@ HALF_PRECISION_CAPABILITY = 7  # the first GPUs with float16 matrix units (V100)
 
 
 class Precision:
-    """How the numbers of a training are held (Micikevicius et al., Mixed Precision Training, ICLR 2018).
+    """The precision of a training (Micikevicius et al., Mixed Precision Training, ICLR 2018).
 
-    O0: float32. O1: each operation in float16 or float32 as Paddle's lists say, weights in float32. O2: network and
-    gradients in float16 but for batch normalisation, with float32 masters of the weights in the optimizer. Under O1
-    and O2 the loss is multiplied before the backward pass, so that small gradients do not vanish on their way; an
-    update whose gradients overflow is left out, and the multiplier halved. Under O2 the gradients are float16 again
-    when the multiplier has been taken out: those below 6e-8 are lost.
+    O0: float32. O1: each operation in float16 or float32, as Paddle's lists say; weights in float32. O2: network and
+    gradients in float16, except batch normalisation; the optimizer holds float32 master weights. Under O1 and O2 the
+    loss is scaled before the backward pass, so that small gradients do not underflow; an update whose gradients
+    overflow is skipped, and the scale is halved. Under O2 the gradients are still float16 after unscaling: those below
+    6e-8 are lost.
 
     Args:
         settings: `amp_level` and `init_loss_scaling` are read.
-        network: turned to float16 under O2.
-        optimizer: of the network; given float32 masters under O2.
+        network: converted to float16 under O2.
+        optimizer: of the network; gets float32 master weights under O2.
 
     Raises:
-        ConfigError: mixed precision is asked for on a device that has none.
+        ConfigError: mixed precision is requested on a device that has none.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class Precision:
         self._scaler = paddle.amp.GradScaler(enable=mixed, init_loss_scaling=settings.init_loss_scaling)
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Within it, operations run in the precision of the level; for training and measuring alike."""
+        """A context in which operations run in the precision of the level, for training and measuring alike."""
         return paddle.amp.auto_cast(enable=self._mixed, level=self.level if self._mixed else "O1")
 
     def update(self, loss: paddle.Tensor) -> None:
-        """One step of the optimizer down the gradient of `loss`, whose gradients are cleared afterwards."""
+        """One step of the optimizer by the gradients of `loss`, which are cleared afterwards."""
         self._scaler.scale(loss).backward()
         average_gradients(self._network)
         self._scaler.step(self.optimizer)
@@ -56,18 +56,18 @@ class Precision:
         self.optimizer.clear_grad()
 
     def state(self) -> dict[str, float]:
-        """What the loss scaling has come to, as JSON can hold it; empty under O0."""
+        """The state of the loss scaling, for JSON; empty under O0."""
         return {key: float(np.asarray(value).item()) for key, value in self._scaler.state_dict().items()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on as after `state()` was taken."""
+        """Return to a state that `state()` returned."""
         if state:
             counts = {key: int(state[key]) for key in state if key not in ("scale", "incr_ratio", "decr_ratio")}
             self._scaler.load_state_dict({**state, **counts, "scale": np.array([state["scale"]], np.float32)})
 
 
 def decorate(network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
-    """Turn a network to float16 with float32 masters; its own buffers, such as a z-score, stay as they are."""
+    """Convert a network to float16 with float32 master weights; its own buffers, e.g. a z-score, stay as they are."""
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers(include_sublayers=False)}
     paddle.amp.decorate(network, optimizer, level="O2")
     for name, buffer in buffers.items():
@@ -75,12 +75,12 @@ def decorate(network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) ->
 
 
 def as_float32(tensor: paddle.Tensor) -> paddle.Tensor:
-    """A float16 tensor as float32, in which losses are summed; any other as it is."""
+    """A float16 tensor as float32, for sums such as losses; any other tensor as it is."""
     return tensor.astype("float32") if tensor.dtype == paddle.float16 else tensor
 
 
 def check_device(level: str) -> None:
-    """Refuse mixed precision where Paddle would quietly compute in float32 instead.
+    """Refuse mixed precision where Paddle would compute in float32 instead, without a warning.
 
     Raises:
         ConfigError: the device is a CPU, or a GPU without float16 matrix units.

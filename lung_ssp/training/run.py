@@ -1,4 +1,4 @@
-"""One run, one folder: opened anew, resumed, or refused, never overwritten."""
+"""The folder of a run: created, resumed or refused, never overwritten."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ CHECKPOINTS, LATEST, BEST = "checkpoints", "latest", "best"
 
 
 def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort: Path, resume: bool) -> None:
-    """Make `folder` a run of this configuration, or go on with the run that is there.
+    """Create the folder of a run of this configuration, or resume the run in it.
 
     The folder holds config.yml as resolved, environment.json with one entry for each start, and the cohort's
     description and splits.
@@ -26,12 +26,12 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
         cohort: folder of the prepared cohort.
 
     Raises:
-        CheckpointError: it holds a run and `resume` is false, a run of another configuration or of another cohort,
-            or something else.
+        CheckpointError: the folder holds a run and `resume` is false, a run of another configuration or cohort, or
+            other files.
     """
     config_path, environment_path = folder / CONFIG_FILE, folder / ENVIRONMENT_FILE
     starts = read_json(environment_path) if environment_path.is_file() else []
-    begun = any((folder / CHECKPOINTS).glob("*"))  # else a training that was refused before its first step
+    begun = any((folder / CHECKPOINTS).glob("*"))  # a training refused before its first step has no checkpoint
     if begun:
         if not resume:
             raise CheckpointError(
@@ -57,13 +57,13 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
 
 
 def check_cohort(folder: Path, cohort: Path) -> CohortDescription:
-    """Make sure that a run and the cohort on disk belong together: else one learns from what the other tests on.
+    """Refuse a cohort other than the run's: its training samples might be test samples of the run's cohort.
 
     Returns:
         the cohort's description.
 
     Raises:
-        CheckpointError: the cohort has been prepared anew, or is gone.
+        CheckpointError: the cohort on disk is another one, or missing.
         CohortError: its cohort.json, or the run's copy, is damaged.
     """
     if not (cohort / COHORT_FILE).is_file():
@@ -113,11 +113,10 @@ def run_config(folder: Path) -> Path:
 
 
 def restore_best(folder: Path, network: paddle.nn.Layer) -> dict[str, Any]:
-    """Give a network the best weights of a run and put it into evaluation mode.
+    """Load the best weights of a run into a network and put it into evaluation mode.
 
     Returns:
-        for reports: step, name and value of the validation score, and the fingerprint of the weights (the first 16
-        digits of their file's SHA-256).
+        step, name and value of the validation score, and the fingerprint of the weights, for reports.
 
     Raises:
         CheckpointError: the run has no best checkpoint, or it is damaged or of another network.

@@ -1,4 +1,4 @@
-"""Settings of the training loop, shared by both tasks."""
+"""Settings of a training that both tasks share."""
 
 from pathlib import Path
 from typing import Literal
@@ -8,23 +8,32 @@ from pydantic import Field
 from lung_ssp.settings import Settings
 
 
-class AdamSettings(Settings):
-    """Adam (Kingma and Ba, 2015) with Paddle's defaults, in PaddleSeg's spelling."""
+class OptimizerSettings(Settings):
+    """Adam (Kingma and Ba, 2015) or AdamW (Loshchilov and Hutter, 2019) with Paddle's defaults; PaddleSeg's keys."""
 
-    type: Literal["Adam"] = Field("Adam", description="the optimizer")
+    type: Literal["Adam", "AdamW"] = Field("Adam", description="the optimizer")
+    weight_decay: float = Field(
+        0.0,
+        ge=0,
+        description="L2 penalty (Adam) or decay (AdamW) of all parameters; the classifier's loss has a penalty of its "
+        "own, which spares the alphas",
+    )
 
 
-class PolynomialDecaySettings(Settings):
-    """Learning rate from `learning_rate` to `end_lr`; equal values keep it constant, as the paper's protocol does."""
+class SchedulerSettings(Settings):
+    """The learning rate goes from `learning_rate` to `end_lr` over the steps of the run; PaddleSeg's keys.
+
+    Equal values keep it constant, as in the paper's protocol.
+    """
 
     type: Literal["PolynomialDecay"] = Field("PolynomialDecay", description="the schedule")
     learning_rate: float = Field(0.001, gt=0, description="at the first step")
     end_lr: float = Field(0.001, ge=0, description="at the last step")
-    power: float = Field(1.0, gt=0, description="1 is a straight line")
+    power: float = Field(1.0, gt=0, description="of the decay; 1 is linear")
 
 
 class CheckpointSettings(Settings):
-    """When checkpoints are written and when the validation set chooses the best one."""
+    """How often checkpoints are written, and how often the validation set chooses the best one."""
 
     every: int = Field(100, ge=1, description="steps between two checkpoints")
     validate_every: int = Field(100, ge=1, description="steps between two validations")
@@ -41,17 +50,17 @@ AmpLevel = Literal["O0", "O1", "O2"]
 
 
 class ComputeSettings(Settings):
-    """How a training uses its device; none of it changes what is learnt, but for rounding."""
+    """How a training uses its device; this changes what is learnt by rounding only."""
 
     amp_level: AmpLevel = Field(
         "O0",
-        description="mixed precision on a GPU, in Paddle's words: O0 none, O1 operation by operation, O2 float16 "
-        "weights with float32 masters",
+        description="mixed precision on a GPU, by Paddle's names: O0 none, O1 float16 or float32 by operation, "
+        "O2 float16 weights with float32 master weights",
     )
-    init_loss_scaling: float = Field(32768.0, gt=0, description="what the loss is first multiplied by under O1 and O2")
+    init_loss_scaling: float = Field(32768.0, gt=0, description="first factor of the loss under O1 and O2")
     deterministic: bool = Field(
         True,
-        description="on a GPU, only algorithms that give the same bits each time; else cuDNN tries which is fastest",
+        description="on a GPU, use only algorithms that give the same bits each time; else cuDNN chooses the fastest",
     )
     prefetch: int = Field(
         0,

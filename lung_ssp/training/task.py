@@ -1,5 +1,6 @@
-"""What the loop is handed: a task knows its network, data and measures; the loop knows none of them."""
+"""The interface between the loop and a task: the task has the network, the data and the measures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,7 +9,10 @@ import paddle
 
 
 class Task(Protocol):
-    """A network with its training data and the ways to measure it."""
+    """A network with its data, losses and measures.
+
+    `log_values` and `validate` measure in evaluation mode and leave the network in training mode.
+    """
 
     network: paddle.nn.Layer
     size: int  # training samples
@@ -19,32 +23,37 @@ class Task(Protocol):
 
     @property
     def log_name(self) -> str:
-        """The log's file in the run folder."""
+        """The name of the log, a CSV file in the run's folder."""
 
     @property
     def log_columns(self) -> tuple[str, ...]:
-        """The log's columns: global_step_value, epoch, loss_total_value, then the keys of `log_values`."""
+        """The columns of the log: global_step_value, epoch, loss_total_value, then the keys of `log_values`."""
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> Any:
-        """The batch of the training samples `indices`, in the host's memory; `rng` is for augmentation.
+        """The batch of the training samples `indices`, in host memory; `rng` is for augmentation.
 
-        Threads may call it at the same time, so it changes nothing and leaves Paddle alone.
+        Several threads may call it at the same time, so it has no side effects and does not call Paddle.
         """
 
     def losses(self, batch: Any) -> dict[str, paddle.Tensor]:
-        """The losses of a batch, network in training mode: "total" is minimised, the others are logged."""
+        """The losses of a batch in training mode: "total" is minimised, the others are logged."""
 
-    def log_values(self, batch: Any) -> dict[str, float]:
-        """Measures for the log, after the update of that batch, network in evaluation mode."""
+    def log_values(self, batch: Any, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """Measures for the log, after the update with that batch.
+
+        Args:
+            validation: returns the result of `validate` for the present weights; computed once, even if the loop
+                needs it too.
+        """
 
     def validate(self) -> dict[str, float]:
-        """Measures on the validation samples, network in evaluation mode; `score_name` is among them."""
+        """Measures on the validation samples; `score_name` is among them."""
 
     def scalars(self) -> dict[str, float]:
         """Further scalars of the network's state, e.g. the alphas; may be empty."""
 
     def histograms(self) -> dict[str, np.ndarray]:
-        """Arrays whose distribution is logged; may be empty."""
+        """Arrays whose distributions are logged; may be empty."""
 
     def images(self) -> dict[str, np.ndarray]:
         """Pictures of training samples with their labels, uint8 (height, width, 3)."""

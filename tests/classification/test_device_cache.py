@@ -37,7 +37,7 @@ def test_a_task_learns_the_same_from_cached_sections(small_settings: SettingsMak
         task.network.eval()
         batch = task.load(np.arange(20), np.random.default_rng(0))
         losses.append({name: float(value) for name, value in task.losses(batch).items()})
-        losses[-1]["accuracy"] = task.log_values(batch)["accuracy_train_value"]
+        losses[-1]["accuracy"] = task.log_values(batch, task.validate)["accuracy_train_value"]
     assert losses[0] == losses[1]
 
 

@@ -8,7 +8,11 @@ import paddle
 import pytest
 
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
-from lung_ssp.classification.task import ClassificationTask, masked_cross_entropy, two_task_losses
+from lung_ssp.classification.task import (
+    ClassificationTask,
+    masked_cross_entropy,
+    two_task_losses,
+)
 
 SettingsMaker = Callable[..., ClassificationSettings]
 

@@ -17,7 +17,7 @@ from lung_ssp.training.checkpoint import (
     save_checkpoint,
 )
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
-from lung_ssp.training.settings import AdamSettings, PolynomialDecaySettings
+from lung_ssp.training.settings import OptimizerSettings, SchedulerSettings
 
 ARRAYS = {"network/weight": np.arange(3, dtype=np.float32)}
 
@@ -106,7 +106,7 @@ def test_a_restored_optimizer_goes_on_bit_for_bit_under_other_parameter_names() 
     x = paddle.to_tensor(np.random.default_rng(0).normal(size=(8, 2)).astype("float32"))
 
     def training(network: paddle.nn.Layer):  # type: ignore[no-untyped-def]
-        return make_optimizer(AdamSettings(), network, make_scheduler(PolynomialDecaySettings(), 10))
+        return make_optimizer(OptimizerSettings(), network, make_scheduler(SchedulerSettings(), 10))
 
     def step(network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer) -> None:
         (network(x) ** 2).sum().backward()

@@ -344,6 +344,19 @@ def test_a_refusal_is_one_sentence_and_nothing_is_started_again(classification: 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_refusal_of_the_main_process_alone_is_told_though_the_others_wait_for_it(
+    classification: Path, together: Path
+) -> None:
+    begin = time.monotonic()
+    done = train(classification, together, "--processes", 2, "--restarts", 1)
+    assert time.monotonic() - begin < 3 * SECONDS_TO_FAIL
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"lung-ssp train: {together} already holds a run: add --resume to go on with it, or name another --output.\n"
+    )
+    assert not (together / "launch").exists()
+
+
 def test_more_processes_than_gpus_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paddle.device.cuda.device_count", lambda: 1)
     check_devices(job(tmp_path, "cpu"))

@@ -13,14 +13,14 @@ from visualdl import LogReader
 from lung_ssp.errors import CheckpointError, TrainingError
 from lung_ssp.training.checkpoint import load_checkpoint
 from lung_ssp.training.logs import VISUALDL_FILE
-from lung_ssp.training.loop import Plan, train
+from lung_ssp.training.loop import TrainingPlan, train
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.settings import (
-    AdamSettings,
     CheckpointSettings,
     ComputeSettings,
     LogSettings,
-    PolynomialDecaySettings,
+    OptimizerSettings,
+    SchedulerSettings,
 )
 
 
@@ -44,7 +44,7 @@ class Line:
         error = ((self.network(batch) - self.target * batch) ** 2).mean()
         return {"total": error, "half": error * 0.5}
 
-    def log_values(self, batch: paddle.Tensor) -> dict[str, float]:
+    def log_values(self, batch: paddle.Tensor, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
         return {"slope_value": self.slope()}
 
     def validate(self) -> dict[str, float]:
@@ -66,16 +66,18 @@ class Line:
         return {"grey": np.zeros((4, 4, 3), np.uint8)}
 
 
-def plan(steps: int = 20, every: int = 3, prefetch: int = 0) -> Plan:
+def plan(steps: int = 20, every: int = 3, prefetch: int = 0) -> TrainingPlan:
     checkpoint, log = CheckpointSettings(every=every, validate_every=4), LogSettings(every=5, scalars_every=2)
-    return Plan(steps, 6, 1, checkpoint, log, ComputeSettings(prefetch=prefetch), {"a": 1})
+    return TrainingPlan(steps, 6, 1, checkpoint, log, ComputeSettings(prefetch=prefetch), {"a": 1})
 
 
-def run(folder: Path, task: Line | None = None, whole: Plan | None = None, stop_after: int | None = None) -> Line:
+def run(
+    folder: Path, task: Line | None = None, whole: TrainingPlan | None = None, stop_after: int | None = None
+) -> Line:
     """Train; `stop_after` breaks the run off, as a kill would, in the middle of that step."""
     task, whole = task or Line(), whole or plan()
-    scheduler = make_scheduler(PolynomialDecaySettings(learning_rate=0.05, end_lr=0.0), whole.steps)
-    optimizer = make_optimizer(AdamSettings(), task.network, scheduler)
+    scheduler = make_scheduler(SchedulerSettings(learning_rate=0.05, end_lr=0.0), whole.steps)
+    optimizer = make_optimizer(OptimizerSettings(), task.network, scheduler)
     if stop_after is not None:
         steps_done = iter(range(stop_after + 1))
         losses = task.losses
@@ -158,6 +160,34 @@ def test_the_best_checkpoint_is_the_one_validation_chose(tmp_path: Path) -> None
     step, _, state = load_checkpoint(tmp_path / "checkpoints", "best")
     assert scores[step] == max(scores.values())
     assert state["score"] == pytest.approx(scores[step], abs=1e-6)
+
+
+class Checked(Line):
+    """Logs its validation, and counts how often it is measured."""
+
+    log_columns = (*Line.log_columns, "closeness_value")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.validations = 0
+
+    def log_values(self, batch: paddle.Tensor, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
+        return {**super().log_values(batch, validation), "closeness_value": validation()["closeness"]}
+
+    def validate(self) -> dict[str, float]:
+        self.validations += 1
+        return super().validate()
+
+
+def test_validation_is_measured_once_a_step(tmp_path: Path) -> None:
+    task = Checked()
+    run(tmp_path, task)  # validated at 4, 8, 12, 16, 20; logged at 5, 10, 15, 20
+    assert task.validations == 8
+    with (tmp_path / "log.csv").open() as file:
+        logged = {int(row["global_step_value"]): float(row["closeness_value"]) for row in csv.DictReader(file)}
+    chosen = dict(curves(tmp_path)["scalar"]["closeness"])
+    assert logged[20] == pytest.approx(chosen[20], abs=1e-6)
+    assert logged[5] != pytest.approx(chosen[4], abs=1e-6)  # of the weights of its own step
 
 
 def test_a_finished_run_does_nothing_more(tmp_path: Path) -> None:
@@ -244,5 +274,5 @@ def test_a_step_does_not_wait_for_the_device(tmp_path: Path, monkeypatch: pytest
 
         monkeypatch.setattr(paddle.Tensor, name, noted)
     checkpoint, log = CheckpointSettings(every=8, validate_every=8), LogSettings(every=8, scalars_every=4)
-    run(tmp_path, task, Plan(16, 6, 1, checkpoint, log, ComputeSettings(), {}))
+    run(tmp_path, task, TrainingPlan(16, 6, 1, checkpoint, log, ComputeSettings(), {}))
     assert set(reads) - {0} == {4, 8, 12, 16}

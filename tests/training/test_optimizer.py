@@ -6,7 +6,7 @@ import pytest
 
 from lung_ssp.classification.cross_stitch import CrossStitch
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
-from lung_ssp.training.settings import AdamSettings, PolynomialDecaySettings
+from lung_ssp.training.settings import OptimizerSettings, SchedulerSettings
 
 
 class StitchedPair(paddle.nn.Layer):
@@ -24,8 +24,8 @@ class StitchedPair(paddle.nn.Layer):
 @pytest.mark.parametrize("multiple", [1.0, 100.0])
 def test_the_alphas_multiple_survives_the_scheduler(multiple: float) -> None:
     layer = StitchedPair(multiple)
-    scheduler = make_scheduler(PolynomialDecaySettings(learning_rate=0.01, end_lr=0.0), steps=10)
-    optimizer = make_optimizer(AdamSettings(), layer, scheduler)
+    scheduler = make_scheduler(SchedulerSettings(learning_rate=0.01, end_lr=0.0), steps=10)
+    optimizer = make_optimizer(OptimizerSettings(), layer, scheduler)
     for step in range(8):
         before = layer.weight.numpy().copy(), layer.unit.alphas.numpy().copy()
         layer().backward()
@@ -40,8 +40,8 @@ def test_the_alphas_multiple_survives_the_scheduler(multiple: float) -> None:
 
 def test_alphas_without_a_gradient_do_not_decay() -> None:
     layer = StitchedPair(1.0)
-    scheduler = make_scheduler(PolynomialDecaySettings(), steps=10)
-    optimizer = make_optimizer(AdamSettings(), layer, scheduler)
+    scheduler = make_scheduler(SchedulerSettings(), steps=10)
+    optimizer = make_optimizer(OptimizerSettings(), layer, scheduler)
     for _ in range(5):
         (layer.weight.sum() + 0.0 * layer.unit.alphas.sum()).backward()
         optimizer.step()
@@ -50,7 +50,7 @@ def test_alphas_without_a_gradient_do_not_decay() -> None:
 
 
 def test_a_constant_rate_stays_exactly_constant() -> None:
-    scheduler = make_scheduler(PolynomialDecaySettings(learning_rate=0.001, end_lr=0.001), steps=30)
+    scheduler = make_scheduler(SchedulerSettings(learning_rate=0.001, end_lr=0.001), steps=30)
     rates = []
     for _ in range(40):
         rates.append(scheduler())
@@ -58,17 +58,18 @@ def test_a_constant_rate_stays_exactly_constant() -> None:
     assert set(rates) == {0.001}
 
 
+@pytest.mark.parametrize("kind", ["Adam", "AdamW"])
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_many_tensors_at_once_are_updated_as_one_by_one(weight_decay: float) -> None:
+def test_groups_of_tensors_are_updated_as_one_by_one(kind: str, weight_decay: float) -> None:
     weights = []
     for together in (True, False):
         paddle.seed(0)
         network = paddle.nn.Sequential(paddle.nn.Linear(5, 7), paddle.nn.ReLU(), paddle.nn.Linear(7, 2))
-        scheduler = make_scheduler(PolynomialDecaySettings(), steps=30)
+        scheduler = make_scheduler(SchedulerSettings(), steps=30)
         optimizer = (
-            make_optimizer(AdamSettings(), network, scheduler, weight_decay)
+            make_optimizer(OptimizerSettings(type=kind, weight_decay=weight_decay), network, scheduler)
             if together
-            else paddle.optimizer.Adam(scheduler, parameters=network.parameters(), weight_decay=weight_decay)
+            else getattr(paddle.optimizer, kind)(scheduler, parameters=network.parameters(), weight_decay=weight_decay)
         )
         rng = np.random.default_rng(0)
         for _ in range(10):

@@ -69,7 +69,7 @@ def test_measures_pass_over_what_is_not_predicted(two_inputs: SettingsMaker) -> 
     task = mixed(two_inputs)
     logits = predict_logits(task.network, *task.test.arrays())
     assert np.isnan(logits["pathology"]).any(axis=1).tolist() == (~task.test.has_slide).tolist()
-    values = {**task.log_values(task.load(np.arange(20), np.random.default_rng(0))), **task.validate()}
+    values = {**task.log_values(task.load(np.arange(20), np.random.default_rng(0)), task.validate), **task.validate()}
     assert all(0 <= value <= 1 for value in values.values())
     alone = predict_logits(task.network, task.test.images)
     assert np.isnan(alone["pathology"]).all() and np.isfinite(alone["image"]).all()
