@@ -176,7 +176,7 @@ def text_table(
     if findings:
         lines.append(f"{'':>4s}{'score':>7s}{'mm':>7s}{'HU':>7s}{'slice':>7s}  image diagnosis / pathology diagnosis")
     for finding in findings:
-        opinions = " / ".join(finding.opinion(task) for task in TASK_NAMES)
+        opinions = " / ".join(finding.prediction(task) for task in TASK_NAMES)
         candidate = finding.candidate
         lines.append(
             f"{finding.number:4d}{candidate.score:7.2f}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
