@@ -307,7 +307,7 @@ def parser() -> argparse.ArgumentParser:
         "--accept",
         default="",
         metavar="NAMES",
-        help="what is mended instead of refused, of tilt,gaps,duplicates; findings.json records it",
+        help="what is corrected instead of refused, of tilt,gaps,duplicates; findings.json records it",
     )
     command.add_argument(
         "--engine",

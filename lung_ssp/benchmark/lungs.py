@@ -124,7 +124,7 @@ def plain_body(dark: np.ndarray, spacing: Spacing) -> tuple[slice, slice]:
 
     strides = [max(1, round(background.BODY_GRID_MM / step)) for step in spacing]
     solid = ~dark[:: strides[0], :: strides[1], :: strides[2]]
-    radius = round(background.THIN_MM / (strides[1] * spacing[1]))
+    radius = round(background.OPENING_MM / (strides[1] * spacing[1]))
     labels = label(np.stack([_dilated(_eroded(plane, radius), radius) for plane in solid]), connectivity=1)
     _, rows, columns = ndimage.find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
     return (

@@ -23,7 +23,7 @@ def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: Parenc
     """Write <root>/slices/<name>.npz for every scan whose lesions are known; what is finished is skipped.
 
     Each file holds `hu` int16, `lungs` bool and `lesions` uint8 (z, y, x), `spacing` (z, y, x) in mm, and `settings`,
-    a JSON text with all that made it.
+    a JSON text with all that they depend on.
 
     Raises:
         CohortError: no prepared cohort, or slices that were made with other settings are there.

@@ -1,4 +1,4 @@
-"""The trachea and the main bronchi: dark and inside the body, but no lung."""
+"""The trachea and the main bronchi: dark and inside the body, but not lung."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""What is dark in a chest CT and no lung: air around the body, the table's inside, bowel gas."""
+"""Dark parts of a chest CT that are not lung: air around the body, the inside of the table, bowel gas."""
 
 import cv2
 import numpy as np
@@ -10,8 +10,8 @@ from lung_ssp.ct.volume import AIR_HU
 
 GAS_HU = -950  # lung holds blood and tissue: its median is -706 to -883 HU, that of bowel gas near -1000
 BORDER_FACES = 3
-BODY_GRID_MM = 3.0  # on which the body is told from what lies around it
-THIN_MM = 8.0  # half the thickness of what is no body wall: the table's shell, clothing
+BODY_GRID_MM = 3.0  # spacing at which the body is found
+OPENING_MM = 8.0  # radius: the table's shell and clothing are thinner than its disk, the body is not
 SMALLEST_PART = 0.1  # of the largest: the other lung, not a loop of bowel
 
 
@@ -63,10 +63,10 @@ def count_lungs(lungs: np.ndarray) -> int:
 
 
 def body_box(dark: np.ndarray, spacing: tuple[float, float, float]) -> tuple[slice, slice]:
-    """The rows and columns that the body spans: the largest part that is not dark, freed of thin things."""
+    """The rows and columns that the body spans: the largest part that is not dark, after an opening."""
     strides = [max(1, round(BODY_GRID_MM / step)) for step in spacing]
     solid = ~dark[:: strides[0], :: strides[1], :: strides[2]]
-    labels, count = ndimage.label(opening(solid, round(THIN_MM / (strides[1] * spacing[1]))))
+    labels, count = ndimage.label(opening(solid, round(OPENING_MM / (strides[1] * spacing[1]))))
     if count == 0:
         return slice(0, 0), slice(0, 0)
     _, rows, columns = ndimage.find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]

@@ -15,10 +15,10 @@ def save_lung_figure(path: Path, volume: Volume, lungs: LungMask, notice: str, s
     """Write a PNG of one axial slice in four steps: slice, binary, cleaned, lungs.
 
     Args:
-        path: where the PNG shall stand.
+        path: of the PNG.
         volume: the scan.
         lungs: its lungs, from `segment_lungs`.
-        notice: what every output says, written across the top.
+        notice: the statement on every output, written across the top.
         slice_index: which slice; without it, the one that shows most lung.
     """
     if slice_index is None:

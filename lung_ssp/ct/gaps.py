@@ -1,4 +1,4 @@
-"""Slices that a series lacks: which ones, and their interpolation from the neighbours."""
+"""Missing slices of a series: which ones they are, and their interpolation from the neighbours."""
 
 from collections import Counter
 from itertools import pairwise
@@ -15,11 +15,11 @@ REGULAR_MM = 0.15  # but this at least: positions are often rounded to 0.1 mm
 
 
 def number_planes(headers: list[SliceHeader], accepted: GapSettings | None) -> np.ndarray:
-    """The place of each slice in a stack of evenly spaced planes: 0, 1, 2, 4 where the slice of plane 3 is missing.
+    """Number the slices of a stack of evenly spaced planes: 0, 1, 2, 4 where the slice of plane 3 is missing.
 
     Args:
-        headers: sorted by position, one for each.
-        accepted: which gaps are, or None for none.
+        headers: sorted by position, one for each position.
+        accepted: which gaps are filled, or None where a gap is an error.
 
     Raises:
         SeriesError: irregular steps, or gaps that are not accepted.
@@ -33,14 +33,14 @@ def number_planes(headers: list[SliceHeader], accepted: GapSettings | None) -> n
         gap = step > 1.5 * usual
         missing = max(1, round(step / usual) - 1) if gap else 0
         if gap and (accepted is None or missing > accepted.longest):
-            mend = (
+            advice = (
                 "copy the series again in full, or have small gaps filled with --accept gaps."
                 if accepted is None
                 else f"copy the series again in full, at most {accepted.longest} in a row are filled."
             )
             raise SeriesError(
                 f"Series {series} lacks {missing} slice(s) between {pair}, which are {step:.2f} mm apart instead of "
-                f"{usual:.2f}: {mend}",
+                f"{usual:.2f}: {advice}",
                 reason="gap",
             )
         if abs(step - (missing + 1) * usual) > tolerance:
@@ -68,7 +68,7 @@ def fill_gaps(hu: np.ndarray, planes: np.ndarray) -> list[str]:
         planes: the numbers of the slices that were read, ascending.
 
     Returns:
-        what was done, in sentences; none where nothing was missing.
+        the corrections in sentences; none where nothing was missing.
     """
     gaps = [(before, after) for before, after in pairwise(planes) if after > before + 1]
     for before, after in gaps:

@@ -39,7 +39,7 @@ def stack_geometry(headers: list[SliceHeader], planes: np.ndarray) -> tuple[Poin
     """The grid of sorted slices: origin (x, y, z) mm, spacing (z, y, x) mm, direction (3x3, row by row).
 
     Args:
-        headers: sorted by position, one for each.
+        headers: sorted by position, one for each position.
         planes: the number of each slice's plane, from 0, ascending.
     """
     depths = depths_of(headers)

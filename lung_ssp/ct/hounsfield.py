@@ -1,4 +1,4 @@
-"""Pixels of a slice to Hounsfield units: padding becomes air, and what cannot be a chest is refused."""
+"""Pixels of a slice to Hounsfield units: padding becomes air, and HU that no chest has are refused."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class TissueShares:
 
 
 def to_hounsfield(values: np.ndarray, header: SliceHeader) -> tuple[np.ndarray, TissueShares]:
-    """Set the padding of a slice to air and look at what it shows.
+    """Set the padding of a slice to air and measure its shares of air, fat and soft tissue.
 
     Args:
         values: (y, x), pixel values after slope and intercept.
@@ -71,11 +71,11 @@ def _joined_to_edge(marked: np.ndarray) -> np.ndarray:
 def check_chest(headers: list[SliceHeader], shares: list[TissueShares]) -> None:
     """Refuse slices, sorted by position, whose HU cannot be those of a chest.
 
-    A wrong or missing slope or intercept shows itself thus: no fat and no air (everything too dense), no soft tissue
+    A wrong or missing slope or intercept shows in three ways: no fat and no air (everything too dense), no soft tissue
     in a slice between others that have it (too light, or blank), or no air or no soft tissue in the whole series.
 
     Raises:
-        SeriesError: names the series and, where one is to blame, the slice.
+        SeriesError: names the series, and the slice where one is the cause.
     """
     for header, share in zip(headers, shares, strict=True):
         if share.pixels and share.light < MIN_SHARE:
@@ -94,7 +94,7 @@ def check_chest(headers: list[SliceHeader], shares: list[TissueShares]) -> None:
 
 
 def implausible(header: SliceHeader, what: str) -> SeriesError:
-    """The fault of a slice whose HU cannot be right."""
+    """The error for a slice whose HU cannot be right."""
     return SeriesError(
         f"{header.path} (series {header.series_uid}) {what}: implausible HU for a chest, check its RescaleSlope and "
         "RescaleIntercept or copy it again.",

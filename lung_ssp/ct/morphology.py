@@ -1,4 +1,4 @@
-"""Morphology of masks: disks slice by slice, as in the paper, and bridges from slice to slice, which keep lesions."""
+"""Morphology of masks: by disks slice by slice, as in the paper, and along z, which keeps lesions."""
 
 import itertools
 import math
@@ -12,12 +12,12 @@ LINES = [
 ]  # z, and what slants from it by 45 to 55 degrees
 
 
-def erode(mask: np.ndarray, radius: int) -> np.ndarray:
+def erosion(mask: np.ndarray, radius: int) -> np.ndarray:
     """Erode each axial slice of a bool (z, y, x) mask by a disk; radius in pixels."""
     return _by_disk(mask, cv2.MORPH_ERODE, radius)
 
 
-def close(mask: np.ndarray, radius: int) -> np.ndarray:
+def closing(mask: np.ndarray, radius: int) -> np.ndarray:
     """Close each axial slice of a bool (z, y, x) mask by a disk: dilate, then erode; radius in pixels."""
     return _by_disk(mask, cv2.MORPH_CLOSE, radius)
 
@@ -28,7 +28,7 @@ def opening(mask: np.ndarray, radius: int) -> np.ndarray:
 
 
 def fill_holes(mask: np.ndarray, largest: float) -> np.ndarray:
-    """Fill what each axial slice of a bool (z, y, x) mask encloses, up to holes of `largest` pixels."""
+    """Fill the holes of each axial slice of a bool (z, y, x) mask, up to `largest` pixels."""
     filled = mask.copy()
     rows, columns = rows_and_columns(mask)
     for plane in filled[:, rows, columns]:

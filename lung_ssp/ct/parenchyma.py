@@ -9,13 +9,13 @@ from scipy import ndimage
 
 from lung_ssp.ct.airways import trachea
 from lung_ssp.ct.background import count_lungs, without_background
-from lung_ssp.ct.morphology import between, close, erode, fill_holes
+from lung_ssp.ct.morphology import between, closing, erosion, fill_holes
 from lung_ssp.ct.resampling import mean_weights, resample_axis
 from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import SeriesError
 
-NEARLY_HALF = 0.49  # of a share: what lies between smaller ones is no half, however it is rounded
+NEARLY_HALF = 0.49  # interpolated between shares below it, no share exceeds a half, however it is rounded
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,8 @@ class LungMask:
 def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) -> LungMask:
     """Find the lungs.
 
-    HU are clipped (padding and metal would draw Otsu's threshold away), split in two classes by Otsu's threshold over
-    the whole volume, and freed of the background. Then the recipe:
+    HU are clipped (padding and metal would shift Otsu's threshold), split in two classes by Otsu's threshold over
+    the whole volume, and cleared of the background. Then the recipe:
 
     - `paper`: erosion by a disk of radius 2, closing by a disk of radius 5, holes filled, slice by slice (section 2).
     - `lesion_preserving`: what has lung above and below it is added, then holes are filled.
@@ -93,7 +93,7 @@ def otsu(hu: np.ndarray, clip_hu: list[float]) -> tuple[float, np.ndarray]:
 
 def paper(cleaned: np.ndarray, spacing: tuple[float, float, float], settings: ParenchymaSettings) -> np.ndarray:
     """The paper's recipe: erosion, closing, small holes filled. It loses lesions at the wall."""
-    mask = close(erode(cleaned, settings.erosion_radius), settings.closing_radius)
+    mask = closing(erosion(cleaned, settings.erosion_radius), settings.closing_radius)
     return fill_holes(mask, _pixels(settings.largest_hole_cm2, spacing))
 
 
@@ -104,7 +104,7 @@ def lesion_preserving(
 
     The lungs are long: what lies beside them in a slice, heart or chest wall, does so in the slices above and below as
     well, whereas a lesion at the wall or the mediastinum, or a vessel, has lung above and below it. Where that is so is
-    reckoned on a coarser grid and smoothed.
+    computed on a coarser grid and smoothed.
     """
     strides = [max(1, round(settings.bridge_grid_mm / step)) for step in spacing]
     coarse = cleaned[:: strides[0], :: strides[1], :: strides[2]]

@@ -1,4 +1,4 @@
-"""The stored pixels of one slice, with its own slope and intercept applied."""
+"""The stored pixels of one slice, with its slope and intercept applied."""
 
 import os
 import struct
@@ -16,8 +16,7 @@ INT16 = np.iinfo(np.int16)
 def read_pixels(header: SliceHeader) -> np.ndarray:
     """The pixels of one slice, (y, x), in Hounsfield units as they are stored: padding is still among them.
 
-    Plain numbers are read straight from the end of the file, where they all but always lie; anything else, and
-    whatever looks unusual, is left to GDCM.
+    Uncompressed pixels are read straight from the end of the file, where they nearly always lie; GDCM reads the rest.
 
     Raises:
         SeriesError: GDCM cannot decode them.

@@ -1,4 +1,4 @@
-"""The section of a lesion: the one small picture that the classifier sees."""
+"""The section of a lesion: the small image that the classifier sees."""
 
 import numpy as np
 

@@ -100,8 +100,18 @@ def open_series(
         ConfigError: `accept` names something else.
     """
     check_accept(accept)
-    if isinstance(source, str | Path) and is_volume_file(Path(source)):
-        return _series_of_volume(Path(source), series_uid)
+    if not isinstance(source, str | Path) or not is_volume_file(Path(source)):
+        return _open_slices(source, series_uid, accept, gaps or GapSettings())
+    if series_uid is not None:
+        raise SeriesError(
+            f"{source} is one volume without a series UID: leave the UID {series_uid} out, or give a DICOM series.",
+            reason="not found",
+        )
+    volume = read_volume(Path(source))
+    return Series(volume, (SliceReference(),) * len(volume.hu), ())
+
+
+def _open_slices(source: Source, series_uid: str | None, accept: Collection[str], gaps: GapSettings) -> Series:
     datasets, localizers = _ct_datasets(source)
     chosen = _choose_series(datasets, _name(source), series_uid)
     uid = _uid(next(iter(chosen.values())))
@@ -114,7 +124,7 @@ def open_series(
     headers = drop_duplicates(found, "duplicates" in accept, _hounsfield)
     _require_enough(uid, [header.path for header in headers])
     corrections += _count(len(found) - len(headers), "duplicate slice")
-    planes = number_planes(headers, (gaps or GapSettings()) if "gaps" in accept else None)
+    planes = number_planes(headers, gaps if "gaps" in accept else None)
     origin, spacing, direction = stack_geometry(headers, planes)
     tilt = tilt_correction(headers, "tilt" in accept)
     if tilt is not None:
@@ -130,16 +140,6 @@ def open_series(
     if axes_of(headers[0])[2, 2] < 0:  # sorted along their normal, which points to the feet
         references.reverse()
     return Series(volume, tuple(references), tuple(corrections))
-
-
-def _series_of_volume(path: Path, series_uid: str | None) -> Series:
-    if series_uid is not None:
-        raise SeriesError(
-            f"{path} is one volume without a series UID: leave the UID {series_uid} out, or give a DICOM series.",
-            reason="not found",
-        )
-    volume = read_volume(path)
-    return Series(volume, (SliceReference(),) * len(volume.hu), ())
 
 
 def _ct_datasets(source: Source) -> tuple[dict[Path, pydicom.Dataset], list[pydicom.Dataset]]:

@@ -19,7 +19,7 @@ class GapSettings(Settings):
 
 
 class ReadingSettings(Settings):
-    """What is accepted of a series that is not one regular stack."""
+    """Which corrections of an irregular series are accepted."""
 
     accept: list[Acceptable] = Field(
         default_factory=list,
@@ -30,7 +30,7 @@ class ReadingSettings(Settings):
 
 
 def check_accept(names: Collection[str]) -> None:
-    """Refuse to accept what nobody knows.
+    """Check the names of the corrections that are accepted.
 
     Raises:
         ConfigError: a name that is none of `Acceptable`.
@@ -58,15 +58,15 @@ class ParenchymaSettings(Settings):
     erosion_radius: int = Field(2, ge=0, le=50, description="paper: radius of the erosion in pixels")
     closing_radius: int = Field(5, ge=0, le=50, description="paper: radius of the closing in pixels")
     bridge_mm: float = Field(
-        28.0, gt=0, le=100, description="lesion_preserving: how far above and below a voxel lung is looked for, in mm"
+        28.0, gt=0, le=100, description="lesion_preserving: how far above and below a voxel lung is searched for, in mm"
     )
     bridge_grid_mm: float = Field(
-        3.0, gt=0, le=10, description="lesion_preserving: spacing of the grid on which this is reckoned, in mm"
+        3.0, gt=0, le=10, description="lesion_preserving: spacing of the grid on which this is computed, in mm"
     )
     largest_hole_cm2: float = Field(
         20.0, ge=0, description="holes of a slice are filled up to this area, in square centimetres"
     )
-    volume_ml: Interval = Field([700.0, 7500.0], description="least and greatest believable volume in millilitres")
+    volume_ml: Interval = Field([700.0, 7500.0], description="smallest and largest plausible volume in millilitres")
 
 
 class WorkingGridSettings(Settings):

@@ -1,4 +1,4 @@
-"""What one DICOM file says about its slice: which series, where, and how its numbers become HU."""
+"""The header of one DICOM slice: its series, its place, and the scale of its HU."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ DECODED = (
 
 @dataclass(frozen=True)
 class PlainPixels:
-    """Pixels that stand in their file as 16-bit numbers, little-endian, to which a whole number is to be added.
+    """Uncompressed 16-bit pixels, little-endian, whose rescaling adds a whole number only.
 
     signed: whether they may be negative (PixelRepresentation).
     bits: how many of the 16 hold the number (BitsStored), the lowest ones.
@@ -86,7 +86,7 @@ class SliceHeader:
         PixelPaddingRangeLimit after slope and intercept), or None where the file names none.
     sop_uid: the slice's own name (SOPInstanceUID), empty where the file has none.
     instance_number: its number in the series (InstanceNumber), or None.
-    kernel: how it was reconstructed (ConvolutionKernel), empty where the file does not tell.
+    kernel: of the reconstruction (ConvolutionKernel), empty where the file names none.
     plain: how its pixels can be read without a decoder, or None.
     """
 
@@ -104,7 +104,7 @@ class SliceHeader:
 
 
 def read_dataset(path: Path) -> pydicom.Dataset | None:
-    """Read the tags of one file that matter here, or None if it is not DICOM.
+    """Read the tags of one file that a series needs, or None if it is not DICOM.
 
     Raises:
         SeriesError: the file cannot be opened, or is a CT slice that ends before its pixel data.
@@ -148,9 +148,9 @@ def parse_header(path: Path, dataset: pydicom.Dataset) -> SliceHeader:
         try:
             return convert(dataset[tag].value)
         except KeyError as error:
-            raise _tag_fault(path, series_uid, "has no", tag) from error
+            raise _tag_error(path, series_uid, "has no", tag) from error
         except (ValueError, TypeError) as error:
-            raise _tag_fault(path, series_uid, "has an unreadable", tag) from error
+            raise _tag_error(path, series_uid, "has an unreadable", tag) from error
 
     syntax = _syntax(dataset)
     if syntax not in DECODED:
@@ -171,7 +171,7 @@ def parse_header(path: Path, dataset: pydicom.Dataset) -> SliceHeader:
     spacing = read("PixelSpacing", _numbers(2))
     if slope <= 0 or min(spacing) <= 0:
         tag = "RescaleSlope" if slope <= 0 else "PixelSpacing"
-        raise _tag_fault(path, series_uid, "has a zero or negative", tag)
+        raise _tag_error(path, series_uid, "has a zero or negative", tag)
     padding = None
     if dataset.get("PixelPaddingValue") is not None:
         bits, signed = read("BitsStored", int), read("PixelRepresentation", int) == 1
@@ -251,8 +251,8 @@ def _numbers(count: int) -> Callable[[Any], tuple[float, ...]]:
     return convert
 
 
-def _tag_fault(path: Path, series_uid: str, fault: str, tag: str) -> SeriesError:
+def _tag_error(path: Path, series_uid: str, problem: str, tag: str) -> SeriesError:
     return SeriesError(
-        f"{path} (series {series_uid}) {fault} {tag}: export the series again with its geometry and its HU scale.",
+        f"{path} (series {series_uid}) {problem} {tag}: export the series again with its geometry and its HU scale.",
         reason="header",
     )

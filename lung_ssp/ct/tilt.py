@@ -1,4 +1,4 @@
-"""A tilted gantry: slices that lie beside one another, because the table does not move along their normal."""
+"""A tilted gantry: each slice is shifted against the last, because the table does not move along their normal."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ SHIFT_DECIMALS = 3  # of a pixel: what is smaller comes from rounded positions
 
 @dataclass(frozen=True, eq=False)
 class TiltCorrection:
-    """A straight grid for slices that lie beside one another: the slices' planes stay, each moves within its own.
+    """A straight grid for the slices of a tilted gantry: each slice keeps its plane and is moved within it.
 
-    Its z axis is the normal of the slices, its first pixel lies so that every slice finds room in it: whatever the
-    scanner saw is kept at its true place in the patient, and the rest is air.
+    Its z axis is the normal of the slices, and it is wide enough for all of them: every pixel keeps its true place in
+    the patient, and the rest is air.
 
     origin: (x, y, z) mm, LPS, of the centre of its first pixel.
     shape: (rows, columns).
@@ -42,10 +42,10 @@ class TiltCorrection:
 
 
 def tilt_correction(headers: list[SliceHeader], accepted: bool) -> TiltCorrection | None:
-    """The straight grid of sorted slices, or None where they lie straight above one another.
+    """The straight grid of sorted slices, or None where the gantry was not tilted.
 
     Raises:
-        SeriesError: a tilt that is not accepted, or slices that lie beside one another in no order.
+        SeriesError: a tilt that is not accepted, or slices whose shifts no tilt explains.
     """
     first, axes = headers[0], axes_of(headers[0])
     depths = depths_of(headers) - depths_of(headers)[0]

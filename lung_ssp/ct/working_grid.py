@@ -8,6 +8,7 @@ import numpy as np
 from lung_ssp.ct.resampling import mean_weights, resample_axis
 from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import Box, Volume, bounding_box
+from lung_ssp.ct.window import window
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +25,58 @@ class LungSlices:
     lesions: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class WorkingGrid:
+    """A scan cropped to its lungs, what the network sees of it, and the way back to the scan's voxels.
+
+    box: the crop, of the scan's voxels.
+    part: the crop of the scan, on its own grid.
+    slices: float32 (z, y, x), the same part on the working grid, its HU clipped to the window and scaled to 0..1.
+    positions: by axis (z, y, x), where the voxels of `part` lie on the working grid, as fractional indices.
+    """
+
+    box: Box
+    part: Volume
+    slices: np.ndarray
+    positions: tuple[np.ndarray, ...]
+
+    def to_part(self, values: np.ndarray) -> np.ndarray:
+        """Interpolate values of the working grid linearly at the voxels of `part`; they fade to 0 beyond the grid.
+
+        Args:
+            values: float32 (z, y, x) of the shape of `slices`.
+
+        Returns:
+            float32 (z, y, x) of the shape of `part`.
+        """
+        for axis, positions in enumerate(self.positions):
+            values = resample_axis(values, mean_weights(values.shape[axis], positions, width=0), axis)
+        return values
+
+
+def crop_to_lungs(volume: Volume, lungs: np.ndarray, settings: WorkingGridSettings) -> WorkingGrid:
+    """Crop a scan to its lungs and bring it to the working grid, for a prediction.
+
+    Args:
+        volume: the scan.
+        lungs: bool (z, y, x), the lung mask on the scan's own grid; not empty.
+        settings: working grid, margin and window.
+    """
+    box = lung_box(lungs, volume.spacing, settings.margin_mm)
+    part = volume.crop(box)
+    grid = part.with_spacing(_spacing(settings))
+    first = grid.to_index(np.array(part.origin))
+    positions = tuple(
+        start + step / spacing * np.arange(count)
+        for start, step, spacing, count in zip(first, part.spacing, grid.spacing, part.shape, strict=True)
+    )
+    return WorkingGrid(box, part, window(grid.hu, settings.window_hu), positions)
+
+
 def cut_slices(
     volume: Volume, lungs: np.ndarray, settings: WorkingGridSettings, lesions: np.ndarray | None = None
 ) -> LungSlices:
-    """Crop a scan to its lungs and resample it to the working grid.
+    """Crop a scan and its masks to the lungs and bring them to the working grid, for training.
 
     HU are interpolated, or averaged where the working grid is coarser; masks take their nearest voxel.
 
@@ -37,7 +86,8 @@ def cut_slices(
         settings: working grid and margin.
         lesions: uint8 (z, y, x) labels on the scan's own grid, where they are known.
     """
-    scan = to_working_grid(volume.crop(lung_box(lungs, volume.spacing, settings.margin_mm)), settings)
+    box = lung_box(lungs, volume.spacing, settings.margin_mm)
+    scan = volume.crop(box).with_spacing(_spacing(settings))
     first = volume.to_index(np.array(scan.origin))
     nearest = [
         np.clip(np.rint(start + step / spacing * np.arange(count)).astype(int), 0, limit - 1)
@@ -67,32 +117,13 @@ def lung_box(lungs: np.ndarray, spacing: tuple[float, float, float], margin_mm: 
     return z, y, x
 
 
-def to_working_grid(volume: Volume, settings: WorkingGridSettings) -> Volume:
-    """The same scan with the voxels of the working grid."""
-    z, y, x = settings.spacing_mm
-    return volume.with_spacing((z, y, x))
-
-
-def from_working_grid(values: np.ndarray, grid: Volume, volume: Volume) -> np.ndarray:
-    """Interpolate values of the working grid linearly at the voxels of a scan; they fade to 0 beyond the grid.
-
-    Args:
-        values: float32 (z, y, x) of the grid's shape.
-        grid: the scan on the working grid.
-        volume: the scan on its own grid, parallel to it.
-
-    Returns:
-        float32 (z, y, x) of the volume's shape.
-    """
-    first = grid.to_index(np.array(volume.origin))
-    for axis in range(3):
-        positions = first[axis] + volume.spacing[axis] / grid.spacing[axis] * np.arange(volume.shape[axis])
-        values = resample_axis(values, mean_weights(values.shape[axis], positions, width=0), axis)
-    return values
-
-
 def with_neighbours(slices: np.ndarray, index: int, channels: int) -> np.ndarray:
     """A slice between its neighbours, (channels, y, x); beyond the ends of (z, y, x) the last slice is repeated."""
     reach = channels // 2
     indices = np.clip(np.arange(index - reach, index + reach + 1), 0, len(slices) - 1)
     return slices[indices]
+
+
+def _spacing(settings: WorkingGridSettings) -> tuple[float, float, float]:
+    z, y, x = settings.spacing_mm
+    return z, y, x

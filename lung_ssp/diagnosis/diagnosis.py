@@ -116,11 +116,11 @@ class Diagnosis:
 
 def finding_line(finding: Finding) -> str:
     """A finding as a line of the table."""
-    opinions = " / ".join(finding.opinion(task) for task in TASK_NAMES)
+    predictions = " / ".join(finding.prediction(task) for task in TASK_NAMES)
     candidate = finding.candidate
     return (
         f"{finding.number:4d}{candidate.score:7.2f}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
-        f"{candidate.lesion.slice_index + 1:7d}  {opinions}"
+        f"{candidate.lesion.slice_index + 1:7d}  {predictions}"
     )
 
 

@@ -1,4 +1,4 @@
-"""One picture a finding: where it is, how it looks, what the classifier says."""
+"""One picture a finding: where it is, how it looks, and its probabilities."""
 
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def save_overview(finding: Finding, volume: Volume, lungs: np.ndarray, notice: s
     section.imshow(finding.section, cmap="gray", vmin=0, vmax=1)
     section.set_title("section for the classifier", fontsize=9)
     section.set_axis_off()
-    opinion(figure.add_subplot(grid[1, 3:]), finding)
+    draw_probabilities(figure.add_subplot(grid[1, 3:]), finding)
     save_figure(figure, path, notice, dots_per_inch=80)
 
 
@@ -97,7 +97,7 @@ def class_of_both(label: int, finding: Finding) -> str:
     return image if image == pathology else f"{image} | {pathology}"
 
 
-def opinion(axes: Axes, finding: Finding) -> None:
+def draw_probabilities(axes: Axes, finding: Finding) -> None:
     """The probabilities of both tasks as bars."""
     places = np.arange(max(len(values) for values in finding.probabilities.values()))
     for shift, task, colour in ((-0.2, "image", "#4c78a8"), (0.2, "pathology", "#f58518")):
@@ -112,4 +112,4 @@ def opinion(axes: Axes, finding: Finding) -> None:
     axes.set_xlim(0, 1)
     axes.set_xlabel("probability", fontsize=8)
     axes.legend(fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.99), frameon=False)
-    axes.set_title("opinion of both branches", fontsize=9, loc="left")
+    axes.set_title("probabilities of both branches", fontsize=9, loc="left")

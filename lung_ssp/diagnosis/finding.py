@@ -13,7 +13,7 @@ NO_SLIDE = "no slide"  # in place of a diagnosis that needs a pathology slide
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """A candidate with the classifier's opinion.
+    """A candidate with the probabilities that the classifier gives it.
 
     number: 1 for the most suspicious.
     section: float32 (size, size), what the classifier saw.
@@ -55,7 +55,7 @@ class Finding:
             return NO_SLIDE
         return {class_name(k, self.names[task]): round(float(p), 6) for k, p in enumerate(self.probabilities[task])}
 
-    def opinion(self, task: str) -> str:
+    def prediction(self, task: str) -> str:
         """The most probable class of a task and its probability."""
         if task not in self.probabilities:
             return NO_SLIDE

@@ -1,6 +1,6 @@
 """A scan through the network: the probability of a nodule at each voxel, and the candidates."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -9,11 +9,9 @@ import paddle.nn.functional as F
 from scipy.special import softmax
 from tqdm import tqdm
 
-from lung_ssp.ct.candidates import find_candidates
-from lung_ssp.ct.lesion import Candidate
+from lung_ssp.ct.lesion import Candidate, find_candidates
 from lung_ssp.ct.volume import Box, Volume
-from lung_ssp.ct.window import window
-from lung_ssp.ct.working_grid import from_working_grid, lung_box, to_working_grid, with_neighbours
+from lung_ssp.ct.working_grid import crop_to_lungs, with_neighbours
 from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
 from lung_ssp.training.onnx import ExportedNetwork
@@ -86,9 +84,7 @@ class NoduleSegmentation:
 def segment_nodules(
     predict: NodulePredictor, volume: Volume, lungs: np.ndarray, settings: SegmentationSettings
 ) -> NoduleSegmentation:
-    """Find the nodules of a scan.
-
-    It is cropped to its lungs first: nothing is sought outside, and a whole scan takes several times the memory.
+    """Find the nodules of a scan, in the part of it that holds the lungs.
 
     Args:
         predict: the network.
@@ -96,38 +92,13 @@ def segment_nodules(
         lungs: bool (z, y, x), its lung mask, not empty.
         settings: of the run that trained the network (`slices`, `prediction` and `nodules` are read).
     """
-    box = lung_box(lungs, volume.spacing, settings.slices.margin_mm)
-    part, inside = volume.crop(box), lungs[box]
-    probability = predict_probability(predict, part, inside, settings)
-    candidates = [
-        replace(candidate, lesion=candidate.lesion.moved(box))
-        for candidate in find_candidates(probability, part, inside, settings.nodules)
-    ]
-    return NoduleSegmentation(candidates, box, probability)
-
-
-def predict_probability(
-    predict: NodulePredictor, volume: Volume, lungs: np.ndarray, settings: SegmentationSettings
-) -> np.ndarray:
-    """The probability of a nodule at each voxel of a scan that is cropped to its lungs; outside them it is 0.
-
-    The scan is brought to the working grid as for training, and the result back to the scan's own grid.
-
-    Args:
-        predict: the network.
-        volume: the scan, cropped to `lung_box`.
-        lungs: bool (z, y, x), the lung mask of the volume's shape.
-        settings: of the run that trained the network (`slices` and `prediction` are read).
-
-    Returns:
-        float32 (z, y, x), 0..1, on the scan's own grid.
-    """
-    grid = to_working_grid(volume, settings.slices)
-    slices = window(grid.hu, settings.slices.window_hu)
-    probability = probability_of_slices(predict, slices, settings.prediction.batch_size)
-    probability = from_working_grid(probability, grid, volume)
-    probability[~lungs] = 0  # in place: a scan of floats is among the largest things in memory
-    return probability
+    grid = crop_to_lungs(volume, lungs, settings.slices)
+    inside = lungs[grid.box]
+    on_grid = probability_of_slices(predict, grid.slices, settings.prediction.batch_size)
+    probability = grid.to_part(on_grid)
+    probability[~inside] = 0  # in place: a scan of floats is among the largest things in memory
+    candidates = find_candidates(probability, grid.part, inside, settings.nodules)
+    return NoduleSegmentation([candidate.moved(grid.box) for candidate in candidates], grid.box, probability)
 
 
 def probability_of_slices(predict: NodulePredictor, slices: np.ndarray, batch_size: int) -> np.ndarray:

@@ -8,12 +8,13 @@ import paddle
 from tqdm import tqdm
 
 from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.working_grid import crop_to_lungs
 from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_npz
 from lung_ssp.segmentation.evaluate import summary
 from lung_ssp.segmentation.figures import save_nodule_figure
 from lung_ssp.segmentation.metrics import dice_by_lesion
-from lung_ssp.segmentation.predict import PaddlePredictor, predict_probability
+from lung_ssp.segmentation.predict import PaddlePredictor, probability_of_slices
 from lung_ssp.segmentation.settings import SegmentationSettings
 
 SPACING_MM = (1.0, 1.0, 1.0)
@@ -63,10 +64,9 @@ def evaluate_real_nodules(
 
 def _segment(network: paddle.nn.Layer, settings: SegmentationSettings, cube: np.ndarray) -> np.ndarray:
     """bool (z, y, x): where a cube's probability reaches the threshold."""
-    probability = predict_probability(
-        PaddlePredictor(network), Volume(cube, SPACING_MM), np.ones(cube.shape, bool), settings
-    )
-    return probability >= settings.nodules.threshold
+    grid = crop_to_lungs(Volume(cube, SPACING_MM), np.ones(cube.shape, bool), settings.slices)
+    probability = probability_of_slices(PaddlePredictor(network), grid.slices, settings.prediction.batch_size)
+    return grid.to_part(probability) >= settings.nodules.threshold
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lung_ssp.ct.candidates import find_candidates
+from lung_ssp.ct.lesion import find_candidates
 from lung_ssp.ct.settings import NoduleSettings
 from lung_ssp.ct.volume import Volume
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
-from lung_ssp.ct.morphology import LINES, between, close, erode, fill_holes, opening, rows_and_columns
+from lung_ssp.ct.morphology import LINES, between, closing, erosion, fill_holes, opening, rows_and_columns
 
 masks = arrays.arrays(bool, st.tuples(st.integers(1, 3), st.integers(3, 20), st.integers(3, 20)))
 
@@ -23,8 +23,8 @@ def test_erosion_by_hand():
     square[1, 2:9, 2:9] = True
     expected = np.zeros_like(square)
     expected[1, 4:7, 4:7] = True
-    np.testing.assert_array_equal(erode(square, 2), expected)
-    np.testing.assert_array_equal(erode(square, 0), square)
+    np.testing.assert_array_equal(erosion(square, 2), expected)
+    np.testing.assert_array_equal(erosion(square, 0), square)
 
 
 def test_closing_fills_what_a_disk_cannot_enter():
@@ -34,9 +34,9 @@ def test_closing_fills_what_a_disk_cannot_enter():
     narrow, wide = wall.copy(), wall.copy()
     narrow[0, 20:30, 36:44] = False
     wide[0, 20:30, 32:48] = False
-    np.testing.assert_array_equal(close(narrow, 5)[0, :26], wall[0, :26])
-    assert not close(wide, 5)[0, 22, 40]
-    np.testing.assert_array_equal(close(wall, 5), wall)
+    np.testing.assert_array_equal(closing(narrow, 5)[0, :26], wall[0, :26])
+    assert not closing(wide, 5)[0, 22, 40]
+    np.testing.assert_array_equal(closing(wall, 5), wall)
 
 
 @given(masks)
@@ -56,8 +56,8 @@ def test_each_slice_is_changed_as_by_scipy(mask, radius):
     def dilated(plane):
         return ndimage.binary_dilation(plane, around)
 
-    np.testing.assert_array_equal(erode(mask, radius), [eroded(plane) for plane in mask])
-    np.testing.assert_array_equal(close(mask, radius), [eroded(dilated(plane)) for plane in mask])
+    np.testing.assert_array_equal(erosion(mask, radius), [eroded(plane) for plane in mask])
+    np.testing.assert_array_equal(closing(mask, radius), [eroded(dilated(plane)) for plane in mask])
     np.testing.assert_array_equal(opening(mask, radius), [dilated(eroded(plane)) for plane in mask])
 
 

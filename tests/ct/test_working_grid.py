@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import Volume
-from lung_ssp.ct.working_grid import cut_slices, from_working_grid, lung_box, to_working_grid, with_neighbours
+from lung_ssp.ct.window import window
+from lung_ssp.ct.working_grid import crop_to_lungs, cut_slices, lung_box, with_neighbours
 
 
 def block(shape, *sides) -> np.ndarray:
@@ -82,15 +83,32 @@ def test_impossible_settings_are_refused(changes):
 
 
 def test_values_come_back_to_the_voxels_they_belong_to():
-    volume = Volume(np.zeros((20, 30, 40), np.int16), (1.25, 0.7, 0.8), origin=(3.0, -4.0, 5.0))
-    grid = to_working_grid(volume, WorkingGridSettings())
-    z, y, x = np.meshgrid(*(np.arange(n) for n in grid.shape), indexing="ij")
-    place = grid.to_world(np.stack([z, y, x], axis=-1)) @ (1.0, 2.0, 3.0)  # a linear function of the place
-    back = from_working_grid(place.astype(np.float32), grid, volume)
-    own = volume.to_world(np.stack(np.meshgrid(*(np.arange(n) for n in volume.shape), indexing="ij"), axis=-1))
-    assert back.shape == volume.shape
+    volume = Volume(np.zeros((24, 40, 50), np.int16), (1.25, 0.7, 0.8), origin=(3.0, -4.0, 5.0))
+    lungs = block(volume.shape, (2, 20), (5, 35), (6, 44))
+    settings = WorkingGridSettings(margin_mm=1.0)
+    grid = crop_to_lungs(volume, lungs, settings)
+    assert grid.box == lung_box(lungs, volume.spacing, 1.0)
+    assert np.array_equal(grid.part.hu, volume.hu[grid.box])
+    # a linear function of the place, on the working grid and at the scan's voxels
+    scan = cut_slices(volume, lungs, settings).scan
+    values, expected = (
+        own.to_world(np.stack(np.indices(own.shape), axis=-1)) @ (1.0, 2.0, 3.0) for own in (scan, grid.part)
+    )
+    back = grid.to_part(values.astype(np.float32))
+    assert back.shape == grid.part.shape
     inside = (slice(1, -1), slice(1, -1), slice(1, -1))  # the scan reaches further out than the grid, by up to a voxel
-    np.testing.assert_allclose(back[inside], (own @ (1.0, 2.0, 3.0))[inside], atol=1e-3)
+    np.testing.assert_allclose(back[inside], expected[inside], atol=1e-3)
+
+
+@given(st.integers(0, 30), st.tuples(st.floats(0.8, 4), st.floats(0.5, 2), st.floats(0.5, 2)))
+def test_training_and_prediction_see_the_same_slices(seed, spacing):
+    rng = np.random.default_rng(seed)
+    volume = Volume(rng.integers(-1100, 600, (14, 30, 32), dtype=np.int16), spacing, (7.0, -3.0, 90.0))
+    lungs = np.zeros(volume.shape, bool)
+    lungs[tuple(rng.integers(volume.shape, size=(9, 3)).T)] = True
+    settings = WorkingGridSettings(margin_mm=3.0)
+    seen, learnt = crop_to_lungs(volume, lungs, settings), cut_slices(volume, lungs, settings)
+    np.testing.assert_array_equal(seen.slices, window(learnt.scan.hu, settings.window_hu))
 
 
 def test_neighbours_are_repeated_at_the_ends():

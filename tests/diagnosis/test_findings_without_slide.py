@@ -9,7 +9,7 @@ import pytest
 from lung_ssp.classification.build import PARTS, TrainedClassifier
 from lung_ssp.classification.settings import DATASET_OF_MODEL, ClassificationSettings
 from lung_ssp.cohort.classes import CLASS_NAMES
-from lung_ssp.ct.candidates import find_candidates
+from lung_ssp.ct.lesion import find_candidates
 from lung_ssp.ct.settings import NoduleSettings, SectionSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.diagnoser import classify
@@ -60,7 +60,7 @@ def test_the_image_diagnosis_is_there_and_the_pathology_is_not(found: tuple[Find
     report = finding.as_json()
     assert sum(report["image_diagnosis"].values()) == pytest.approx(1, abs=1e-4)
     assert report["pathology_diagnosis"] == "no slide"
-    assert finding.opinion("pathology") == "no slide"
+    assert finding.prediction("pathology") == "no slide"
 
 
 def test_table_and_figure_say_so(found: tuple[Finding, Volume], tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_with_one_input_both_are_numbers() -> None:
     (finding,) = classify(candidates, volume, classifier("TwoTaskClassifier"), SectionSettings(), NAMES)
     for task in ("image", "pathology"):
         assert sum(finding.as_json()[f"{task}_diagnosis"].values()) == pytest.approx(1, abs=1e-4)
-        assert finding.opinion(task).split()[-1] == f"{finding.probabilities[task].max():.2f}"
+        assert finding.prediction(task).split()[-1] == f"{finding.probabilities[task].max():.2f}"
 
 
 def test_an_image_task_with_classes_of_its_own_names_them(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as arrays
 
-from lung_ssp.ct.candidates import find_candidates
+from lung_ssp.ct.lesion import find_candidates
 from lung_ssp.ct.settings import NoduleSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.segmentation.metrics import detect, dice, dice_by_lesion

@@ -8,9 +8,9 @@ from lung_ssp.ct.volume import Volume
 from lung_ssp.segmentation.networks import ImprovedUNet
 from lung_ssp.segmentation.predict import (
     PaddlePredictor,
-    predict_probability,
     probability_of_images,
     probability_of_slices,
+    segment_nodules,
 )
 from lung_ssp.segmentation.settings import SegmentationSettings
 
@@ -50,7 +50,7 @@ def test_the_result_lies_where_the_scan_lies(settings, spacing):
     volume = blob(shape, spacing, origin=(40.0, -30.0, 7.0))
     lungs = np.zeros(shape, bool)
     lungs[2:-2, 8:-8, 8:-8] = True
-    probability = predict_probability(PaddlePredictor(Brightness()), volume, lungs, settings)
+    probability = segment_nodules(PaddlePredictor(Brightness()), volume, lungs, settings).probability_in(shape)
     assert probability.shape == shape and probability.dtype == np.float32
     assert (probability[~lungs] == 0).all()
     expected = (volume.hu + 1000) / 1400
@@ -60,7 +60,7 @@ def test_the_result_lies_where_the_scan_lies(settings, spacing):
 def test_slices_go_in_batches_of_a_size_that_the_network_can_halve(settings):
     volume = blob((18, 50, 60), (2.5, 1.4, 1.4))
     network = Brightness()
-    predict_probability(PaddlePredictor(network), volume, np.ones(volume.shape, bool), settings)
+    segment_nodules(PaddlePredictor(network), volume, np.ones(volume.shape, bool), settings)
     assert network.seen == [[5, 3, 64, 64]] * 3 + [[3, 3, 64, 64]]
 
 
@@ -88,7 +88,7 @@ def test_the_network_is_left_in_evaluation_mode(settings):
     network.train()
     volume = blob((16, 40, 40), (2.5, 1.4, 1.4))
     one, two = (
-        predict_probability(PaddlePredictor(network), volume, np.ones(volume.shape, bool), settings) for _ in range(2)
+        segment_nodules(PaddlePredictor(network), volume, np.ones(volume.shape, bool), settings) for _ in range(2)
     )
     assert not network.training
-    assert np.array_equal(one, two)  # no averages of batch normalisation moved in between
+    assert np.array_equal(one.probability, two.probability)  # no averages of batch normalisation moved in between

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lung_ssp.ct.candidates import find_candidates
+from lung_ssp.ct.lesion import find_candidates
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.working_grid import lung_box
 from lung_ssp.errors import CheckpointError
 from lung_ssp.segmentation.finder import finder_of
-from lung_ssp.segmentation.predict import predict_probability
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
 
 
@@ -50,10 +49,10 @@ def test_the_scan_is_segmented_within_the_box_of_its_lungs(segmenter, series):
     segmentation = segmenter.segment(volume, lungs)
     box = segmentation.box
     assert box == lung_box(lungs, volume.spacing, segmenter.settings.slices.margin_mm)
-    expected = predict_probability(segmenter.predict, volume.crop(box), lungs[box], segmenter.settings)
+    part = segmenter.segment(volume.crop(box), lungs[box])  # cropped to the lungs already: nothing more to crop
     whole = segmentation.probability_in(volume.shape)
-    np.testing.assert_array_equal(whole[box], expected)
-    assert np.count_nonzero(whole) == np.count_nonzero(expected) > 0 and not whole[~lungs].any()
+    np.testing.assert_array_equal(whole[box], part.probability)
+    assert np.count_nonzero(whole) == np.count_nonzero(part.probability) > 0 and not whole[~lungs].any()
 
 
 def test_a_finder_travels_as_the_name_of_its_run_and_finds_the_same(runs, series):

@@ -27,7 +27,7 @@ class FolderSettings(Settings):
 class SeriesSettings(Settings):
     """What is done with one series: all that its samples depend on, beside its files and the tables."""
 
-    reading: ReadingSettings = Field(ReadingSettings(), description="which faults of a series are mended")
+    reading: ReadingSettings = Field(ReadingSettings(), description="which corrections of a series are accepted")
     annotations: AnnotationSettings = Field(AnnotationSettings(), description="how masks and boxes are read")
     samples: SampleSettings = Field(SampleSettings(), description="what a sample is, and its labels")
     section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")
