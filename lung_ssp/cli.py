@@ -22,25 +22,24 @@ def prepare(arguments: argparse.Namespace) -> None:
     if arguments.config is None:
         raise ConfigError("Give a configuration (--config FILE), or a step of the trial: plan, download, run, verify.")
     runtime.require_libraries("cv2")
-    from lung_ssp.cohort.preparation_settings import PreparationSettings
-    from lung_ssp.cohort.prepare import prepare_cohort
-    from lung_ssp.config import load_config
+    from lung_ssp.preparation import prepare as prepare_cohort
 
-    print(prepare_cohort(load_config(arguments.config, PreparationSettings, arguments.override).settings))
+    prepared = prepare_cohort(arguments.config, arguments.override)
+    print(f"{prepared.root}: {prepared.description.statement}")
 
 
 def plan(arguments: argparse.Namespace) -> None:
     """Choose one series for each exam of the trial from the public index; nothing is downloaded."""
-    from lung_ssp.prepare import plan_trial
+    from lung_ssp.preparation import plan_nlst
 
-    print(plan_trial(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb))
+    print(plan_nlst(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb))
 
 
 def download(arguments: argparse.Namespace) -> None:
     """Tell what is missing of the plan's series; with --execute, fetch it."""
-    from lung_ssp.prepare import download_trial
+    from lung_ssp.preparation import download_nlst
 
-    print(download_trial(settings_of(arguments), arguments.execute))
+    print(download_nlst(settings_of(arguments), arguments.execute))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -48,9 +47,9 @@ def run(arguments: argparse.Namespace) -> None:
     from lung_ssp import runtime
 
     runtime.require_libraries("cv2")
-    from lung_ssp.prepare import run_trial
+    from lung_ssp.preparation import run_nlst
 
-    print(run_trial(settings_of(arguments), arguments.scheduler, arguments.leaky))
+    print(run_nlst(settings_of(arguments), arguments.scheduler, arguments.leaky))
 
 
 def verify(arguments: argparse.Namespace) -> None:
@@ -62,10 +61,10 @@ def verify(arguments: argparse.Namespace) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> "NlstSettings":
     """The settings that --cohort or --config name, with the overrides."""
-    from lung_ssp.prepare import config_of_cohort, trial_settings
+    from lung_ssp.preparation import config_of_cohort, nlst_settings
 
     path = arguments.config if arguments.cohort is None else config_of_cohort(arguments.cohort)
-    return trial_settings(path, arguments.override)
+    return nlst_settings(path, arguments.override)
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -149,7 +148,7 @@ def benchmark_preparation(arguments: argparse.Namespace) -> None:
     from lung_ssp import runtime
 
     runtime.require_libraries("cv2")
-    from lung_ssp.prepare import nlst_packages
+    from lung_ssp.preparation import nlst_packages
 
     with nlst_packages():
         from lung_ssp.benchmark.preparation import benchmark_preparation as measure

@@ -33,6 +33,7 @@ from lung_ssp.cohort.phantom.patients import Patient, plan_patients
 from lung_ssp.cohort.phantom.randomness import FILE_NAMES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan, make_scan, plan_scans
 from lung_ssp.cohort.phantom.sections import image_labels, plan_sections, posterior_of, render_sections
+from lung_ssp.cohort.phantom.settings import PhantomCohortSettings, PhantomSettings
 from lung_ssp.cohort.phantom.slides import PlannedSlide, plan_slides, write_slides
 from lung_ssp.cohort.phantom.tables import (
     write_scans_tables,
@@ -40,7 +41,6 @@ from lung_ssp.cohort.phantom.tables import (
     write_slides_table,
 )
 from lung_ssp.cohort.phantom.workers import Workers, workers
-from lung_ssp.cohort.settings import CohortSettings, PhantomSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.store import prepare_patches
 from lung_ssp.cohort.split import check_disjoint
@@ -61,7 +61,7 @@ FORMAT = 1  # to be raised whenever the same settings and seed give other conten
 
 def make_phantom_cohort(
     root: Path,
-    cohort_settings: CohortSettings,
+    cohort_settings: PhantomCohortSettings,
     section_settings: SectionSettings,
     seed: int,
     processes: int,

@@ -14,9 +14,9 @@ from lung_ssp.cohort.phantom.patients import Patient
 from lung_ssp.cohort.phantom.randomness import READER, between, generator
 from lung_ssp.cohort.phantom.reader import read_lesions
 from lung_ssp.cohort.phantom.scanner import FINE_SLICES, acquire, average_slices, draw_scanner
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.surroundings import draw_surroundings, render_surroundings
 from lung_ssp.cohort.phantom.workers import Workers
-from lung_ssp.cohort.settings import PhantomSettings
 from lung_ssp.cohort.store import SPLITS
 from lung_ssp.ct.section import make_section
 from lung_ssp.ct.settings import SectionSettings

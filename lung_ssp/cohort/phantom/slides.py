@@ -11,11 +11,11 @@ from tqdm import tqdm
 from lung_ssp.cohort.classes import NORMAL
 from lung_ssp.cohort.phantom.patients import Patient
 from lung_ssp.cohort.phantom.randomness import SLIDE, SLIDE_PLAN, generator
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.slide_dicom import write_slide
 from lung_ssp.cohort.phantom.slide_looks import SlideAttributes, draw_attributes
 from lung_ssp.cohort.phantom.slide_texture import draw_slide
 from lung_ssp.cohort.phantom.workers import Workers
-from lung_ssp.cohort.settings import PhantomSettings
 from lung_ssp.cohort.store import SPLITS
 from lung_ssp.errors import CohortError
 

@@ -7,8 +7,8 @@ import pytest
 
 from lung_ssp.cohort.phantom.patients import plan_patients
 from lung_ssp.cohort.phantom.sections import image_labels, plan_sections, render_scan_of, render_sections
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.workers import Workers, workers
-from lung_ssp.cohort.settings import PhantomSettings
 from lung_ssp.ct.settings import SectionSettings
 
 SHIPPED = PhantomSettings()
