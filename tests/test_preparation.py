@@ -37,12 +37,12 @@ def test_a_cohort_is_found_by_its_name(in_repository):
 
 
 def test_a_cohort_is_prepared_once_and_described(tiny_cohort):
-    before = {path: path.stat().st_mtime_ns for path in tiny_cohort.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in tiny_cohort.rglob("*.npz")}
     prepared = prepare("cohort/phantom_smoke.yml", [f"cohort.root={tiny_cohort}"])
     assert prepared.root == tiny_cohort
     assert prepared.description == read_cohort(tiny_cohort)
     assert prepared.sections == {split: len(read_sections(tiny_cohort, split)) for split in SPLITS}
-    assert {path: path.stat().st_mtime_ns for path in tiny_cohort.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in tiny_cohort.rglob("*.npz")} == before
 
 
 def test_one_s_own_cohort_is_prepared_from_its_manifest(tiny_cohort, tmp_path):
