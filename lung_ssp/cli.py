@@ -11,6 +11,7 @@ from lung_ssp.errors import ConfigError, LungSspError
 
 if TYPE_CHECKING:
     from lung_ssp.cohort.nlst.settings import NlstSettings
+    from lung_ssp.cohort.verify import CohortCheck
 
 # Each command loads what it needs inside its function: asking for help, or preparing a cohort, needs no Paddle.
 
@@ -56,7 +57,22 @@ def verify(arguments: argparse.Namespace) -> None:
     """Check that a prepared cohort is what was prepared; prints its fingerprint."""
     from lung_ssp.cohort.verify import verify_cohort
 
-    print(verify_cohort(arguments.root))
+    print(check_text(verify_cohort(arguments.root)))
+
+
+def check_text(check: "CohortCheck") -> str:
+    """The result of a check in words; it ends with the fingerprint."""
+    sections = ", ".join(f"{split} {count}" for split, count in check.sections.items())
+    patients = "on both sides of the splits, on purpose" if check.leaky else "each in one split"
+    return "\n".join(
+        [
+            check.description.statement,
+            f"{check.files} files, as recorded",
+            f"sections: {sections}",
+            f"patients: {patients}",
+            f"fingerprint {check.fingerprint}",
+        ]
+    )
 
 
 def settings_of(arguments: argparse.Namespace) -> "NlstSettings":

@@ -62,6 +62,17 @@ def test_a_configuration_that_prepares_nothing_at_once_is_refused():
         prepare("cohort/nlst.yml")
 
 
+def test_a_check_is_told_with_the_fingerprint_last(tiny_cohort, capsys):
+    description = read_cohort(tiny_cohort)
+    assert main(["prepare", "verify", str(tiny_cohort)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == description.statement
+    assert lines[2] == "sections: " + ", ".join(
+        f"{split} {count}" for split, count in description.counts.sections.items()
+    )
+    assert lines[3:] == ["patients: each in one split", f"fingerprint {description.fingerprint}"]
+
+
 def test_a_missing_package_is_named_with_its_remedy():
     with pytest.raises(EnvironmentFault, match=r"no_such_package is missing: install the extra nlst"), nlst_packages():
         import no_such_package  # noqa: F401
