@@ -1,4 +1,4 @@
-"""Every way to a prepared cohort: the embedded one, one's own by a manifest, and NLST's in three steps."""
+"""Every way to a prepared cohort: the embedded one, one from a manifest, and one from NLST's images in three steps."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,7 +35,7 @@ class PreparedCohort:
 
 
 def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort:
-    """Prepare the embedded cohort or one's own; what is finished is not done again.
+    """Prepare the embedded cohort or one from a manifest; what is finished is not done again.
 
     Args:
         config: YAML file of the task phantom or manifest, or its path among the shipped ones.
@@ -48,7 +48,7 @@ def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort
     file = resolve(config, overrides)
     if file.choose({"phantom": True, "manifest": False}):
         return prepare_phantom(file.check(PhantomPreparationSettings).settings)
-    return prepare_own(file.check(ManifestSettings).settings)
+    return prepare_from_manifest(file.check(ManifestSettings).settings)
 
 
 def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
@@ -81,8 +81,8 @@ def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
     return PreparedCohort(root, description)
 
 
-def prepare_own(settings: ManifestSettings) -> PreparedCohort:
-    """Make one's own cohort from a manifest.
+def prepare_from_manifest(settings: ManifestSettings) -> PreparedCohort:
+    """Make a cohort from a manifest.
 
     Raises:
         CohortError: the manifest or a file it names is wrong, or the folder holds another cohort.

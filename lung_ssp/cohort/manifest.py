@@ -1,4 +1,4 @@
-"""One's own cohort: the lesions of a manifest (cohort/manifest_rows.py) made into sections like the embedded ones."""
+"""A cohort from a manifest (cohort/manifest_rows.py): its lesions become sections like those of the embedded cohort."""
 
 import hashlib
 import math

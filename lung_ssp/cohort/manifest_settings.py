@@ -1,4 +1,4 @@
-"""Settings of one's own cohort, made from a manifest."""
+"""Settings of a cohort made from a manifest."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ from lung_ssp.settings import Settings
 
 
 class ManifestCohortSettings(CohortSettings):
-    """One's own cohort: its name, its folder and its manifest."""
+    """A cohort from a manifest: its name, its folder and its manifest."""
 
     manifest: str = Field(min_length=1, description="CSV file that lists the lesions (cohort/manifest_rows.py)")
     split: SplitSettings = Field(
@@ -21,7 +21,7 @@ class ManifestCohortSettings(CohortSettings):
 
 
 class ManifestSettings(Settings):
-    """A configuration file that prepares one's own cohort."""
+    """A configuration file that prepares a cohort from a manifest."""
 
     task: Literal["manifest"] = Field(description="which task this file is for")
     cohort: ManifestCohortSettings = Field(description="the cohort, and where it goes")

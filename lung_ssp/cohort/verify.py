@@ -1,4 +1,4 @@
-"""The integrity of a prepared cohort: whether it still is, file by file and row by row, what was prepared."""
+"""The integrity of a prepared cohort: its files, tables and contents against what was recorded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Settings that cohorts of every kind share, and those of one's own."""
+"""Settings that cohorts of every kind share, and of a cohort from a manifest."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""The Bayes accuracy of the synthetic cohort: that of the generator's own posterior, the best that anybody can do."""
+"""The Bayes accuracy of the synthetic cohort: that of the generator's own posterior, the best any classifier can expect."""
 
 import numpy as np
 
