@@ -11,6 +11,7 @@ from lung_ssp.errors import ConfigError, LungSspError
 
 if TYPE_CHECKING:
     from lung_ssp.cohort.nlst.settings import NlstSettings
+    from lung_ssp.cohort.verify import CohortCheck
 
 # Each command loads what it needs inside its function: asking for help, or preparing a cohort, needs no Paddle.
 
@@ -22,25 +23,24 @@ def prepare(arguments: argparse.Namespace) -> None:
     if arguments.config is None:
         raise ConfigError("Give a configuration (--config FILE), or a step of the trial: plan, download, run, verify.")
     runtime.require_libraries("cv2")
-    from lung_ssp.cohort.preparation_settings import PreparationSettings
-    from lung_ssp.cohort.prepare import prepare_cohort
-    from lung_ssp.config import load_config
+    from lung_ssp.preparation import prepare as prepare_cohort
 
-    print(prepare_cohort(load_config(arguments.config, PreparationSettings, arguments.override).settings))
+    prepared = prepare_cohort(arguments.config, arguments.override)
+    print(f"{prepared.root}: {prepared.description.statement}")
 
 
 def plan(arguments: argparse.Namespace) -> None:
     """Choose one series for each exam of the trial from the public index; nothing is downloaded."""
-    from lung_ssp.prepare import plan_trial
+    from lung_ssp.preparation import plan_nlst
 
-    print(plan_trial(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb))
+    print(plan_nlst(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb))
 
 
 def download(arguments: argparse.Namespace) -> None:
     """Tell what is missing of the plan's series; with --execute, fetch it."""
-    from lung_ssp.prepare import download_trial
+    from lung_ssp.preparation import download_nlst
 
-    print(download_trial(settings_of(arguments), arguments.execute))
+    print(download_nlst(settings_of(arguments), arguments.execute))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -48,24 +48,39 @@ def run(arguments: argparse.Namespace) -> None:
     from lung_ssp import runtime
 
     runtime.require_libraries("cv2")
-    from lung_ssp.prepare import run_trial
+    from lung_ssp.preparation import run_nlst
 
-    print(run_trial(settings_of(arguments), arguments.scheduler, arguments.leaky))
+    print(run_nlst(settings_of(arguments), arguments.scheduler, arguments.leaky))
 
 
 def verify(arguments: argparse.Namespace) -> None:
     """Check that a prepared cohort is what was prepared; prints its fingerprint."""
     from lung_ssp.cohort.verify import verify_cohort
 
-    print(verify_cohort(arguments.root))
+    print(check_text(verify_cohort(arguments.root)))
+
+
+def check_text(check: "CohortCheck") -> str:
+    """The result of a check in words; it ends with the fingerprint."""
+    sections = ", ".join(f"{split} {count}" for split, count in check.sections.items())
+    patients = "on both sides of the splits, on purpose" if check.leaky else "each in one split"
+    return "\n".join(
+        [
+            check.description.statement,
+            f"{check.files} files, as recorded",
+            f"sections: {sections}",
+            f"patients: {patients}",
+            f"fingerprint {check.fingerprint}",
+        ]
+    )
 
 
 def settings_of(arguments: argparse.Namespace) -> "NlstSettings":
     """The settings that --cohort or --config name, with the overrides."""
-    from lung_ssp.prepare import config_of_cohort, trial_settings
+    from lung_ssp.preparation import config_of_cohort, nlst_settings
 
     path = arguments.config if arguments.cohort is None else config_of_cohort(arguments.cohort)
-    return trial_settings(path, arguments.override)
+    return nlst_settings(path, arguments.override)
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -148,7 +163,7 @@ def benchmark_preparation(arguments: argparse.Namespace) -> None:
     from lung_ssp import runtime
 
     runtime.require_libraries("cv2")
-    from lung_ssp.prepare import nlst_packages
+    from lung_ssp.preparation import nlst_packages
 
     with nlst_packages():
         from lung_ssp.benchmark.preparation import benchmark_preparation as measure

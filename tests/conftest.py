@@ -14,12 +14,11 @@ from lung_ssp.cohort.nlst.plan import make_plan
 from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
+from lung_ssp.cohort.phantom.settings import ClassCounts, PhantomCohortSettings, PhantomSettings
 from lung_ssp.cohort.phantom.trial import write_trial
-from lung_ssp.cohort.preparation_settings import PreparationSettings
-from lung_ssp.cohort.prepare import prepare_cohort
-from lung_ssp.cohort.settings import ClassCounts, CohortSettings, PhantomSettings
 from lung_ssp.config import load_config
 from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.preparation import prepare
 from lung_ssp.tasks import read_training
 from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
 from lung_ssp.training.run import open_run
@@ -58,9 +57,7 @@ def lidc_series(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cohort of `make smoke`."""
     root = tmp_path_factory.mktemp("tiny") / "cohort"
-    config = load_config("cohort/phantom_smoke.yml", PreparationSettings, [f"cohort.root={root}"])
-    prepare_cohort(config.settings)
-    return root
+    return prepare("cohort/phantom_smoke.yml", [f"cohort.root={root}"]).root
 
 
 def untrained_run(name: str, cohort: Path, folder: Path) -> Path:
@@ -84,7 +81,7 @@ def make_small_scans() -> Callable[[Path, list[int], dict[str, int]], Path]:
         few = dict.fromkeys(ClassCounts.model_fields, 0) | {"normal": 1, "adenocarcinoma": 1}
         scans = {"patients": patients, "lesions": few | lesions, "size": 96, "slices": [30, 40], "slice_mm": [8.0, 9.0]}
         sections = {"counts": dict.fromkeys(("train", "validation", "test"), few)}
-        settings = CohortSettings.model_validate({"phantom": {"sections": sections, "scans": scans}})
+        settings = PhantomCohortSettings.model_validate({"phantom": {"sections": sections, "scans": scans}})
         make_phantom_cohort(root, settings, SectionSettings(), seed=1, processes=1)
         return root
 

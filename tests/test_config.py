@@ -9,8 +9,9 @@ from paddleseg.cvlibs import Config as PaddleSegConfig
 
 from lung_ssp.benchmark.settings import DeviceSettings
 from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.cohort.manifest_settings import ManifestSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.cohort.preparation_settings import PreparationSettings
+from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.config import SHIPPED, Config, flat, load_config, merge, resolve
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.settings import SegmentationSettings
@@ -22,7 +23,8 @@ TABLE2 = CONFIGS / "classification" / "table2.yml"
 KINDS: dict[str, type[Settings]] = {
     "classification": ClassificationSettings,
     "segmentation": SegmentationSettings,
-    "preparation": PreparationSettings,
+    "phantom": PhantomPreparationSettings,
+    "manifest": ManifestSettings,
     "nlst": NlstSettings,
     "device": DeviceSettings,
 }
@@ -34,7 +36,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config[ClassificationSett
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    tasks = {"cohort": ("preparation", "nlst")}.get(path.parent.name, (path.parent.name,))
+    tasks = {"cohort": ("phantom", "manifest", "nlst")}.get(path.parent.name, (path.parent.name,))
     file = resolve(path)
     assert file.tree["task"] in tasks
     file.check(file.choose(KINDS))
@@ -156,8 +158,8 @@ def test_a_circle_of_bases_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_of_another_task_is_refused() -> None:
-    with pytest.raises(ConfigError, match="expected preparation"):
-        load_config(TABLE2, PreparationSettings)
+    with pytest.raises(ConfigError, match="expected phantom"):
+        load_config(TABLE2, PhantomPreparationSettings)
 
 
 def test_yaml_cannot_make_objects(tmp_path: Path) -> None:

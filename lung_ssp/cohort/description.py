@@ -5,14 +5,15 @@ from pathlib import Path
 from pydantic import Field, JsonValue, ValidationError
 
 from lung_ssp.cohort.classes import CLASS_NAMES
+from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
-from lung_ssp.cohort.split_settings import SplitSettings
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_json
 from lung_ssp.settings import Settings
 
 COHORT_FILE = "cohort.json"
+PHANTOM_MAKER = "PHANTOM"  # the maker that the SeriesDescription of a synthetic scan names
 
 
 class CohortCounts(Settings):

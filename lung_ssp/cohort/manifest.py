@@ -1,4 +1,4 @@
-"""One's own cohort: the lesions of a manifest (cohort/manifest_rows.py) made into sections like the embedded ones."""
+"""A cohort from a manifest (cohort/manifest_rows.py): its lesions become sections like those of the embedded cohort."""
 
 import hashlib
 import math
@@ -14,9 +14,9 @@ from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort, write_cohort
 from lung_ssp.cohort.manifest_rows import Row, read_manifest
-from lung_ssp.cohort.settings import CohortSettings
+from lung_ssp.cohort.manifest_settings import ManifestSettings
+from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.split import check_disjoint, split_patients
-from lung_ssp.cohort.split_settings import SplitSettings
 from lung_ssp.cohort.store import (
     SPLITS,
     Sections,
@@ -36,30 +36,30 @@ from lung_ssp.files import sha256_of, write_text
 ORIGIN = "cohort from a manifest, its origin is its maker's word"
 
 
-def prepare_manifest(root: Path, settings: CohortSettings, section_settings: SectionSettings) -> CohortDescription:
-    """Make the sections of the manifest `settings.manifest` and write the prepared cohort into `root`.
+def prepare_manifest(settings: ManifestSettings) -> CohortDescription:
+    """Make the sections of a manifest's lesions and write the prepared cohort into its folder.
 
     Returns:
         its description.
 
     Raises:
-        CohortError: the manifest or one of its files is at fault (it names the line), or `root` holds another cohort.
+        CohortError: the manifest or one of its files is wrong (it names the line), or the folder holds another cohort.
     """
-    manifest = Path(str(settings.manifest))
-    rows = read_manifest(manifest)
-    key = _key(manifest, rows, settings, section_settings)
+    root = Path(settings.cohort.root)
+    rows = read_manifest(Path(settings.cohort.manifest))
+    key = _key(rows, settings)
     refuse_other_cohort(root, key)
     if (root / COHORT_FILE).is_file():
         return read_cohort(root)
 
-    split_of = _splits(rows, settings)
-    images = _make_sections(rows, section_settings, settings.annotations)
+    split_of = _splits(rows, settings.cohort.split)
+    images = _make_sections(rows, settings.section, settings.cohort.annotations)
     claim_folder(root, key)
     stored = {}
     for split in SPLITS:
         chosen = [index for index, row in enumerate(rows) if split_of[row.patient] == split]
         labels = np.array([rows[index].labels for index in chosen], dtype=np.int64).reshape(-1, len(TASK_NAMES))
-        size = section_settings.size
+        size = settings.section.size
         stored[split] = Sections(
             images=np.array([images[index] for index in chosen], dtype=np.float32).reshape(-1, size, size),
             labels=dict(zip(TASK_NAMES, labels.T, strict=True)),
@@ -68,20 +68,20 @@ def prepare_manifest(root: Path, settings: CohortSettings, section_settings: Sec
         write_sections(root, split, stored[split])
     _write_table(root, rows, split_of)
     description = CohortDescription(
-        name=settings.name,
+        name=settings.cohort.name,
         synthetic=False,
         origin=ORIGIN,
         fingerprint=contents_digest(stored.values()),
         key=key,
-        section=section_settings,
-        split=None if rows[0].split else SplitSettings(shares=settings.split_shares, seed=settings.split_seed),
+        section=settings.section,
+        split=None if rows[0].split else settings.cohort.split,
         counts=section_counts(stored),
     )
     write_cohort(root, description)
     return description
 
 
-def _key(manifest: Path, rows: list[Row], settings: CohortSettings, section_settings: SectionSettings) -> str:
+def _key(rows: list[Row], settings: ManifestSettings) -> str:
     """What the cohort is made from: the manifest, the files it names as they are now, and the settings."""
     files = (
         {row.mask for row in rows if row.mask}
@@ -89,11 +89,11 @@ def _key(manifest: Path, rows: list[Row], settings: CohortSettings, section_sett
         | {path for row in rows for path in row.series.glob("*")}
     )
     state = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
-    made_from = [sha256_of(manifest), section_settings.model_dump_json(), settings.model_dump_json(), *state]
+    made_from = [sha256_of(Path(settings.cohort.manifest)), settings.model_dump_json(), *state]
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()
 
 
-def _splits(rows: list[Row], settings: CohortSettings) -> dict[str, str]:
+def _splits(rows: list[Row], settings: SplitSettings) -> dict[str, str]:
     """The split of each patient: as the manifest says, or by chance, stratified by the patient's highest class."""
     given = [bool(row.split) for row in rows]
     if any(given) and not all(given):
@@ -104,7 +104,7 @@ def _splits(rows: list[Row], settings: CohortSettings) -> dict[str, str]:
     strata: dict[str, int] = {}
     for row in rows:
         strata[row.patient] = max(strata.get(row.patient, MISSING), *row.labels)
-    return split_patients(strata, settings.split_shares, np.random.default_rng(settings.split_seed))
+    return split_patients(strata, settings.shares, np.random.default_rng(settings.seed))
 
 
 def _make_sections(rows: list[Row], settings: SectionSettings, annotations: AnnotationSettings) -> list[np.ndarray]:

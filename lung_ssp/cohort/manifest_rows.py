@@ -1,4 +1,4 @@
-"""The manifest of one's own cohort: a CSV file that lists lesions, read and checked.
+"""The manifest of a cohort: a CSV file that lists lesions, read and checked.
 
 Columns of the manifest, one row a lesion in one scan:
 
@@ -55,7 +55,7 @@ def read_manifest(path: Path) -> list[Row]:
     """Read and check a manifest.
 
     Raises:
-        CohortError: it does not exist, has no rows or wrong columns, or a row is at fault, named by its line.
+        CohortError: it does not exist, has no rows or wrong columns, or a row is wrong; it is named by its line.
     """
     if not path.is_file():
         raise CohortError(f"The manifest {path} does not exist.")
@@ -66,8 +66,8 @@ def read_manifest(path: Path) -> list[Row]:
     missing = [name for name in REQUIRED if name not in table.columns]
     unknown = [name for name in table.columns if name not in REQUIRED + OPTIONAL]
     if missing or unknown:
-        fault = f"lacks the column '{missing[0]}'" if missing else f"has an unknown column '{unknown[0]}'"
-        raise CohortError(f"The manifest {path} {fault}: its columns are {', '.join(REQUIRED + OPTIONAL)}.")
+        problem = f"lacks the column '{missing[0]}'" if missing else f"has an unknown column '{unknown[0]}'"
+        raise CohortError(f"The manifest {path} {problem}: its columns are {', '.join(REQUIRED + OPTIONAL)}.")
     if table.empty:
         raise CohortError(f"The manifest {path} has no rows.")
     records = table.to_dict("records")
@@ -75,7 +75,7 @@ def read_manifest(path: Path) -> list[Row]:
 
 
 class _Reader:
-    """Reads the fields of one line of the manifest and knows how to complain about them."""
+    """Reads the fields of one line of the manifest and names the line in every error."""
 
     def __init__(self, manifest: Path, number: int, record: dict[str, str]) -> None:
         self._folder = manifest.parent
@@ -87,14 +87,14 @@ class _Reader:
         has_position = [bool(self._record.get(name)) for name in POSITION]
         mask = self._record.get("mask")
         if any(has_position) and not all(has_position):
-            raise self.fault(f"{POSITION[has_position.index(False)]} is missing beside the other three of a position")
+            raise self.problem(f"{POSITION[has_position.index(False)]} is missing beside the other three of a position")
         if any(has_position) == bool(mask):
-            raise self.fault(f"it needs either a mask or {', '.join(POSITION)}, not both")
+            raise self.problem(f"it needs either a mask or {', '.join(POSITION)}, not both")
         split = self._record.get("split", "")
         if split and split not in SPLITS:
-            raise self.fault(f"the split '{split}' is none of {', '.join(SPLITS)}")
+            raise self.problem(f"the split '{split}' is none of {', '.join(SPLITS)}")
         if not self._record["patient"]:
-            raise self.fault("the patient is missing")
+            raise self.problem("the patient is missing")
         return Row(
             number=self._number,
             patient=self._record["patient"],
@@ -106,37 +106,37 @@ class _Reader:
             labels=(self._label("image_label"), self._label("pathology_label")),
         )
 
-    def fault(self, what: str) -> CohortError:
+    def problem(self, what: str) -> CohortError:
         return CohortError(f"The manifest {self._manifest}, line {self._number}: {what}.")
 
     def _position(self) -> tuple[float, float, float, float]:
         x, y, z, diameter = (self._number_of(name) for name in POSITION)
         if diameter <= 0:
-            raise self.fault(f"diameter_mm must be positive, but is {diameter:g}")
+            raise self.problem(f"diameter_mm must be positive, but is {diameter:g}")
         return x, y, z, diameter
 
     def _number_of(self, name: str) -> float:
         try:
             value = float(self._record[name])
         except ValueError:
-            raise self.fault(f"{name} is '{self._record[name]}', not a number") from None
+            raise self.problem(f"{name} is '{self._record[name]}', not a number") from None
         if not np.isfinite(value):
-            raise self.fault(f"{name} is '{self._record[name]}', not a finite number")
+            raise self.problem(f"{name} is '{self._record[name]}', not a finite number")
         return value
 
     def _mask_value(self) -> int | None:
         text = self._record.get("mask_value", "")
         if text and not text.isdecimal():
-            raise self.fault(f"mask_value is '{text}', not a whole number")
+            raise self.problem(f"mask_value is '{text}', not a whole number")
         return int(text) if text else None
 
     def _path(self, name: str) -> Path:
         text = self._record[name]
         path = (self._folder / text).resolve()
         if not text or not path.is_relative_to(self._folder.resolve()):
-            raise self.fault(f"{name} is '{text}': it must be a path inside the manifest's folder, relative to it")
+            raise self.problem(f"{name} is '{text}': it must be a path inside the manifest's folder, relative to it")
         if not path.exists():
-            raise self.fault(f"{name} '{text}' does not exist in {self._folder}")
+            raise self.problem(f"{name} '{text}' does not exist in {self._folder}")
         return path
 
     def _label(self, name: str) -> int:
@@ -147,4 +147,4 @@ class _Reader:
             return CLASS_NAMES.index(text)
         if text.isdecimal() and int(text) < len(CLASS_NAMES):
             return int(text)
-        raise self.fault(f"{name} is '{text}': it must be 0 to {len(CLASS_NAMES) - 1}, one of the names, or empty")
+        raise self.problem(f"{name} is '{text}': it must be 0 to {len(CLASS_NAMES) - 1}, one of the names, or empty")

@@ -1,6 +1,7 @@
-"""The integrity of a prepared cohort: whether it still is, file by file and row by row, what was prepared."""
+"""The integrity of a prepared cohort: its files, tables and contents against what was recorded."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_json, sha256_of, write_json
 
 FILES = "files.json"
-SHOWN = 5  # faults that the error names; it counts the rest
+SHOWN = 5  # problems that the message names; it counts the rest
 
 
 def record_files(root: Path) -> None:
@@ -28,40 +29,54 @@ def record_files(root: Path) -> None:
         write_json(root / FILES, {name: sha256_of(root / name) for name in _names(root)})
 
 
-def verify_cohort(root: Path) -> str:
-    """Check a prepared cohort.
+@dataclass(frozen=True)
+class CohortCheck:
+    """A prepared cohort that passed every check.
+
+    root: its folder. description: what its cohort.json says. files: how many are as recorded. sections: how many each
+    split has.
+    """
+
+    root: Path
+    description: CohortDescription
+    files: int
+    sections: dict[str, int]
+
+    @property
+    def leaky(self) -> bool:
+        """Whether patients are on both sides of the splits, on purpose; else each is in one split."""
+        return self.description.leaky
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the contents, computed anew and as recorded."""
+        return self.description.fingerprint
+
+
+def verify_cohort(root: str | Path) -> CohortCheck:
+    """Check that a prepared cohort still is what was prepared.
 
     Its files against their recorded hashes; the sections' shapes and range; their labels against sections.csv and
     the counts of cohort.json; the HU of the slices; that no patient is in two splits, and that every patient of a split
     stands in splits.csv; where each label comes from; and the fingerprint.
 
-    Returns:
-        a report that ends with the fingerprint.
-
     Raises:
-        CohortError: there is no cohort, or what is wrong with it.
+        CohortError: there is no cohort, or something differs; the message names the first differences.
     """
     root = Path(root)
     cohort = read_cohort(root)
-    faults = list(_faults_of_files(root))
-    if not faults:  # else every later check would tell of the same
+    problems = list(_problems_of_files(root))
+    if not problems:  # else every later check would report the same
         try:
-            faults = list(_faults_of_contents(root, cohort))
+            problems = list(_problems_of_contents(root, cohort))
         except (KeyError, TypeError, AttributeError) as error:
-            faults = [f"a table lacks what it should hold ({error})"]
-    if faults:
-        more = f"; and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-        told = "; ".join(faults[:SHOWN])
-        raise CohortError(f"{root} is not what was prepared: {told}{more}. Remove the folder and prepare it again.")
+            problems = [f"a table lacks what it should hold ({error})"]
+    if problems:
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        first = "; ".join(problems[:SHOWN])
+        raise CohortError(f"{root} is not what was prepared: {first}{more}. Remove the folder and prepare it again.")
     sections = {split: len(read_sections(root, split)) for split in SPLITS}
-    lines = [
-        cohort.statement,
-        f"{len(_names(root))} files, as recorded",
-        "sections: " + ", ".join(f"{split} {count}" for split, count in sections.items()),
-        "patients: on both sides of the splits, on purpose" if cohort.leaky else "patients: each in one split",
-        f"fingerprint {cohort.fingerprint}",
-    ]
-    return "\n".join(lines)
+    return CohortCheck(root, cohort, len(_names(root)), sections)
 
 
 def _names(root: Path) -> list[str]:
@@ -71,7 +86,7 @@ def _names(root: Path) -> list[str]:
     return sorted(name.as_posix() for name in names if name.name != FILES and not name.name.startswith("."))
 
 
-def _faults_of_files(root: Path) -> Iterator[str]:
+def _problems_of_files(root: Path) -> Iterator[str]:
     if not (root / FILES).is_file():
         yield f"it has no {FILES}, its preparation did not end"
         return
@@ -92,25 +107,25 @@ def _faults_of_files(root: Path) -> Iterator[str]:
             yield f"{name} has changed"
 
 
-def _faults_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str]:
+def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str]:
     splits = {split: read_sections(root, split) for split in SPLITS}
     for split, sections in splits.items():
-        yield from _faults_of_sections(split, sections, cohort.section.size)
+        yield from _problems_of_sections(split, sections, cohort.section.size)
         if class_counts(sections) != cohort.counts.classes.get(split):
             yield f"the label counts of {split} are not those of cohort.json"
     missing = [name for name in ("sections.csv", "splits.csv") if not (root / name).is_file()]
     if missing:
         yield f"it has no {' and no '.join(missing)}"
         return
-    yield from _faults_of_table(root / "sections.csv", splits, sources=cohort.nlst is not None)
-    yield from _faults_of_splits(root, splits, leaky=cohort.leaky)
+    yield from _problems_of_table(root / "sections.csv", splits, sources=cohort.nlst is not None)
+    yield from _problems_of_splits(root, splits, leaky=cohort.leaky)
     if (root / "scans.csv").is_file():
-        yield from _faults_of_slices(root)
+        yield from _problems_of_slices(root)
     if cohort_fingerprint(root) != cohort.fingerprint:
         yield f"the fingerprint is {cohort_fingerprint(root)}, cohort.json says {cohort.fingerprint}"
 
 
-def _faults_of_sections(split: str, sections: Sections, size: int) -> Iterator[str]:
+def _problems_of_sections(split: str, sections: Sections, size: int) -> Iterator[str]:
     count = len(sections)
     if sections.images.shape[1:] != (size, size):
         yield f"the {split} sections are {sections.images.shape[1:]} pixels, not {size}x{size}"
@@ -120,7 +135,7 @@ def _faults_of_sections(split: str, sections: Sections, size: int) -> Iterator[s
         yield f"{split} sections have values outside 0..1"
 
 
-def _faults_of_table(path: Path, splits: dict[str, Sections], sources: bool) -> Iterator[str]:
+def _problems_of_table(path: Path, splits: dict[str, Sections], sources: bool) -> Iterator[str]:
     """Whether sections.csv, in the order of the arrays, says the same as they do.
 
     Args:
@@ -140,7 +155,7 @@ def _faults_of_table(path: Path, splits: dict[str, Sections], sources: bool) -> 
                 yield f"sections.csv does not say where some {task} labels in {split} come from"
 
 
-def _faults_of_splits(root: Path, splits: dict[str, Sections], leaky: bool) -> Iterator[str]:
+def _problems_of_splits(root: Path, splits: dict[str, Sections], leaky: bool) -> Iterator[str]:
     table = pd.read_csv(root / "splits.csv", dtype=str)
     recorded = {split: table.loc[table["split"] == split, "patient"].tolist() for split in SPLITS}
     if not leaky:
@@ -157,7 +172,7 @@ def _faults_of_splits(root: Path, splits: dict[str, Sections], leaky: bool) -> I
             yield f"splits.csv lacks patients of {split}"
 
 
-def _faults_of_slices(root: Path) -> Iterator[str]:
+def _problems_of_slices(root: Path) -> Iterator[str]:
     for scan in read_scans(root):
         path = slices_path(root, scan.name)
         if scan.masks is None or not path.is_file():

@@ -14,8 +14,8 @@ from lung_ssp.cohort.description import (
     read_cohort,
     write_cohort,
 )
+from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
-from lung_ssp.cohort.split_settings import SplitSettings
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.files import read_json, write_json

@@ -10,12 +10,12 @@ import SimpleITK as sitk
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.cohort.manifest import prepare_manifest
 from lung_ssp.cohort.manifest_rows import read_manifest
+from lung_ssp.cohort.manifest_settings import ManifestSettings
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.scans import PhantomScan, make_scan, plan_scans
-from lung_ssp.cohort.settings import CohortSettings, PhantomSettings
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.store import read_sections
 from lung_ssp.ct.series import read_series
-from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 
 
@@ -44,8 +44,13 @@ def write(folder, *lines: str, name: str = "manifest.csv"):
     return path
 
 
+def settings_for(manifest, root, **changes) -> ManifestSettings:
+    cohort = {"name": "clinic", "root": str(root), "manifest": str(manifest), **changes}
+    return ManifestSettings.model_validate({"task": "manifest", "cohort": cohort})
+
+
 def prepare(manifest, root, **changes):
-    return prepare_manifest(root, CohortSettings(manifest=str(manifest), name="clinic", **changes), SectionSettings())
+    return prepare_manifest(settings_for(manifest, root, **changes))
 
 
 def test_masks_in_any_format_give_the_same_section(clinic, tmp_path):
@@ -109,7 +114,7 @@ def test_without_splits_patients_are_divided(clinic, tmp_path):
     folder, _, _ = clinic
     rows = [f"P{number % 8},series,mask.npz,1,{number % 8}" for number in range(16)]
     manifest = write(folder, "patient,series,mask,mask_value,pathology_label", *rows)
-    prepare(manifest, tmp_path / "cohort", split_shares=[0.5, 0.25, 0.25])
+    prepare(manifest, tmp_path / "cohort", split={"shares": [0.5, 0.25, 0.25]})
     patients = [set(read_sections(tmp_path / "cohort", s).patients) for s in ("train", "validation", "test")]
     assert [len(own) for own in patients] == [4, 2, 2]
     assert len(set.union(*patients)) == 8
@@ -217,13 +222,12 @@ def test_a_changed_mask_or_seed_is_another_cohort(clinic, tmp_path):
     folder, _, _ = clinic
     header = "patient,split,series,mask,mask_value"
     manifest = write(folder, header, "A,train,series,mask.npz,1", name="changed.csv")
-    settings = CohortSettings(manifest=str(manifest), root=str(tmp_path / "cohort"))
-    prepare_manifest(tmp_path / "cohort", settings, SectionSettings())
+    prepare(manifest, tmp_path / "cohort")
     with pytest.raises(CohortError, match="holds another cohort"):
-        prepare_manifest(tmp_path / "cohort", settings.model_copy(update={"split_seed": 1}), SectionSettings())
+        prepare(manifest, tmp_path / "cohort", split={"seed": 1})
     os.utime(folder / "mask.npz")
     with pytest.raises(CohortError, match="holds another cohort"):
-        prepare_manifest(tmp_path / "cohort", settings, SectionSettings())
+        prepare(manifest, tmp_path / "cohort")
 
 
 def test_an_interrupted_preparation_goes_on(clinic, tmp_path):

@@ -23,11 +23,12 @@ def cohort(tiny_cohort: Path, tmp_path: Path) -> Path:
 
 
 def test_a_cohort_that_nobody_touched_is_whole(tiny_cohort):
-    report = verify_cohort(tiny_cohort)
-    cohort = read_cohort(tiny_cohort)
-    assert report.splitlines()[0].startswith("SYNTHETIC cohort")
-    assert report.splitlines()[-1] == f"fingerprint {cohort.fingerprint}"
-    assert f"test {cohort.counts.sections['test']}" in report
+    check = verify_cohort(str(tiny_cohort))
+    description = read_cohort(tiny_cohort)
+    assert (check.root, check.description, check.leaky) == (tiny_cohort, description, False)
+    assert check.fingerprint == cohort_fingerprint(tiny_cohort)
+    assert check.sections == description.counts.sections
+    assert check.files == len(read_json(tiny_cohort / FILES))
 
 
 def test_the_fingerprint_is_told_by_the_files_alone(tiny_cohort):
@@ -119,11 +120,16 @@ def forget_how_sections_were_made(root: Path) -> None:
     write_json(root / "cohort.json", {name: value for name, value in cohort.items() if name != "section"})
 
 
+def lose_a_column(root: Path) -> None:
+    pd.read_csv(root / "sections.csv").drop(columns="image_label").to_csv(root / "sections.csv", index=False)
+
+
 FORGERIES: dict[str, Callable[[Path], object]] = {
     "is in both the": share_a_patient,
     "splits.csv lacks patients of train": move_a_scan,
     "does not say where some pathology labels": forget_sources,
     r"cohort\.json is damaged .*section: Field required": forget_how_sections_were_made,
+    r"a table lacks what it should hold \('image_label'\)": lose_a_column,
     "it has no splits.csv": lambda root: (root / "splits.csv").unlink(),
     "splits.csv lacks patients of test": lose_a_patient,
     "other pathology labels in test": relabel,

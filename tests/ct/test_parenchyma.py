@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from lung_ssp.cohort.phantom.scans import make_scan, plan_scans
-from lung_ssp.cohort.settings import PhantomSettings
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.ct.parenchyma import otsu, segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings

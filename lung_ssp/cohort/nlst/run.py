@@ -9,6 +9,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from lung_ssp.cohort.annotations.boxes import MarkedBox, read_nlstx, read_sybil
+from lung_ssp.cohort.description import PHANTOM_MAKER
 from lung_ssp.cohort.nlst.assemble import assemble_cohort, read_samples
 from lung_ssp.cohort.nlst.exams import exams_of
 from lung_ssp.cohort.nlst.image_rule import ImageRule
@@ -23,7 +24,6 @@ from lung_ssp.cohort.nlst.series_samples import CandidateFinder, SeriesResult, S
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nlst.tables import Tables, read_tables
 from lung_ssp.cohort.nlst.workers import WorkersLost, open_workers, run_jobs
-from lung_ssp.cohort.phantom.dicom import MAKER
 from lung_ssp.cohort.store import load_arrays, refuse_other_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import alone_in
@@ -191,7 +191,7 @@ def refuse_disguise(plan: pd.DataFrame, synthetic: bool) -> None:
     Raises:
         CohortError: the plan holds phantoms and the settings say patients, or the other way round.
     """
-    phantoms = plan.loc[plan["role"] == "ct", "maker"] == MAKER
+    phantoms = plan.loc[plan["role"] == "ct", "maker"] == PHANTOM_MAKER
     if phantoms.any() and not synthetic:
         raise CohortError(f"{phantoms.sum()} series of the plan are of phantoms: set synthetic to true.")
     if synthetic and not phantoms.all():

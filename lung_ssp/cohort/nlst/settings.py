@@ -7,8 +7,8 @@ from pydantic import Field
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.nlst.plan_settings import DownloadSettings, PlanSettings
 from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
-from lung_ssp.cohort.split_settings import SplitSettings
 from lung_ssp.ct.settings import ParenchymaSettings, ReadingSettings, SectionSettings, WorkingGridSettings
 from lung_ssp.settings import Settings
 

@@ -97,7 +97,7 @@ def log_posterior(
     """The generator's own knowledge: log p(class | attributes), exact by Bayes' rule.
 
     p(class | attributes) is proportional to prior(class) * sum over looks (weight * product of the attributes'
-    densities); the year a lesion has grown to is known to the judge.
+    densities); the year a lesion has grown to is known to it.
 
     Args:
         lesions: n lesions' attributes.

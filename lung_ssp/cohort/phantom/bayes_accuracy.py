@@ -1,10 +1,10 @@
-"""The Bayes accuracy of the synthetic cohort: that of the generator's own posterior, the best that anybody can do."""
+"""The Bayes accuracy of the synthetic cohort: that of the generator's own posterior, the best any classifier can expect."""
 
 import numpy as np
 
 from lung_ssp.cohort.phantom.attributes import LesionAttributes, draw_lesion, log_posterior
 from lung_ssp.cohort.phantom.randomness import POPULATION, draw_index, generator
-from lung_ssp.cohort.settings import PhantomSettings
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 
 SAMPLE = 20_000  # sections of the large sample: its accuracy is known to a standard error of about 0.4 points
 

@@ -7,11 +7,12 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
+from lung_ssp.cohort.description import PHANTOM_MAKER
 from lung_ssp.cohort.phantom.scans import PhantomScan, PlannedScan
 
 STUDY_DATES = ("19990102", "20000102", "20010102")  # T0, T1, T2, as NLST's anonymised series have them
 RESCALE_INTERCEPT = -1024
-MAKER = KERNEL = "PHANTOM"
+KERNEL = "PHANTOM"
 MANUFACTURER = "lung_ssp phantom (synthetic, no patient)"
 
 
@@ -56,7 +57,7 @@ def series_description(study_year: int, field_mm: float, thickness_mm: float) ->
     Screening year, type (original, primary, axial), maker, model, kernel, field of view and slice thickness in mm, tube
     voltage in kV, tube current, effective current, pitch.
     """
-    return f"{study_year},OPA,{MAKER},SYNTHETIC,{KERNEL},{field_mm:.0f},{thickness_mm:.2f},120,na,na,na"
+    return f"{study_year},OPA,{PHANTOM_MAKER},SYNTHETIC,{KERNEL},{field_mm:.0f},{thickness_mm:.2f},120,na,na,na"
 
 
 def _series(scan: PhantomScan, planned: PlannedScan, key: str) -> Dataset:

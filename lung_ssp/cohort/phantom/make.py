@@ -30,17 +30,17 @@ from lung_ssp.cohort.phantom.bayes_accuracy import (
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.nlst_tables import write_nlst_tables
 from lung_ssp.cohort.phantom.patients import Patient, plan_patients
+from lung_ssp.cohort.phantom.process_pool import ProcessPool, process_pool
 from lung_ssp.cohort.phantom.randomness import FILE_NAMES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan, make_scan, plan_scans
 from lung_ssp.cohort.phantom.sections import image_labels, plan_sections, posterior_of, render_sections
+from lung_ssp.cohort.phantom.settings import PhantomCohortSettings, PhantomSettings
 from lung_ssp.cohort.phantom.slides import PlannedSlide, plan_slides, write_slides
 from lung_ssp.cohort.phantom.tables import (
     write_scans_tables,
     write_sections_table,
     write_slides_table,
 )
-from lung_ssp.cohort.phantom.workers import Workers, workers
-from lung_ssp.cohort.settings import CohortSettings, PhantomSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.store import prepare_patches
 from lung_ssp.cohort.split import check_disjoint
@@ -61,7 +61,7 @@ FORMAT = 1  # to be raised whenever the same settings and seed give other conten
 
 def make_phantom_cohort(
     root: Path,
-    cohort_settings: CohortSettings,
+    cohort_settings: PhantomCohortSettings,
     section_settings: SectionSettings,
     seed: int,
     processes: int,
@@ -88,18 +88,13 @@ def make_phantom_cohort(
     patients = plan_patients(settings, seed)
     scans = plan_scans(settings, seed)
     slides = plan_slides(patients, settings, seed)
-    check_disjoint(
-        {
-            split: [p.name for p in patients if p.split == split] + [s.patient for s in scans if s.split == split]
-            for split in SPLITS
-        }
-    )
-    with workers(processes) as crew:
+    _check_splits(patients, scans)
+    with process_pool(processes) as pool:
         for split in SPLITS:
             if not (root / "sections" / f"{split}.npz").is_file():
-                write_sections(root, split, _sections(patients, split, settings, section_settings, seed, crew))
-        _write_scans(root, scans, settings, seed, key, crew)
-        write_slides(root, slides, settings, seed, key, crew)
+                write_sections(root, split, _sections(patients, split, settings, section_settings, seed, pool))
+        _write_scans(root, scans, settings, seed, key, pool)
+        write_slides(root, slides, settings, seed, key, pool)
     _write_tables(root, patients, scans, seed)
 
     patches = {}
@@ -120,6 +115,12 @@ def make_phantom_cohort(
     )
     write_cohort(root, description)
     return description
+
+
+def _check_splits(patients: list[Patient], scans: list[PlannedScan]) -> None:
+    """Check that no patient is in two splits."""
+    own = [(patient.name, patient.split) for patient in patients] + [(scan.patient, scan.split) for scan in scans]
+    check_disjoint({split: [name for name, given in own if given == split] for split in SPLITS})
 
 
 def _key(settings: PhantomSettings, section_settings: SectionSettings, patch_settings: SlideSettings, seed: int) -> str:
@@ -143,11 +144,11 @@ def _sections(
     settings: PhantomSettings,
     section_settings: SectionSettings,
     seed: int,
-    crew: Workers,
+    pool: ProcessPool,
 ) -> Sections:
     planned = plan_sections(patients, split)
     return Sections(
-        images=render_sections(planned, settings, section_settings, seed, crew, progress=f"{split} sections"),
+        images=render_sections(planned, settings, section_settings, seed, pool, progress=f"{split} sections"),
         labels={
             "image": image_labels(planned, settings, seed, split),
             "pathology": np.array([section.pathology for section in planned], dtype=np.int64),
@@ -157,11 +158,11 @@ def _sections(
 
 
 def _write_scans(
-    root: Path, scans: list[PlannedScan], settings: PhantomSettings, seed: int, key: str, crew: Workers
+    root: Path, scans: list[PlannedScan], settings: PhantomSettings, seed: int, key: str, pool: ProcessPool
 ) -> None:
     missing = [scan for scan in scans if not (root / "scans" / f"{scan.patient}.npz").is_file()]
     write = partial(_write_scan, root=root, settings=settings, seed=seed, key=key)
-    for _ in tqdm(crew.map(write, missing), total=len(missing), desc="scans", unit="scan", disable=not missing):
+    for _ in tqdm(pool.map(write, missing), total=len(missing), desc="scans", unit="scan", disable=not missing):
         pass
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from lung_ssp.cohort.classes import NORMAL
 from lung_ssp.cohort.phantom.attributes import LesionAttributes, draw_lesion
 from lung_ssp.cohort.phantom.randomness import LESION, SECTION_PLAN, between, draw_index, generator
-from lung_ssp.cohort.settings import PhantomSettings
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.store import SPLITS
 
 STUDY_YEARS = 3  # T0, T1, T2

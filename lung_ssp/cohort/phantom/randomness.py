@@ -1,4 +1,4 @@
-"""Random numbers by purpose: each has a key of its own, so that nothing depends on who draws first."""
+"""Random numbers by purpose: each purpose has its own key, so that the order of the draws does not matter."""
 
 from bisect import bisect_right
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 import numpy as np
 
 from lung_ssp.cohort.classes import NORMAL
-from lung_ssp.cohort.settings import ReaderSettings
+from lung_ssp.cohort.phantom.settings import ReaderSettings
 
 CALIBRATION_ROUNDS = 200  # the shares of the calls then differ from the wanted ones by less than one call
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from lung_ssp.cohort.phantom.randomness import between
-from lung_ssp.cohort.settings import ScannerSettings
+from lung_ssp.cohort.phantom.settings import ScannerSettings
 
 FINE_SLICES = 2  # slices of the truth that one slice of the scan averages: its partial volume
 HU_RANGE = (-1024, 3071)  # of a 12-bit scanner

@@ -14,10 +14,10 @@ from lung_ssp.cohort.phantom.patients import LUNG_HU, STUDY_YEARS, patient_name
 from lung_ssp.cohort.phantom.placement import place_lesions, survey_chest
 from lung_ssp.cohort.phantom.randomness import SCAN, SCAN_PLAN, between, generator
 from lung_ssp.cohort.phantom.scanner import FINE_SLICES, acquire, average_slices, draw_scanner, mask_outside_field
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.shapes import Plane
 from lung_ssp.cohort.phantom.trees import WALL_MM, LungTrees, grow_lung_trees
 from lung_ssp.cohort.phantom.vessels import Axes, draw_tubes
-from lung_ssp.cohort.settings import PhantomSettings
 from lung_ssp.cohort.store import SPLITS
 
 ABOVE_APEX_MM = 18.0  # where a scan begins

@@ -11,12 +11,12 @@ from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.attributes import LesionAttributes, log_posterior
 from lung_ssp.cohort.phantom.lesion import draw_surface, render_lesion
 from lung_ssp.cohort.phantom.patients import Patient
+from lung_ssp.cohort.phantom.process_pool import ProcessPool
 from lung_ssp.cohort.phantom.randomness import READER, between, generator
 from lung_ssp.cohort.phantom.reader import read_lesions
 from lung_ssp.cohort.phantom.scanner import FINE_SLICES, acquire, average_slices, draw_scanner
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.surroundings import draw_surroundings, render_surroundings
-from lung_ssp.cohort.phantom.workers import Workers
-from lung_ssp.cohort.settings import PhantomSettings
 from lung_ssp.cohort.store import SPLITS
 from lung_ssp.ct.section import make_section
 from lung_ssp.ct.settings import SectionSettings
@@ -93,13 +93,13 @@ def render_sections(
     settings: PhantomSettings,
     section_settings: SectionSettings,
     seed: int,
-    workers: Workers,
+    pool: ProcessPool,
     progress: str | None = None,
 ) -> np.ndarray:
-    """Render sections, float32 (n, size, size) in 0..1; the number of workers does not change the result."""
+    """Render sections, float32 (n, size, size) in 0..1; the number of processes does not change the result."""
     render = partial(render_section, settings=settings, section_settings=section_settings, seed=seed)
     bar = partial(tqdm, total=len(sections), desc=progress, unit="section", disable=progress is None)
-    return np.stack(list(bar(workers.map(render, sections, chunk=16))))
+    return np.stack(list(bar(pool.map(render, sections, chunk=16))))
 
 
 def render_section(

@@ -10,12 +10,12 @@ from tqdm import tqdm
 
 from lung_ssp.cohort.classes import NORMAL
 from lung_ssp.cohort.phantom.patients import Patient
+from lung_ssp.cohort.phantom.process_pool import ProcessPool
 from lung_ssp.cohort.phantom.randomness import SLIDE, SLIDE_PLAN, generator
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.slide_dicom import write_slide
 from lung_ssp.cohort.phantom.slide_looks import SlideAttributes, draw_attributes
 from lung_ssp.cohort.phantom.slide_texture import draw_slide
-from lung_ssp.cohort.phantom.workers import Workers
-from lung_ssp.cohort.settings import PhantomSettings
 from lung_ssp.cohort.store import SPLITS
 from lung_ssp.errors import CohortError
 
@@ -73,7 +73,7 @@ def attributes_of(
 
 
 def write_slides(
-    root: Path, slides: list[PlannedSlide], settings: PhantomSettings, seed: int, key: str, crew: Workers
+    root: Path, slides: list[PlannedSlide], settings: PhantomSettings, seed: int, key: str, pool: ProcessPool
 ) -> None:
     """Write <root>/slides/<patient>/*.dcm; slides that are there already are kept.
 
@@ -82,7 +82,7 @@ def write_slides(
     """
     missing = [slide for slide in slides if not (root / slide.folder).is_dir()]
     write = partial(_write, root=root, settings=settings, seed=seed, key=key)
-    for _ in tqdm(crew.map(write, missing), total=len(missing), desc="slides", unit="slide", disable=not missing):
+    for _ in tqdm(pool.map(write, missing), total=len(missing), desc="slides", unit="slide", disable=not missing):
         pass
 
 

@@ -11,8 +11,8 @@ import pandas as pd
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
 from lung_ssp.cohort.phantom.scans import PlannedScan
 from lung_ssp.cohort.phantom.sections import PlannedSection
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.slides import PlannedSlide, attributes_of
-from lung_ssp.cohort.settings import PhantomSettings
 from lung_ssp.cohort.store import load_arrays
 from lung_ssp.files import write_text
 

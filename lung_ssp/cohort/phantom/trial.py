@@ -29,8 +29,8 @@ from lung_ssp.cohort.phantom.dicom import (
 )
 from lung_ssp.cohort.phantom.randomness import SLIDE
 from lung_ssp.cohort.phantom.scans import PlannedScan, plan_scans
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.slides import PlannedSlide, make_slide
-from lung_ssp.cohort.settings import PhantomSettings
 from lung_ssp.cohort.store import SPLITS, load_arrays
 from lung_ssp.files import link_or_copy, write_atomically, write_json
 

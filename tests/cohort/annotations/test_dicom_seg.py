@@ -13,7 +13,7 @@ from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.scans import make_scan as make_phantom
 from lung_ssp.cohort.phantom.scans import plan_scans
-from lung_ssp.cohort.settings import PhantomSettings
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.ct.series import open_series
 from lung_ssp.errors import CohortError, EnvironmentFault
 

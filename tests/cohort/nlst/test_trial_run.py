@@ -42,7 +42,7 @@ def test_the_cohort_is_whole_synthetic_and_divided_by_patient(prepared):
     cohort = read_cohort(root)
     assert "series   6: 6 done, 0 failed" in report
     assert cohort.statement.startswith("SYNTHETIC cohort")
-    assert verify_cohort(root).endswith(f"fingerprint {cohort.fingerprint}")
+    assert verify_cohort(root).fingerprint == cohort.fingerprint
     table = pd.read_csv(root / "sections.csv")
     assert len(table) == sum(len(read_sections(root, split)) for split in SPLITS)
     assert set(table["position_source"]) == {"mask:nlstseg", "box:sybil"}
@@ -97,7 +97,7 @@ def test_a_leaky_split_is_marked_everywhere(prepared, tmp_path):
     folders = settings.folders.model_copy(update={"cohort": str(tmp_path / "leaky")})
     report = prepare_trial(settings.model_copy(update={"folders": folders}), leaky=True)
     assert "LEAKY" in report
-    assert "LEAKY" in verify_cohort(tmp_path / "leaky")
+    assert verify_cohort(tmp_path / "leaky").leaky
     patients = [set(read_sections(tmp_path / "leaky", split).patients.tolist()) for split in SPLITS]
     assert patients[0] & (patients[1] | patients[2])
 

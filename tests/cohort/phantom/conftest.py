@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
-from lung_ssp.cohort.settings import ClassCounts, CohortSettings
+from lung_ssp.cohort.phantom.settings import ClassCounts, PhantomCohortSettings
 from lung_ssp.ct.settings import SectionSettings
 
 TINY_SEED = 7
@@ -16,8 +16,8 @@ def counts(*values: int) -> ClassCounts:
 
 
 @pytest.fixture(scope="session")
-def tiny_settings() -> CohortSettings:
-    return CohortSettings.model_validate(
+def tiny_settings() -> PhantomCohortSettings:
+    return PhantomCohortSettings.model_validate(
         {
             "name": "tiny",
             "phantom": {
@@ -41,7 +41,7 @@ def tiny_settings() -> CohortSettings:
 
 
 @pytest.fixture(scope="session")
-def tiny_cohort(tiny_settings: CohortSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_cohort(tiny_settings: PhantomCohortSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("tiny") / "cohort"
     make_phantom_cohort(root, tiny_settings, SectionSettings(), TINY_SEED, processes=1)
     return root

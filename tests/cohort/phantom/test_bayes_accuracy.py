@@ -6,7 +6,7 @@ import pytest
 from lung_ssp.cohort.phantom.bayes_accuracy import accuracy_of_posterior, bayes_accuracy_of_population
 from lung_ssp.cohort.phantom.patients import plan_patients
 from lung_ssp.cohort.phantom.sections import plan_sections, posterior_of
-from lung_ssp.cohort.settings import PhantomSettings
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 
 SHIPPED = PhantomSettings()
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lung_ssp.cohort.phantom.patients import Patient, plan_patients
-from lung_ssp.cohort.settings import PatientSettings, PhantomSettings
+from lung_ssp.cohort.phantom.settings import PatientSettings, PhantomSettings
 from lung_ssp.cohort.store import SPLITS
 
 SHIPPED = PhantomSettings()

@@ -5,13 +5,13 @@ import pytest
 
 from lung_ssp.cohort.phantom.looks import LOCATIONS
 from lung_ssp.cohort.phantom.scans import make_scan, plan_scans
-from lung_ssp.cohort.settings import CohortSettings, PhantomSettings
+from lung_ssp.cohort.phantom.settings import PhantomCohortSettings, PhantomSettings
 
 SHIPPED = PhantomSettings()
 
 
 @pytest.fixture(scope="module")
-def scan(tiny_settings: CohortSettings):
+def scan(tiny_settings: PhantomCohortSettings):
     planned = plan_scans(tiny_settings.phantom, 7)[0]
     return planned, make_scan(planned, tiny_settings.phantom, 7)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lung_ssp.cohort.phantom.reader import read_lesions
-from lung_ssp.cohort.settings import ReaderSettings
+from lung_ssp.cohort.phantom.settings import ReaderSettings
 
 
 def read(posterior, diameters, normal_calls, **changes):

@@ -12,7 +12,7 @@ from lung_ssp.cohort.phantom.scanner import (
     draw_scanner,
     mask_outside_field,
 )
-from lung_ssp.cohort.settings import ScannerSettings
+from lung_ssp.cohort.phantom.settings import ScannerSettings
 
 
 def test_partial_volume_is_the_mean_of_the_fine_slices():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lung_ssp.cohort.phantom.patients import plan_patients
+from lung_ssp.cohort.phantom.process_pool import ProcessPool, process_pool
 from lung_ssp.cohort.phantom.sections import image_labels, plan_sections, render_scan_of, render_sections
-from lung_ssp.cohort.phantom.workers import Workers, workers
-from lung_ssp.cohort.settings import PhantomSettings
+from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.ct.settings import SectionSettings
 
 SHIPPED = PhantomSettings()
@@ -56,8 +56,8 @@ def test_the_labels_keep_their_promises_with_other_seeds(seed):
 def test_rendering_does_not_depend_on_order_or_processes(planned_sections):
     chosen = planned_sections[::150]
     settings = SectionSettings()
-    alone = render_sections(chosen, SHIPPED, settings, SHIPPED_SEED, Workers())
-    with workers(2) as two:
+    alone = render_sections(chosen, SHIPPED, settings, SHIPPED_SEED, ProcessPool())
+    with process_pool(2) as two:
         together = render_sections(chosen[::-1], SHIPPED, settings, SHIPPED_SEED, two)[::-1]
     np.testing.assert_array_equal(alone, together)
     assert alone.dtype == np.float32 and alone.shape == (len(chosen), 28, 28)
@@ -66,7 +66,7 @@ def test_rendering_does_not_depend_on_order_or_processes(planned_sections):
 
 def test_another_seed_gives_other_pictures(planned_sections):
     chosen = planned_sections[:2]
-    one, other = (render_sections(chosen, SHIPPED, SectionSettings(), seed, Workers()) for seed in (1, 2))
+    one, other = (render_sections(chosen, SHIPPED, SectionSettings(), seed, ProcessPool()) for seed in (1, 2))
     assert not np.array_equal(one, other)
 
 
@@ -77,7 +77,7 @@ def test_a_lesion_keeps_its_shape_and_surroundings_over_the_years_but_not_the_no
         if pair[0].key == pair[1].key and pair[0].label == 0 and pair[0].attributes.diameter_mm > 10
     ]
     for pair in followed[:10]:
-        one, two = render_sections(list(pair), SHIPPED, SectionSettings(), SHIPPED_SEED, Workers())
+        one, two = render_sections(list(pair), SHIPPED, SectionSettings(), SHIPPED_SEED, ProcessPool())
         assert not np.array_equal(one, two)
         assert np.corrcoef(one.ravel(), two.ravel())[0, 1] > 0.7
 

@@ -11,8 +11,8 @@ from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
 from lung_ssp.cohort.phantom.patients import plan_patients
+from lung_ssp.cohort.phantom.settings import PhantomCohortSettings, PhantomSettings
 from lung_ssp.cohort.phantom.slides import plan_slides
-from lung_ssp.cohort.settings import CohortSettings, PhantomSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.store import read_patches, write_patches
 from lung_ssp.cohort.store import SPLITS, read_sections
@@ -23,24 +23,24 @@ SEED = 7
 PATCHES = SlideSettings(patches_per_slide=5)
 
 
-def with_slides(settings: CohortSettings, patients: list[int]) -> CohortSettings:
+def with_slides(settings: PhantomCohortSettings, patients: list[int]) -> PhantomCohortSettings:
     changes = {"slides": {"patients": patients, "size": 400}, "scans": {"patients": [0, 0, 0], "lesions": {}}}
     changes["scans"]["lesions"] = dict.fromkeys(settings.phantom.scans.lesions.model_dump(), 0)
-    return CohortSettings.model_validate({"phantom": settings.phantom.model_dump() | changes})
+    return PhantomCohortSettings.model_validate({"phantom": settings.phantom.model_dump() | changes})
 
 
-def make(root: Path, settings: CohortSettings, patches: SlideSettings = PATCHES) -> CohortDescription:
+def make(root: Path, settings: PhantomCohortSettings, patches: SlideSettings = PATCHES) -> CohortDescription:
     return make_phantom_cohort(root, settings, SectionSettings(), SEED, 1, patches)
 
 
 @pytest.fixture(scope="module")
-def cohort(tiny_settings: CohortSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cohort(tiny_settings: PhantomCohortSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("slides") / "cohort"
     make(root, with_slides(tiny_settings, [4, 1, 3]))
     return root
 
 
-def test_slides_are_of_cancers_with_a_known_pathology(tiny_settings: CohortSettings) -> None:
+def test_slides_are_of_cancers_with_a_known_pathology(tiny_settings: PhantomCohortSettings) -> None:
     settings = with_slides(tiny_settings, [3, 1, 2]).phantom
     half = settings.model_copy(update={"patients": settings.patients.model_copy(update={"pathology_share": 0.6})})
     patients = {patient.name: patient for patient in plan_patients(half, SEED)}
@@ -53,7 +53,7 @@ def test_slides_are_of_cancers_with_a_known_pathology(tiny_settings: CohortSetti
         assert slide.label in [finding.label for finding in patient.findings] and slide.label > 0
 
 
-def test_more_slides_than_cancers_are_refused(tiny_settings: CohortSettings) -> None:
+def test_more_slides_than_cancers_are_refused(tiny_settings: PhantomCohortSettings) -> None:
     settings = with_slides(tiny_settings, [0, 50, 0]).phantom
     with pytest.raises(CohortError, match="asks for 50 validation patients"):
         plan_slides(plan_patients(settings, SEED), settings, SEED)
@@ -88,12 +88,16 @@ def test_the_fingerprint_is_of_the_patches_too(cohort: Path, tmp_path: Path) -> 
     assert cohort_fingerprint(tmp_path / "copy") != read_cohort(cohort).fingerprint
 
 
-def test_how_patches_are_cut_matters_to_a_cohort_with_slides_alone(tiny_settings: CohortSettings, cohort: Path) -> None:
+def test_how_patches_are_cut_matters_to_a_cohort_with_slides_alone(
+    tiny_settings: PhantomCohortSettings, cohort: Path
+) -> None:
     with pytest.raises(CohortError, match="another cohort, of other settings"):
         make(cohort, with_slides(tiny_settings, [4, 1, 3]), patches=SlideSettings(patches_per_slide=6))
 
 
-def test_an_interrupted_preparation_ends_alike(cohort: Path, tiny_settings: CohortSettings, tmp_path: Path) -> None:
+def test_an_interrupted_preparation_ends_alike(
+    cohort: Path, tiny_settings: PhantomCohortSettings, tmp_path: Path
+) -> None:
     root = tmp_path / "interrupted"
     shutil.copytree(cohort, root)
     lost = pd.read_csv(cohort / "slides.csv")["slide"].iloc[[1, 5]]

@@ -7,25 +7,25 @@ import sys
 import time
 from pathlib import Path
 
-from lung_ssp.cohort.phantom.workers import workers
+from lung_ssp.cohort.phantom.process_pool import process_pool
 
 SCRIPT = """
 import os, time
 from functools import partial
-from lung_ssp.cohort.phantom.workers import workers
+from lung_ssp.cohort.phantom.process_pool import process_pool
 
 if __name__ == "__main__":
-    with workers(2) as crew:
-        for pid in crew.map(eval, ["__import__('os').getpid()"] * 2):
+    with process_pool(2) as pool:
+        for pid in pool.map(eval, ["__import__('os').getpid()"] * 2):
             print(pid, flush=True)
-        list(crew.map(time.sleep, [600, 600]))
+        list(pool.map(time.sleep, [600, 600]))
 """
 
 
 def test_results_come_in_order_from_one_process_or_two():
     for processes in (1, 2):
-        with workers(processes) as crew:
-            assert list(crew.map(abs, range(-20, 0), chunk=3)) == list(range(20, 0, -1))
+        with process_pool(processes) as pool:
+            assert list(pool.map(abs, range(-20, 0), chunk=3)) == list(range(20, 0, -1))
 
 
 def test_workers_end_with_a_killed_parent(tmp_path):

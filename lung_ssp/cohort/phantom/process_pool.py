@@ -14,27 +14,30 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Workers:
-    """Processes that work alike, or none: then the work is done here."""
+class ProcessPool:
+    """Several processes; without a pool the work is done in this one.
 
-    pool: ProcessPoolExecutor | None = None
+    executor: of the processes, or None.
+    """
+
+    executor: ProcessPoolExecutor | None = None
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item], chunk: int = 1) -> Iterator[Result]:
         """The results for all items, in their order; processes are handed `chunk` items at a time."""
-        return map(work, items) if self.pool is None else self.pool.map(work, items, chunksize=chunk)
+        return map(work, items) if self.executor is None else self.executor.map(work, items, chunksize=chunk)
 
 
 @contextmanager
-def workers(processes: int) -> Iterator[Workers]:
-    """Workers in so many processes; they start with the first work, and end with this process however it ends.
+def process_pool(processes: int) -> Iterator[ProcessPool]:
+    """A pool of so many processes; they start with the first work, and end with this process however it ends.
 
     They are started afresh (spawned), not forked: a fork of a process that has loaded Paddle may hang.
     """
     if processes == 1:
-        yield Workers()
+        yield ProcessPool()
         return
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent) as pool:
-        yield Workers(pool)
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent) as executor:
+        yield ProcessPool(executor)
 
 
 def _end_with_parent() -> None:

@@ -1,20 +1,25 @@
-"""The steps of a cohort from the trial's images, as they are called from the command line."""
+"""Every way to a prepared cohort, from Python and from the command line."""
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from lung_ssp.cli import main
+from lung_ssp.cohort.description import read_cohort
+from lung_ssp.cohort.scans import read_scans
+from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.config import SHIPPED
 from lung_ssp.errors import ConfigError, EnvironmentFault
-from lung_ssp.prepare import config_of_cohort, nlst_packages
+from lung_ssp.preparation import config_of_cohort, nlst_packages, prepare
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -29,6 +34,43 @@ def test_a_cohort_is_found_by_its_name(in_repository):
     for name in ("nslt", "../segmentation/unet", ""):
         with pytest.raises(ConfigError, match="manifest, nlst, phantom"):
             config_of_cohort(name)
+
+
+def test_a_cohort_is_prepared_once_and_described(tiny_cohort):
+    before = {path: path.stat().st_mtime_ns for path in tiny_cohort.rglob("*.npz")}
+    prepared = prepare("cohort/phantom_smoke.yml", [f"cohort.root={tiny_cohort}"])
+    assert prepared.root == tiny_cohort
+    assert prepared.description == read_cohort(tiny_cohort)
+    assert prepared.sections == {split: len(read_sections(tiny_cohort, split)) for split in SPLITS}
+    assert {path: path.stat().st_mtime_ns for path in tiny_cohort.rglob("*.npz")} == before
+
+
+def test_one_s_own_cohort_is_prepared_from_its_manifest(tiny_cohort, tmp_path):
+    scan = read_scans(tiny_cohort)[0]
+    shutil.copytree(scan.series, tmp_path / "series")
+    np.savez(tmp_path / "mask.npz", mask=scan.lesions())
+    (tmp_path / "manifest.csv").write_text("patient,split,series,mask\nA,train,series,mask.npz\n")
+    names = [f"cohort.manifest={tmp_path}/manifest.csv", f"cohort.root={tmp_path}/mine"]
+    prepared = prepare(SHIPPED / "cohort" / "manifest.yml", names)
+    assert prepared.sections == {"train": 1, "validation": 0, "test": 0}
+    assert not prepared.description.synthetic
+    assert (prepared.root / "files.json").is_file() and (prepared.root / "splits.csv").is_file()
+
+
+def test_a_configuration_that_prepares_nothing_at_once_is_refused():
+    with pytest.raises(ConfigError, match="task is 'nlst', expected phantom or manifest"):
+        prepare("cohort/nlst.yml")
+
+
+def test_a_check_is_told_with_the_fingerprint_last(tiny_cohort, capsys):
+    description = read_cohort(tiny_cohort)
+    assert main(["prepare", "verify", str(tiny_cohort)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == description.statement
+    assert lines[2] == "sections: " + ", ".join(
+        f"{split} {count}" for split, count in description.counts.sections.items()
+    )
+    assert lines[3:] == ["patients: each in one split", f"fingerprint {description.fingerprint}"]
 
 
 def test_a_missing_package_is_named_with_its_remedy():
@@ -57,7 +99,7 @@ def test_every_step_goes_from_the_command_line(plan_trial, phantom_trial, tmp_pa
     ("words", "message"),
     [
         (["prepare"], r"Give a configuration \(--config FILE\), or a step of the trial"),
-        (["prepare", "plan", "--cohort", "phantom"], r"task is 'preparation', expected nlst"),
+        (["prepare", "plan", "--cohort", "phantom"], r"task is 'phantom', expected nlst"),
         (["prepare", "run", "--cohort", "trial", "-o", "folders.plan={}/none"], "holds no plan"),
         (["prepare", "download", "--cohort", "trial", "-o", "folders.plan={}/none"], "holds no plan"),
         (

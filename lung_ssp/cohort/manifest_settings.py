@@ -1,0 +1,28 @@
+"""Settings of a cohort made from a manifest."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lung_ssp.cohort.annotations.settings import AnnotationSettings
+from lung_ssp.cohort.settings import CohortSettings, SplitSettings
+from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.settings import Settings
+
+
+class ManifestCohortSettings(CohortSettings):
+    """A cohort from a manifest: its name, its folder and its manifest."""
+
+    manifest: str = Field(min_length=1, description="CSV file that lists the lesions (cohort/manifest_rows.py)")
+    split: SplitSettings = Field(
+        SplitSettings(), description="how patients are divided where the manifest has no splits"
+    )
+    annotations: AnnotationSettings = Field(AnnotationSettings(), description="how the manifest's masks are read")
+
+
+class ManifestSettings(Settings):
+    """A configuration file that prepares a cohort from a manifest."""
+
+    task: Literal["manifest"] = Field(description="which task this file is for")
+    cohort: ManifestCohortSettings = Field(description="the cohort, and where it goes")
+    section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")

@@ -1,0 +1,177 @@
+"""Every way to a prepared cohort: the embedded one, one from a manifest, and one from NLST's images in three steps."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lung_ssp.cohort.description import CohortDescription
+from lung_ssp.cohort.manifest_settings import ManifestSettings
+from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
+from lung_ssp.config import SHIPPED, load_config, resolve
+from lung_ssp.errors import ConfigError, EnvironmentFault
+from lung_ssp.runtime import cores
+
+CONFIGS = SHIPPED / "cohort"
+
+# What a step needs it loads itself: a plan needs no OpenCV, the embedded cohort not the extra nlst.
+
+
+@dataclass(frozen=True)
+class PreparedCohort:
+    """A cohort that is ready on disk.
+
+    root: its folder. description: what its cohort.json says.
+    """
+
+    root: Path
+    description: CohortDescription
+
+    @property
+    def sections(self) -> dict[str, int]:
+        """How many labelled sections each split has."""
+        return self.description.counts.sections
+
+
+def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort:
+    """Prepare the embedded cohort or one from a manifest; what is finished is not done again.
+
+    Args:
+        config: YAML file of the task phantom or manifest, or its path among the shipped ones.
+        overrides: "key.sub=value" each.
+
+    Raises:
+        ConfigError: the configuration is wrong, or of another task.
+        CohortError: the folder holds another cohort, or the manifest is wrong.
+    """
+    file = resolve(config, overrides)
+    if file.choose({"phantom": True, "manifest": False}):
+        return prepare_phantom(file.check(PhantomPreparationSettings).settings)
+    return prepare_from_manifest(file.check(ManifestSettings).settings)
+
+
+def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
+    """Make the embedded cohort: sections, scans, the slices of the scans, and, if asked for, a simulated NLST.
+
+    Raises:
+        CohortError: the folder holds another cohort.
+    """
+    from lung_ssp.cohort.phantom.make import make_phantom_cohort
+    from lung_ssp.cohort.phantom.trial import write_trial
+    from lung_ssp.cohort.slices import prepare_slices
+    from lung_ssp.cohort.split import record_splits
+    from lung_ssp.cohort.verify import record_files
+
+    root = Path(settings.cohort.root)
+    description = make_phantom_cohort(
+        root,
+        settings.cohort,
+        settings.section,
+        settings.seed,
+        processes=cores(),
+        patch_settings=settings.patches,
+    )
+    record_splits(root)
+    if (root / "scans.csv").is_file():
+        prepare_slices(root, settings.slices, settings.parenchyma)
+    if settings.cohort.simulated_nlst:
+        write_trial(root, settings.cohort.phantom, settings.seed, description.key)
+    record_files(root)
+    return PreparedCohort(root, description)
+
+
+def prepare_from_manifest(settings: ManifestSettings) -> PreparedCohort:
+    """Make a cohort from a manifest.
+
+    Raises:
+        CohortError: the manifest or a file it names is wrong, or the folder holds another cohort.
+    """
+    from lung_ssp.cohort.manifest import prepare_manifest
+    from lung_ssp.cohort.split import record_splits
+    from lung_ssp.cohort.verify import record_files
+
+    root = Path(settings.cohort.root)
+    description = prepare_manifest(settings)
+    record_splits(root)
+    record_files(root)
+    return PreparedCohort(root, description)
+
+
+def config_of_cohort(name: str) -> Path:
+    """The configuration file of a cohort by its name: cohort/<name>.yml among the shipped ones.
+
+    Raises:
+        ConfigError: there is none; it names those there are.
+    """
+    path = CONFIGS / f"{name}.yml"
+    if Path(name).name != name or not path.is_file():
+        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yml")))
+        raise ConfigError(f"There is no shipped cohort {name!r}: use --config FILE, or one of {known}.")
+    return path
+
+
+def nlst_settings(config: Path, overrides: Sequence[str]) -> NlstSettings:
+    """The settings of a cohort from NLST's images."""
+    return load_config(config, NlstSettings, overrides).settings
+
+
+def plan_nlst(settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None) -> str:
+    """Choose one series an exam, and write the plan; the summary."""
+    with nlst_packages():
+        from lung_ssp.cohort.nlst.plan import make_plan
+        from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
+
+        return make_plan(
+            settings.plan,
+            Path(settings.folders.plan),
+            open_pseudonyms(Path(settings.folders.salt), make=True),
+            patients=patients,
+            only_annotated=only_annotated,
+            max_gb=max_gb,
+        )
+
+
+def download_nlst(settings: NlstSettings, execute: bool) -> str:
+    """Fetch the series of the plan, or tell what would be fetched."""
+    with nlst_packages():
+        from lung_ssp.cohort.nlst.download import download
+        from lung_ssp.cohort.nlst.plan import read_plan
+
+        plan = read_plan(Path(settings.folders.plan))
+        return download(plan, Path(settings.folders.images), settings.download, execute=execute)
+
+
+def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> str:
+    """Make the samples and the cohort of the plan's series."""
+    with nlst_packages():
+        from lung_ssp.cohort.nlst.run import Candidates, prepare_trial
+
+        if settings.candidates is None:
+            return prepare_trial(settings, scheduler=scheduler, leaky=leaky)
+        from lung_ssp import runtime
+
+        runtime.require_libraries()
+        from lung_ssp.segmentation.finder import finder_of
+        from lung_ssp.training.run import run_cohort
+
+        network = Path(settings.candidates).resolve()
+        finder = finder_of(network)
+        origin = run_cohort(network).statement
+        return prepare_trial(settings, Candidates(finder, finder.fingerprint, origin), scheduler, leaky)
+
+
+@contextmanager
+def nlst_packages() -> Iterator[None]:
+    """Tell what to install where a package of the extra nlst is missing.
+
+    Raises:
+        EnvironmentFault: naming the package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise EnvironmentFault(
+            f"The package {error.name} is missing: install the extra nlst with the tested versions (make nlst, or "
+            "pip install -c constraints.txt -e .[cpu,nlst])."
+        ) from error
