@@ -58,7 +58,7 @@ def download_trial(settings: NlstSettings, execute: bool) -> str:
 def run_trial(settings: NlstSettings, scheduler: str | None, leaky: bool) -> str:
     """Make the samples and the cohort of the plan's series."""
     with nlst_packages():
-        from lung_ssp.cohort.nlst.run import Candidates, prepare_trial
+        from lung_ssp.cohort.nlst.preparation import Candidates, prepare_trial
 
         if settings.candidates is None:
             return prepare_trial(settings, scheduler=scheduler, leaky=leaky)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lung_ssp.benchmark.memory import peak_memory_mb
-from lung_ssp.cohort.nlst.run import read_trial
+from lung_ssp.cohort.nlst.dask_workers import open_workers, run_jobs
+from lung_ssp.cohort.nlst.preparation import read_trial
 from lung_ssp.cohort.nlst.series_samples import SeriesWork
 from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.cohort.nlst.workers import open_workers, run_jobs
 from lung_ssp.errors import CohortError
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from lung_ssp.cohort.nlst.arrival import measure
-from lung_ssp.cohort.nlst.plan_settings import DownloadSettings
 from lung_ssp.cohort.nlst.plan_table import ROLES, fault_of
+from lung_ssp.cohort.nlst.settings import DownloadSettings
 from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB, size_text
 from lung_ssp.cohort.nlst.transfer import Client, Transfer, own_client
 from lung_ssp.errors import CohortError

@@ -15,8 +15,8 @@ from lung_ssp.cohort.nlst.codes import (
     SIDE_COLUMNS,
     STUDY_YEARS,
 )
+from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.nlst.lobes import LOBES, lobes_of_side, whole_lobe
-from lung_ssp.cohort.nlst.morphology import Morphology
 from lung_ssp.cohort.nlst.tables import Tables
 
 # ICD-O-3 topography C34.1, C34.2, C34.3: the level without the side; the middle lobe has one side only
@@ -81,7 +81,7 @@ class Exam:
     result: int | None = None
 
 
-def exams_of(tables: Tables, morphology: Morphology) -> dict[tuple[str, int], Exam]:
+def exams_of(tables: Tables, morphology: HistologyMap) -> dict[tuple[str, int], Exam]:
     """Every exam that a table tells of, by participant and study year.
 
     A participant whom prsn does not list has none: nothing says whether there was a cancer.
@@ -138,7 +138,7 @@ def _abnormalities(tables: Tables) -> dict[tuple[str, int], list[Abnormality]]:
     return found
 
 
-def _cancers(tables: Tables, morphology: Morphology) -> dict[str, list[Cancer]]:
+def _cancers(tables: Tables, morphology: HistologyMap) -> dict[str, list[Cancer]]:
     """The cancers of each participant by order; prsn's locations are those of the first one."""
     labels = morphology.class_of(tables.cancers.lc_morph)
     table = tables.cancers.assign(label=labels).sort_values(["participant", "lc_order"])

@@ -12,7 +12,7 @@ from lung_ssp.cohort.nlst.exams import Abnormality, Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.lobes import Side, possible_lobes
 from lung_ssp.cohort.nlst.pathology import pathology_labels
-from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.nlst.settings import SampleSettings
 
 CANDIDATE = "candidate"
 NO_IMAGE_LABEL = "none"

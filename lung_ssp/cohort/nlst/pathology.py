@@ -11,7 +11,7 @@ from lung_ssp.cohort.classes import MISSING, NORMAL
 from lung_ssp.cohort.nlst.codes import NO_CANCER
 from lung_ssp.cohort.nlst.exams import Cancer, Exam
 from lung_ssp.cohort.nlst.lobes import LOBES, whole_lobe
-from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.nlst.settings import SampleSettings
 
 Label = tuple[int, str]  # the class or -1, and its source
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from lung_ssp.cohort.nlst.annotations import link_masks, read_boxed_series
-from lung_ssp.cohort.nlst.description import parse_descriptions
+from lung_ssp.cohort.nlst.download_manifest import manifest_text
 from lung_ssp.cohort.nlst.index import own_index, read_index
-from lung_ssp.cohort.nlst.manifest import manifest_text
+from lung_ssp.cohort.nlst.mask_links import link_masks, read_boxed_series
 from lung_ssp.cohort.nlst.narrowing import narrow, read_participants
-from lung_ssp.cohort.nlst.plan_settings import PlanSettings
+from lung_ssp.cohort.nlst.plan_summary import summarise, summary_text
 from lung_ssp.cohort.nlst.plan_table import CT, LESION_MASK, LUNG_MASK, SCHEMA, SLIDE, read_plan, write_plan
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.nlst.selection import choose_series, nearest_reasons, reasons_left_out
-from lung_ssp.cohort.nlst.summary import summarise, summary_text
+from lung_ssp.cohort.nlst.series_description import parse_descriptions
+from lung_ssp.cohort.nlst.settings import PlanSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.files import read_json, sha256_of, write_json, write_text
 

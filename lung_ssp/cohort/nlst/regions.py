@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lung_ssp.cohort.annotations.lobes import LOBES
+from lung_ssp.cohort.annotations.lobe_masks import LOBES
 from lung_ssp.cohort.nlst.labels import Place
 from lung_ssp.ct.lesion import Candidate, Lesion, lesions_of_labels
 from lung_ssp.ct.series import Series
 from lung_ssp.ct.volume import Volume
 
-# by their numbers in annotations/lobes.py, from 1
+# by their numbers in annotations/lobe_masks.py, from 1
 LOBE_NAMES = tuple(f"{side[0]}{level[0]}L".upper() for side, level in sorted(LOBES, key=LOBES.__getitem__))
 
 
@@ -44,7 +44,7 @@ def place_of(region: Region, series: Series, midline_x: float, lobes: np.ndarray
 
     Args:
         midline_x: LPS millimetres; the patient's right lung lies below it.
-        lobes: uint8 (z, y, x), numbered as in annotations/lobes.py, or None where nobody has marked them.
+        lobes: uint8 (z, y, x), numbered as in annotations/lobe_masks.py, or None where nobody has marked them.
     """
     lesion = region.lesion
     return Place(
@@ -63,7 +63,7 @@ def lobe_of(lesion: Lesion, lobes: np.ndarray) -> str | None:
 
 
 def lobe_name(number: int) -> str | None:
-    """The name of a lobe by its number in annotations/lobes.py, None for 0."""
+    """The name of a lobe by its number in annotations/lobe_masks.py, None for 0."""
     return LOBE_NAMES[number - 1] if number else None
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lung_ssp.cohort.nlst.plan_settings import SelectionSettings
+from lung_ssp.cohort.nlst.settings import SelectionSettings
 
 # Why a series is left out, in the order in which it is asked. The later a series fails, the nearer it came: an exam
 # without a usable series is counted under the last of its series' reasons.

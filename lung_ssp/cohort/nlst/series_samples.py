@@ -14,7 +14,7 @@ import numpy as np
 
 from lung_ssp.cohort.annotations.boxes import boxes_on
 from lung_ssp.cohort.annotations.dicom_seg import SegmentMask, read_segmentation
-from lung_ssp.cohort.annotations.lobes import LOBE_LABELS, lobe_named, lung_lobes
+from lung_ssp.cohort.annotations.lobe_masks import LOBE_LABELS, lobe_named, lung_lobes
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
@@ -200,7 +200,7 @@ def marked_regions(job: SeriesJob, series: Series, settings: SeriesSettings) -> 
 
 
 def lobes_of(job: SeriesJob, series: Series, settings: AnnotationSettings) -> np.ndarray | None:
-    """The lobes, uint8 (z, y, x) as annotations/lobes.py numbers them, where a segmentation of them is there.
+    """The lobes, uint8 (z, y, x) as annotations/lobe_masks.py numbers them, where a segmentation of them is there.
 
     Raises:
         LungSspError: it is there and cannot be read.

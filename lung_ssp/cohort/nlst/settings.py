@@ -1,16 +1,30 @@
-"""Settings of a cohort made from the trial's own images and tables, from the plan to the samples."""
+"""Settings of a cohort made from NLST's own images and tables, from the plan to the samples."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
-from lung_ssp.cohort.nlst.plan_settings import DownloadSettings, PlanSettings
-from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.nlst.codes import DESCRIPTIONS, NODULE
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.split_settings import SplitSettings
 from lung_ssp.ct.settings import ParenchymaSettings, ReadingSettings, SectionSettings, WorkingGridSettings
 from lung_ssp.settings import Settings
+
+# The kernels of the index: standard and soft ones of every maker first, then those that sharpen edges and noise, the
+# strongest last. Two makers hardly ever meet in one exam, so that the order matters within a maker.
+KERNELS = (
+    *("STANDARD", "SOFT", "BODY FILTER"),  # GE
+    *("B30f", "B31f", "B30s", "B31s", "B35f", "B40f", "B41s", "B45f", "B20f"),  # Siemens
+    *("B", "C", "A"),  # Philips
+    *("FC10", "FC01", "FC11", "FC02"),  # Toshiba
+    *("D", "EC"),
+    *("B50f", "B50s", "B60f", "B60s", "B70f", "B80f"),
+    *("FC30", "FC50", "FC51", "FC52", "FC53", "FC82"),
+    *("LUNG", "BONE", "EDGE", "BONEPLUS"),
+)
+
+Code = Annotated[int, Field(description="of sct_ab_desc")]
 
 
 class FolderSettings(Settings):
@@ -22,6 +36,129 @@ class FolderSettings(Settings):
     samples: str = Field(description="what each series gave; files of different settings may lie here side by side")
     cohort: str = Field(description="the prepared cohort")
     salt: str = Field(description="file with the secret that turns participants into pseudonyms; made if missing")
+
+
+class SelectionSettings(Settings):
+    """The rule that chooses one series of an exam.
+
+    Of the usable ones: first by annotation (a lesion mask and boxes, a mask, boxes, neither; see
+    PlanSettings.prefer_annotated), then the better type, the better kernel, the thinner slices, more slices, and last
+    the series UID as text, so that the choice never depends on an order of reading.
+    """
+
+    types: list[str] = Field(
+        ["OPA", "OSA"],
+        min_length=1,
+        description="types of the SeriesDescription's second field, best first: O original or D derived, P primary or "
+        "S secondary, A axial (DICOM's ImageType); L, a localizer, is never usable",
+    )
+    min_slices: int = Field(80, ge=1, description="fewer do not cover the lungs at the thickness allowed")
+    max_slices: int | None = Field(None, ge=1, description="more hold several acquisitions; null for no limit")
+    max_thickness_mm: float = Field(2.5, gt=0, description="of a slice, as the SeriesDescription says, mm")
+    kernels: list[str] = Field(
+        list(KERNELS), description="reconstruction kernels, best first, as the index spells them"
+    )
+    other_kernels: Literal["last", "refuse"] = Field("last", description="what becomes of kernels not in the list")
+
+    @field_validator("types", "kernels")
+    @classmethod
+    def _each_once(cls, names: list[str]) -> list[str]:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"each may stand once, {', '.join(twice)} stands more often")
+        return names
+
+    @field_validator("types")
+    @classmethod
+    def _no_localizers(cls, types: list[str]) -> list[str]:
+        if any(name.endswith("L") for name in types):
+            raise ValueError("a type that ends with L is a localizer and never usable")
+        return types
+
+
+class BoxFiles(Settings):
+    """Files of lesion boxes; the plan reads from them only which series are named."""
+
+    sybil: str | None = Field(None, description="Sybil's JSON: series UID -> {SOP instance UID: boxes}")
+    nlstx: str | None = Field(None, description="NLSTx's CSV, with the column seriesinstanceuids")
+
+
+class PlanSettings(Settings):
+    """What is planned."""
+
+    index: str | None = Field(None, description="parquet file of IDC's index; null for the one of idc-index-data")
+    collection: str = Field("nlst", description="collection_id in the index")
+    lesion_masks: list[str] = Field(["nlstseg"], description="analysis_result_id of masks of lesions")
+    lung_masks: list[str] = Field(
+        ["totalsegmentator_ct_segmentations"],
+        description="analysis_result_id of masks of organs, the lungs among them (110 MB each for TotalSegmentator's)",
+    )
+    slides: bool = Field(True, description="whether the pathology slides of planned participants are had as well")
+    boxes: BoxFiles = Field(BoxFiles(), description="files of lesion boxes")
+    prefer_annotated: bool = Field(
+        True,
+        description="whether a series with a lesion mask or boxes is preferred to the other usable ones of its exam",
+    )
+    selection: SelectionSettings = Field(SelectionSettings(), description="the rule that chooses a series")
+
+    @field_validator("lung_masks")
+    @classmethod
+    def _one_role_each(cls, lung_masks: list[str], info: object) -> list[str]:
+        both = sorted(set(lung_masks) & set(getattr(info, "data", {}).get("lesion_masks", [])))
+        if both:
+            raise ValueError(f"{', '.join(both)} already gives the lesion masks")
+        return lung_masks
+
+
+class DownloadSettings(Settings):
+    """How the planned series are had."""
+
+    parallel: int = Field(4, ge=1, le=16, description="transfers that run at the same time")
+    batch: int = Field(20, ge=1, description="series of one transfer; what an interrupted one loses")
+    attempts: int = Field(3, ge=1, description="how often a series that did not arrive whole is fetched")
+    free_gb_kept: float = Field(10.0, ge=0, description="space that stays free on the disk, GB (1e9 bytes)")
+    size_tolerance: float = Field(
+        1e-4, ge=0, lt=1, description="by how much of the index's size that of the files of a series may differ"
+    )
+
+
+class SampleSettings(Settings):
+    """How positions and labels of samples are made from the trial's tables."""
+
+    days_to_diagnosis: int = Field(
+        365, ge=0, description="an exam counts for a cancer that was diagnosed at most this many days after it"
+    )
+    max_slice_distance: int = Field(
+        5, ge=0, description="how many slices a lesion may lie from sct_slice_num to be taken for that abnormality"
+    )
+    nodule_codes: list[Code] = Field(
+        [NODULE], min_length=1, description="codes of sct_ab_desc that are samples; details are recorded for 51 only"
+    )
+    normal_candidates: int = Field(
+        1, ge=0, description="candidates taken from a negative exam without any abnormality, of patients without cancer"
+    )
+    several_in_lobe: Literal["withheld", "all"] = Field(
+        "withheld", description="the pathology where several lesions lie in the cancer's lobe: given to none or to all"
+    )
+    cancer_location: Literal["lobe", "any"] = Field(
+        "lobe",
+        description="what must be known of the places of a cancer and of a lesion: their lobes; or any, also the side "
+        "alone (hilum, main bronchus; a lesion without lobes) or the level alone (ICD-O-3 topography)",
+    )
+    image_rule: str = Field(
+        "nine_classes", min_length=1, description="nine_classes, appearance, or a YAML file of the same form"
+    )
+    morphology: str | None = Field(
+        None, description="YAML file from ICD-O-3 morphology to class; null: cohort/nlst/histology.yml"
+    )
+
+    @field_validator("nodule_codes")
+    @classmethod
+    def _are_codes(cls, codes: list[int]) -> list[int]:
+        for code in codes:
+            if code not in DESCRIPTIONS:
+                raise ValueError(f"{code} is no code of sct_ab_desc: these are 51 to 65")
+        return codes
 
 
 class SeriesSettings(Settings):

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import pandas as pd
 
 from lung_ssp.cohort.nlst.arrival import measure
-from lung_ssp.cohort.nlst.manifest import manifest_text
-from lung_ssp.cohort.nlst.plan_settings import DownloadSettings
+from lung_ssp.cohort.nlst.download_manifest import manifest_text
+from lung_ssp.cohort.nlst.settings import DownloadSettings
 from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB
 from lung_ssp.errors import EnvironmentFault
 from lung_ssp.files import write_text

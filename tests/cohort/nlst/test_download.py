@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from lung_ssp.cohort.nlst.download import download
-from lung_ssp.cohort.nlst.plan_settings import DownloadSettings
 from lung_ssp.cohort.nlst.plan_table import SCHEMA
+from lung_ssp.cohort.nlst.settings import DownloadSettings
 from lung_ssp.errors import CohortError, LungSspError
 
 BYTES = 2000  # of each file

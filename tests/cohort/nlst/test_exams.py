@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lung_ssp.cohort.nlst.exams import Abnormality, Cancer, Exam, exams_of
+from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.nlst.lobes import LOBES
-from lung_ssp.cohort.nlst.morphology import Morphology
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.nlst.tables import read_tables
 from lung_ssp.errors import CohortError
@@ -17,7 +17,7 @@ FIRST, SECOND, THIRD = map(NAMES.participant, (100001, 100002, 100003))
 
 
 def read(folder: Path) -> dict[tuple[str, int], Exam]:
-    return exams_of(read_tables(folder, NAMES), Morphology.read())
+    return exams_of(read_tables(folder, NAMES), HistologyMap.read())
 
 
 def test_each_screening_year_is_an_exam(trial_tables: Callable[..., Path]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lung_ssp.cohort.nlst.plan import make_plan, read_plan
-from lung_ssp.cohort.nlst.plan_settings import PlanSettings
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
+from lung_ssp.cohort.nlst.settings import PlanSettings
 from lung_ssp.errors import CohortError
 
 PSEUDONYMS = Pseudonyms(bytes(32))

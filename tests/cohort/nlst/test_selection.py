@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lung_ssp.cohort.nlst import selection
-from lung_ssp.cohort.nlst.plan_settings import SelectionSettings
 from lung_ssp.cohort.nlst.selection import choose_series, nearest_reasons, reasons_left_out
+from lung_ssp.cohort.nlst.settings import SelectionSettings
 
 RULE = SelectionSettings(min_slices=80, max_slices=500, kernels=["STANDARD", "LUNG"])
 USABLE = {

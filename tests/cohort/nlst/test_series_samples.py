@@ -11,7 +11,7 @@ from lung_ssp.cohort.annotations.boxes import MarkedBox
 from lung_ssp.cohort.nlst.exams import Abnormality, Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.run import read_trial
+from lung_ssp.cohort.nlst.preparation import read_trial
 from lung_ssp.cohort.nlst.series_samples import SeriesWork, make_samples, marked_regions, sample_path, without_names
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 from lung_ssp.cohort.store import load_arrays

@@ -7,11 +7,11 @@ import pytest
 
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.nlst.exams import exams_of
+from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.labels import Place, label_places
-from lung_ssp.cohort.nlst.morphology import Morphology
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
-from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.nlst.settings import SampleSettings
 from lung_ssp.cohort.nlst.tables import read_tables
 from lung_ssp.cohort.phantom.nlst_tables import COLUMNS, LOBES, _lobe, _slice_number, write_nlst_tables
 
@@ -112,7 +112,7 @@ def test_comparisons_look_back_at_the_same_lesion(tables, sections):
 
 def test_samples_made_from_tables_and_masks_have_the_true_labels(tiny_cohort, read, lesions):
     """Whatever label the rules give is the truth; what they withhold is the price."""
-    exams = exams_of(read, Morphology.read())
+    exams = exams_of(read, HistologyMap.read())
     rule, given = ImageRule.read("nine_classes"), 0
     settings = SampleSettings(cancer_location="any")
     for patient, own in lesions.groupby("patient"):

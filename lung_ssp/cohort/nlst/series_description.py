@@ -21,7 +21,7 @@ TYPE = re.compile(
 
 
 @dataclass(frozen=True)
-class Description:
+class SeriesDescription:
     """What a SeriesDescription says.
 
     study_year: 0, 1 or 2 (T0 to T2).
@@ -44,7 +44,7 @@ class Description:
         return self.type.endswith("L")
 
 
-def parse_description(text: str) -> Description | None:
+def parse_description(text: str) -> SeriesDescription | None:
     """The fields of a SeriesDescription, None where it does not have NLST's form."""
     fields = [field.strip() for field in text.split(",")]
     if len(fields) == FIELDS + 1 and _is_thousands(*fields[FIELD_OF_VIEW : FIELD_OF_VIEW + 2]):
@@ -55,7 +55,7 @@ def parse_description(text: str) -> Description | None:
     if field_mm is None or thickness_mm is None:
         return None
     year, kind, maker, model, kernel = fields[:FIELD_OF_VIEW]
-    return Description(
+    return SeriesDescription(
         int(year), kind, MAKERS.get(maker, maker), model, "" if _unknown(kernel) else kernel, field_mm, thickness_mm
     )
 

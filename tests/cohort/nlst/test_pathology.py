@@ -6,7 +6,7 @@ from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.nlst.exams import Cancer, Exam
 from lung_ssp.cohort.nlst.lobes import LOBES, possible_lobes
 from lung_ssp.cohort.nlst.pathology import pathology_labels
-from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.nlst.settings import SampleSettings
 
 RUL, RLL, RIGHT, LEFT, NOWHERE = (
     possible_lobes("RUL", None),

@@ -10,19 +10,18 @@ from tqdm import tqdm
 
 from lung_ssp.cohort.annotations.boxes import MarkedBox, read_nlstx, read_sybil
 from lung_ssp.cohort.nlst.assemble import assemble_cohort, read_samples
+from lung_ssp.cohort.nlst.dask_workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.nlst.exams import exams_of
+from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob, make_jobs
-from lung_ssp.cohort.nlst.morphology import Morphology
 from lung_ssp.cohort.nlst.plan import read_plan, require_salt
-from lung_ssp.cohort.nlst.plan_settings import BoxFiles
 from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
 from lung_ssp.cohort.nlst.report import note, read_journal, write_report
 from lung_ssp.cohort.nlst.sample_counts import describe_samples
 from lung_ssp.cohort.nlst.series_samples import CandidateFinder, SeriesResult, SeriesWork, sample_path
-from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.nlst.settings import BoxFiles, NlstSettings
 from lung_ssp.cohort.nlst.tables import Tables, read_tables
-from lung_ssp.cohort.nlst.workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.phantom.dicom import MAKER
 from lung_ssp.cohort.store import load_arrays, refuse_other_files
 from lung_ssp.errors import CohortError
@@ -110,7 +109,7 @@ def read_trial(settings: NlstSettings, candidates: Candidates | None = None) -> 
     require_salt(Path(settings.folders.plan), pseudonyms)
     refuse_disguise(plan, settings.synthetic)
     tables = read_tables(Path(settings.folders.tables), pseudonyms)
-    exams = exams_of(tables, Morphology.read(settings.series.samples.morphology))
+    exams = exams_of(tables, HistologyMap.read(settings.series.samples.morphology))
     if not Path(settings.folders.images).is_dir():
         raise CohortError(f"{settings.folders.images} does not exist: fetch the plan's series with prepare download.")
     images = Path(settings.folders.images).resolve()  # workers may stand elsewhere

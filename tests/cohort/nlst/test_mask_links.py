@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lung_ssp.cohort.nlst.annotations import link_masks, read_boxed_series
 from lung_ssp.cohort.nlst.index import read_index
-from lung_ssp.cohort.nlst.plan_settings import BoxFiles
+from lung_ssp.cohort.nlst.mask_links import link_masks, read_boxed_series
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
+from lung_ssp.cohort.nlst.settings import BoxFiles
 from lung_ssp.errors import CohortError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lung_ssp.cohort.nlst.morphology import Morphology
+from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.phantom.nlst_tables import MORPHOLOGY
 from lung_ssp.errors import CohortError
 
@@ -15,7 +15,7 @@ def codes(*values: int | None) -> pd.Series:
 
 
 def test_the_shipped_map() -> None:
-    morphology = Morphology.read()
+    morphology = HistologyMap.read()
     of_class = {
         1: (8140, 8230, 8255, 8260, 8310, 8323, 8480, 8481, 8490, 8550, 8570),
         2: (8052, *range(8070, 8077), 8083, 8084),
@@ -30,24 +30,24 @@ def test_the_shipped_map() -> None:
 
 
 def test_classes_of_codes() -> None:
-    found = Morphology.read().class_of(codes(8140, 8076, 8254))
+    found = HistologyMap.read().class_of(codes(8140, 8076, 8254))
     assert found.tolist() == [1, 2, 3] and found.dtype == "Int64"
-    assert {code: label for label, code in MORPHOLOGY.items()}.items() <= Morphology.read().classes.items()
+    assert {code: label for label, code in MORPHOLOGY.items()}.items() <= HistologyMap.read().classes.items()
 
 
 def test_unlisted_codes_stop_with_value_and_count() -> None:
-    with pytest.raises(CohortError, match=r"lc_morph 8999 \(3 rows\) is not in .*morphology\.yml: add it to a class"):
-        Morphology.read().class_of(codes(8140, 8999, 8999, 8999))
+    with pytest.raises(CohortError, match=r"lc_morph 8999 \(3 rows\) is not in .*histology\.yml: add it to a class"):
+        HistologyMap.read().class_of(codes(8140, 8999, 8999, 8999))
     with pytest.raises(CohortError, match=r"lc_morph 8077 \(1 row\), 9999 \(2 rows\) are not in .*: add them"):
-        Morphology.read().class_of(codes(9999, 8077, 9999))
+        HistologyMap.read().class_of(codes(9999, 8077, 9999))
     with pytest.raises(CohortError, match="lc_morph is missing in 1 rows"):
-        Morphology.read().class_of(codes(8140, None))
+        HistologyMap.read().class_of(codes(8140, None))
 
 
 def test_a_user_replaces_the_map(tmp_path: Path) -> None:
     path = tmp_path / "mine.yml"
     path.write_text("classes:\n  - {label: 4, name: large cell, codes: [8000-8002, 9999]}\n")
-    assert Morphology.read(path).classes == {8000: 4, 8001: 4, 8002: 4, 9999: 4}
+    assert HistologyMap.read(path).classes == {8000: 4, 8001: 4, 8002: 4, 9999: 4}
 
 
 @pytest.mark.parametrize(
@@ -71,4 +71,4 @@ def test_a_faulty_map_is_refused(tmp_path: Path, entries: str, message: str) -> 
     path = tmp_path / "mine.yml"
     path.write_text(f"classes: {entries}\n")
     with pytest.raises(CohortError, match=message):
-        Morphology.read(path)
+        HistologyMap.read(path)

@@ -16,8 +16,8 @@ from distributed import LocalCluster
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.plan import read_plan
+from lung_ssp.cohort.nlst.preparation import do_jobs, prepare_trial, read_trial, refuse_disguise, what_is_missing
 from lung_ssp.cohort.nlst.report import note, read_journal
-from lung_ssp.cohort.nlst.run import do_jobs, prepare_trial, read_trial, refuse_disguise, what_is_missing
 from lung_ssp.cohort.nlst.series_samples import SeriesWork
 from lung_ssp.cohort.slices import read_slices
 from lung_ssp.cohort.split import check_disjoint

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from lung_ssp.cohort.nlst.index import UID
-from lung_ssp.cohort.nlst.plan_settings import BoxFiles
+from lung_ssp.cohort.nlst.settings import BoxFiles
 from lung_ssp.errors import CohortError
 
 # NLSTSeg and TotalSegmentator name the SeriesNumber of their CT: "NLSTSeg Segmentation of Series: 2",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lung_ssp.cohort.annotations.dicom_seg import SegmentMask
-from lung_ssp.cohort.annotations.lobes import lung_lobes
+from lung_ssp.cohort.annotations.lobe_masks import lung_lobes
 from lung_ssp.errors import CohortError
 
 KINDS = {

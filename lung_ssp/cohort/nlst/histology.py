@@ -13,10 +13,10 @@ from lung_ssp.cohort.nlst.rule_file import read_rule_file
 from lung_ssp.errors import CohortError
 from lung_ssp.settings import Settings
 
-SHIPPED = Path(__file__).with_name("morphology.yml")
+SHIPPED = Path(__file__).with_name("histology.yml")
 
 
-class MorphologyClass(Settings):
+class HistologyClass(Settings):
     """One class of the file."""
 
     label: int = Field(ge=1, lt=len(CLASS_NAMES), description="1 to 8; a morphology is never normal")
@@ -37,14 +37,14 @@ class MorphologyClass(Settings):
         return codes
 
 
-class MorphologyFile(Settings):
+class HistologyFile(Settings):
     """The whole file."""
 
-    classes: list[MorphologyClass] = Field(description="the classes and their codes")
+    classes: list[HistologyClass] = Field(description="the classes and their codes")
 
 
 @dataclass(frozen=True)
-class Morphology:
+class HistologyMap:
     """A map from morphologies to classes.
 
     source: the file it was read from. classes: morphology -> class 1..8.
@@ -54,7 +54,7 @@ class Morphology:
     classes: dict[int, int]
 
     @classmethod
-    def read(cls, path: str | Path | None = None) -> "Morphology":
+    def read(cls, path: str | Path | None = None) -> "HistologyMap":
         """The map of a file, or the one that is shipped.
 
         Raises:
@@ -62,7 +62,7 @@ class Morphology:
         """
         source = SHIPPED if path is None else Path(path)
         classes: dict[int, int] = {}
-        for entry in read_rule_file(source, MorphologyFile).classes:
+        for entry in read_rule_file(source, HistologyFile).classes:
             if entry.name != CLASS_NAMES[entry.label]:
                 expected = CLASS_NAMES[entry.label]
                 raise CohortError(f"{source}: class {entry.label} is called '{entry.name}', expected '{expected}'.")
