@@ -1,12 +1,17 @@
-"""The steps that make a cohort from the trial's own images: plan, download, run."""
+"""The steps that make a cohort from NLST's own images: plan, download, run."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.config import SHIPPED, load_config
 from lung_ssp.errors import ConfigError, EnvironmentFault
+
+if TYPE_CHECKING:
+    from lung_ssp.cohort.nlst.plan_summary import PlanSummary
+    from lung_ssp.cohort.nlst.results import DownloadResult, PreparationResult
 
 CONFIGS = SHIPPED / "cohort"
 
@@ -24,13 +29,15 @@ def config_of_cohort(name: str) -> Path:
     return path
 
 
-def trial_settings(config: Path, overrides: Sequence[str]) -> NlstSettings:
-    """The settings of a cohort from the trial's images."""
+def nlst_settings(config: Path, overrides: Sequence[str]) -> NlstSettings:
+    """The settings of a cohort from NLST's images."""
     return load_config(config, NlstSettings, overrides).settings
 
 
-def plan_trial(settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None) -> str:
-    """Choose one series an exam, and write the plan; the summary."""
+def plan_nlst(
+    settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None
+) -> "PlanSummary":
+    """Choose one series an exam, and write the plan."""
     with nlst_packages():
         from lung_ssp.cohort.nlst.plan import make_plan
         from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
@@ -45,23 +52,23 @@ def plan_trial(settings: NlstSettings, patients: Path | None, only_annotated: bo
         )
 
 
-def download_trial(settings: NlstSettings, execute: bool) -> str:
-    """Fetch the series of the plan, or tell what would be fetched."""
+def download_nlst(settings: NlstSettings, execute: bool) -> "DownloadResult":
+    """Fetch the series of the plan, or find out what would be fetched."""
     with nlst_packages():
         from lung_ssp.cohort.nlst.download import download
-        from lung_ssp.cohort.nlst.plan import read_plan
+        from lung_ssp.cohort.nlst.plan_table import read_plan
 
         plan = read_plan(Path(settings.folders.plan))
         return download(plan, Path(settings.folders.images), settings.download, execute=execute)
 
 
-def run_trial(settings: NlstSettings, scheduler: str | None, leaky: bool) -> str:
+def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":
     """Make the samples and the cohort of the plan's series."""
     with nlst_packages():
-        from lung_ssp.cohort.nlst.preparation import Candidates, prepare_trial
+        from lung_ssp.cohort.nlst.preparation import Candidates, prepare_nlst
 
         if settings.candidates is None:
-            return prepare_trial(settings, scheduler=scheduler, leaky=leaky)
+            return prepare_nlst(settings, scheduler=scheduler, leaky=leaky)
         from lung_ssp import runtime
 
         runtime.require_libraries()
@@ -71,7 +78,7 @@ def run_trial(settings: NlstSettings, scheduler: str | None, leaky: bool) -> str
         network = Path(settings.candidates).resolve()
         finder = finder_of(network)
         origin = run_cohort(network).statement
-        return prepare_trial(settings, Candidates(finder, finder.fingerprint, origin), scheduler, leaky)
+        return prepare_nlst(settings, Candidates(finder, finder.fingerprint, origin), scheduler, leaky)
 
 
 @contextmanager

@@ -9,12 +9,12 @@ import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.runs import export
 from lung_ssp.classification import build
 from lung_ssp.classification.build import load_classifier
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.errors import CheckpointError, EnvironmentFault
 from lung_ssp.files import read_json
+from lung_ssp.runs import export
 from lung_ssp.segmentation.trained import load_segmenter
 from lung_ssp.training import onnx
 

@@ -13,7 +13,7 @@ class Arrived:
     files: int
     size: int
 
-    def fault(self, instances: int, size_mb: float, tolerance: float) -> str:
+    def problem(self, instances: int, size_mb: float, tolerance: float) -> str:
         """How they differ from what the index says, "" where they do not.
 
         Args:

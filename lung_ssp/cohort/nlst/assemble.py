@@ -21,7 +21,8 @@ from lung_ssp.cohort.description import (
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.sample_counts import source_kind
-from lung_ssp.cohort.nlst.series_samples import masks_path, sample_path, slices_file, without_paths
+from lung_ssp.cohort.nlst.sample_files import masks_path, sample_path, sample_slices_path
+from lung_ssp.cohort.nlst.series_work import without_paths
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.slices import slices_path
 from lung_ssp.cohort.slides.store import prepare_patches
@@ -192,7 +193,7 @@ def _write_scans(root: Path, out: Path, jobs: Sequence[SeriesJob], split_of: Map
     for job in jobs:
         if masks_path(out, job.name).is_file():
             copy(masks_path(out, job.name), root / "scans" / f"{job.name}.npz")
-            copy(slices_file(out, job.name), slices_path(root, job.name))
+            copy(sample_slices_path(out, job.name), slices_path(root, job.name))
             rows.append(
                 {
                     "name": job.name,

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
+from lung_ssp.cohort.uids import UID
 from lung_ssp.errors import CohortError, EnvironmentFault
 
 ROWS_AT_ONCE = 65_536  # the file is one row group of a million: read at once it takes 1.5 GB
@@ -32,7 +33,6 @@ OWN = {
     "series_size_MB": "size_mb",
 }
 NUMBERS = ("instanceCount", "series_size_MB")
-UID = re.compile(r"[0-9]+(\.[0-9]+)+")  # DICOM PS3.5 section 9
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{2,62}")
 

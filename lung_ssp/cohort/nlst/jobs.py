@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lung_ssp.cohort.annotations.boxes import MarkedBox
+from lung_ssp.cohort.annotations.box_files import MarkedBox
 from lung_ssp.cohort.nlst.exams import Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms

@@ -38,7 +38,7 @@ def read_participants(path: Path, known: set[str], pseudonyms: Pseudonyms) -> se
             continue
         participant = name if name in known else pseudonyms.participant(name)
         if participant not in known:
-            raise CohortError(f"{path}, line {number}: no such participant in the index; mend the line or take it out.")
+            raise CohortError(f"{path}, line {number}: no such participant in the index; correct or remove the line.")
         wanted.add(participant)
     if not wanted:
         raise CohortError(f"{path} lists nobody: write one participant a line.")
@@ -58,14 +58,14 @@ def narrow(
         slides_mb: by participant; had with the participant's first exam in the plan.
         wanted: pseudonyms, None for all.
     """
-    fate = pd.Series("", index=exams.index)
+    reasons = pd.Series("", index=exams.index)
     if wanted is not None:
-        fate[~exams["participant"].isin(wanted)] = NOT_ASKED_FOR
+        reasons[~exams["participant"].isin(wanted)] = NOT_ASKED_FOR
     if only_annotated:
-        fate[fate.eq("") & ~exams["annotated"]] = NOT_ANNOTATED
+        reasons[reasons.eq("") & ~exams["annotated"]] = NOT_ANNOTATED
     if max_gb is not None:
-        left = exams[fate.eq("")].sort_values(["participant", "study_year"])
+        left = exams[reasons.eq("")].sort_values(["participant", "study_year"])
         slides = left["participant"].map(slides_mb).fillna(0.0).where(~left["participant"].duplicated(), 0.0)
         total = (left["mb"] + slides).to_numpy(dtype=float).cumsum()
-        fate[left.index[np.flatnonzero(total > max_gb * MB_OF_GB)]] = BEYOND_SIZE
-    return fate
+        reasons[left.index[np.flatnonzero(total > max_gb * MB_OF_GB)]] = BEYOND_SIZE
+    return reasons

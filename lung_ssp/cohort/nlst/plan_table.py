@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lung_ssp.cohort.nlst.index import UID, UUID
+from lung_ssp.cohort.nlst.index import UUID
+from lung_ssp.cohort.uids import UID
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
 
@@ -64,28 +65,28 @@ def read_plan(out: Path) -> pd.DataFrame:
     """
     path = Path(out) / FILE
     if not path.is_file():
-        raise CohortError(f"{out} holds no plan: make one with tools/prepare.py plan.")
+        raise CohortError(f"{out} holds no plan: make one with lung-ssp prepare plan.")
     try:
         table = pq.read_table(path)
         absent = [name for name in SCHEMA.names if name not in table.column_names]
         if absent:
-            raise CohortError(f"{path} is no plan, it lacks {', '.join(absent)}: make the plan anew.")
+            raise CohortError(f"{path} is no plan, it lacks {', '.join(absent)}: make the plan again.")
         table = table.select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowException, OSError) as error:
-        raise CohortError(f"{path} is damaged or no plan: make the plan anew.") from error
+        raise CohortError(f"{path} is damaged or no plan: make the plan again.") from error
     plan = pd.DataFrame(
         {
             field.name: table[field.name].to_pandas(types_mapper=_nullable).astype(TYPES[str(field.type)])
             for field in SCHEMA
         }
     )
-    fault = fault_of(plan)
-    if fault:
-        raise CohortError(f"{path}: {fault}: make the plan anew.")
+    problem = problem_of(plan)
+    if problem:
+        raise CohortError(f"{path}: {problem}: make the plan again.")
     return plan
 
 
-def fault_of(plan: pd.DataFrame) -> str:
+def problem_of(plan: pd.DataFrame) -> str:
     """What no plan can say, as part of a sentence; "" where there is nothing."""
     if plan[list(ALWAYS)].isna().to_numpy().any():
         return f"one of {', '.join(ALWAYS)} is missing somewhere"

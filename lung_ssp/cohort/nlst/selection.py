@@ -23,7 +23,7 @@ REASONS = (
 FIRST_YEAR = 1999  # IDC's StudyDate of screening year T0 is 1999-01-02, of T2 2001-01-02
 
 
-def reasons_left_out(series: pd.DataFrame, settings: SelectionSettings) -> pd.Series:
+def exclusion_reasons(series: pd.DataFrame, settings: SelectionSettings) -> pd.Series:
     """Why each CT series is not usable, one of REASONS; "" for the usable ones.
 
     Args:

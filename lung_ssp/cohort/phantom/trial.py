@@ -46,7 +46,7 @@ def write_trial(root: Path, settings: PhantomSettings, seed: int, key: str) -> N
         settings, seed: those that made the cohort.
         key: the cohort's key, from which the UIDs are derived.
     """
-    from lung_ssp.cohort.annotations.dicom_seg import write_segmentation  # needs the extra nlst
+    from lung_ssp.cohort.annotations.dicom_seg_writer import write_segmentation  # needs the extra nlst
 
     trial = root / "trial"
     if (trial / "index.parquet").is_file():

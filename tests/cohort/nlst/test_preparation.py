@@ -14,11 +14,14 @@ import pytest
 from distributed import LocalCluster
 
 from lung_ssp.cohort.description import read_cohort
+from lung_ssp.cohort.nlst.dask_workers import WorkersLost
 from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.plan import read_plan
-from lung_ssp.cohort.nlst.preparation import do_jobs, prepare_trial, read_trial, refuse_disguise, what_is_missing
-from lung_ssp.cohort.nlst.report import note, read_journal
-from lung_ssp.cohort.nlst.series_samples import SeriesWork
+from lung_ssp.cohort.nlst.journal import read_journal, record
+from lung_ssp.cohort.nlst.plan_table import read_plan
+from lung_ssp.cohort.nlst.preparation import check_synthetic_flag, prepare_nlst, read_nlst
+from lung_ssp.cohort.nlst.series_preparation import as_result, prepare_series, what_is_missing
+from lung_ssp.cohort.nlst.series_work import SeriesWork
+from lung_ssp.cohort.nlst.text import preparation_text
 from lung_ssp.cohort.slices import read_slices
 from lung_ssp.cohort.split import check_disjoint
 from lung_ssp.cohort.store import SPLITS, read_sections
@@ -29,7 +32,7 @@ from lung_ssp.errors import CohortError
 @pytest.fixture(scope="module")
 def prepared(plan_trial, tmp_path_factory):
     settings = plan_trial(tmp_path_factory.mktemp("prepared"))
-    return settings, prepare_trial(settings)
+    return settings, prepare_nlst(settings)
 
 
 def samples_of(settings) -> dict[str, bytes]:
@@ -37,14 +40,21 @@ def samples_of(settings) -> dict[str, bytes]:
 
 
 def test_the_cohort_is_whole_synthetic_and_divided_by_patient(prepared):
-    settings, report = prepared
+    settings, result = prepared
     root = Path(settings.folders.cohort)
     cohort = read_cohort(root)
-    assert "series   6: 6 done, 0 failed" in report
+    assert (result.root, result.cohort) == (root, cohort)
+    assert "series   6: 6 done, 0 failed" in preparation_text(result)
+    assert [one.status for one in result.series] == ["done"] * 6
     assert cohort.statement.startswith("SYNTHETIC cohort")
     assert verify_cohort(root).endswith(f"fingerprint {cohort.fingerprint}")
     table = pd.read_csv(root / "sections.csv")
-    assert len(table) == sum(len(read_sections(root, split)) for split in SPLITS)
+    assert (
+        len(table)
+        == len(result.samples)
+        == result.figures.samples
+        == sum(len(read_sections(root, split)) for split in SPLITS)
+    )
     assert set(table["position_source"]) == {"mask:nlstseg", "box:sybil"}
     check_disjoint({split: table.loc[table["split"] == split, "patient"].tolist() for split in SPLITS})
 
@@ -66,9 +76,9 @@ def test_drawn_lesions_are_those_of_the_phantom_and_can_be_learnt_from(prepared,
 
 
 def test_no_identifier_and_no_date_stands_in_names_reports_or_journals(prepared, phantom_trial):
-    settings, report = prepared
+    settings, result = prepared
     work = Path(settings.folders.samples).parent
-    texts = [report] + [
+    texts = [preparation_text(result)] + [
         path.read_text()
         for path in work.rglob("*")
         if path.suffix in (".csv", ".json", ".jsonl", ".txt") and path.name != "scans.csv"
@@ -81,12 +91,12 @@ def test_no_identifier_and_no_date_stands_in_names_reports_or_journals(prepared,
 def test_a_second_run_does_nothing_and_another_setting_never_mixes(prepared, monkeypatch):
     settings, first = prepared
     before = samples_of(settings)
-    assert prepare_trial(settings) == first
+    assert preparation_text(prepare_nlst(settings)) == preparation_text(first)
     assert samples_of(settings) == before
     section = settings.series.section.model_copy(update={"field_mm": 70.0})
     wider = settings.model_copy(update={"series": settings.series.model_copy(update={"section": section})})
     with pytest.raises(CohortError, match="holds another cohort"):
-        prepare_trial(wider)
+        prepare_nlst(wider)
     after = samples_of(settings)
     assert {name: after[name] for name in before} == before
     assert len(after) == 2 * len(before)
@@ -95,8 +105,8 @@ def test_a_second_run_does_nothing_and_another_setting_never_mixes(prepared, mon
 def test_a_leaky_split_is_marked_everywhere(prepared, tmp_path):
     settings, _ = prepared
     folders = settings.folders.model_copy(update={"cohort": str(tmp_path / "leaky")})
-    report = prepare_trial(settings.model_copy(update={"folders": folders}), leaky=True)
-    assert "LEAKY" in report
+    result = prepare_nlst(settings.model_copy(update={"folders": folders}), leaky=True)
+    assert "LEAKY" in preparation_text(result)
     assert "LEAKY" in verify_cohort(tmp_path / "leaky")
     patients = [set(read_sections(tmp_path / "leaky", split).patients.tolist()) for split in SPLITS]
     assert patients[0] & (patients[1] | patients[2])
@@ -106,7 +116,7 @@ def test_a_series_that_fails_is_recorded_without_its_names_and_the_others_go_on(
     images = tmp_path / "images"
     shutil.copytree(phantom_trial / "trial" / "images", images)
     settings = plan_trial(tmp_path, images=images)
-    jobs = read_trial(settings).jobs
+    jobs = read_nlst(settings).jobs
     bare = [job.series_uid for job in jobs if not job.lesion_masks and not job.boxes["sybil"]]
     ct = [next(job.series_uid for job in jobs if job.lesion_masks), *bare]
     file = sorted((images / ct[0]).iterdir())[3]
@@ -114,8 +124,9 @@ def test_a_series_that_fails_is_recorded_without_its_names_and_the_others_go_on(
     sorted((images / ct[1]).iterdir())[5].unlink()
     shutil.copy(sorted((images / ct[1]).iterdir())[7], images / ct[1] / "again.dcm")
     shutil.rmtree(images / ct[2])
-    report = prepare_trial(settings)
-    assert "6: 3 done, 3 failed" in report
+    figures = prepare_nlst(settings).figures
+    assert (figures.series, figures.done) == (6, 3)
+    assert figures.failed == {"damaged": 1, "duplicate": 1, "not downloaded": 1}
     failed = pd.read_csv(tmp_path / "samples" / "failed.csv").set_index("reason")["message"]
     assert set(failed.index) == {"damaged", "duplicate", "not downloaded"}
     for message in failed:
@@ -124,23 +135,23 @@ def test_a_series_that_fails_is_recorded_without_its_names_and_the_others_go_on(
     (images / ct[1] / "again.dcm").unlink()
     shutil.copytree(phantom_trial / "trial" / "images", images, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "cohort")
-    assert "6: 6 done, 0 failed" in prepare_trial(settings)
+    assert prepare_nlst(settings).figures.done == 6
 
 
 def test_workers_that_are_killed_lose_nothing(plan_trial, tmp_path):
     settings = plan_trial(tmp_path)
-    trial = read_trial(settings)
-    jobs = forty_series(trial.jobs, tmp_path / "forty")
+    inputs = read_nlst(settings)
+    jobs = forty_series(inputs.jobs, tmp_path / "forty")
     quiet, disturbed = (
-        SeriesWork(tmp_path / name, settings.series, trial.rule, None) for name in ("quiet", "disturbed")
+        SeriesWork(tmp_path / name, settings.series, inputs.rule, None) for name in ("quiet", "disturbed")
     )
-    expected = do_jobs(jobs, quiet, settings, None)
+    expected = prepare_series(jobs, quiet, settings.workers, None)
     killed: list[int] = []
     done = threading.Event()
     killer = threading.Thread(target=kill_workers, args=(disturbed.out, killed, done))
     killer.start()
     try:
-        results = do_jobs(jobs, disturbed, settings, None)
+        results = prepare_series(jobs, disturbed, settings.workers, None)
     finally:
         done.set()
         killer.join()
@@ -187,24 +198,24 @@ def test_a_cluster_elsewhere_makes_the_same_files(prepared, plan_trial, tmp_path
     with LocalCluster(
         n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
     ) as cluster:
-        report = prepare_trial(there, scheduler=cluster.scheduler_address)
-    assert "6: 6 done, 0 failed" in report
+        result = prepare_nlst(there, scheduler=cluster.scheduler_address)
+    assert result.figures.done == 6
     assert read_cohort(tmp_path / "cohort").fingerprint == read_cohort(Path(prepared[0].folders.cohort)).fingerprint
 
 
 def test_phantoms_cannot_pass_for_patients(plan_trial, tmp_path):
     plan = read_plan(Path(plan_trial(tmp_path).folders.plan))
-    refuse_disguise(plan, synthetic=True)
+    check_synthetic_flag(plan, synthetic=True)
     with pytest.raises(CohortError, match="6 series of the plan are of phantoms"):
-        refuse_disguise(plan, synthetic=False)
+        check_synthetic_flag(plan, synthetic=False)
     patients = plan.assign(maker=plan["maker"].astype(str).where(plan["role"] != "ct", "GE"))
-    refuse_disguise(patients, synthetic=False)
+    check_synthetic_flag(patients, synthetic=False)
     with pytest.raises(CohortError, match="6 series of the plan are not of phantoms"):
-        refuse_disguise(patients, synthetic=True)
+        check_synthetic_flag(patients, synthetic=True)
 
 
 def test_a_download_that_is_not_whole_is_no_series(plan_trial, phantom_trial, tmp_path):
-    job = read_trial(plan_trial(tmp_path)).jobs[0]
+    job = read_nlst(plan_trial(tmp_path)).jobs[0]
     assert what_is_missing(job) == ""
     copy = tmp_path / "copy"
     shutil.copytree(job.folder, copy)
@@ -214,16 +225,16 @@ def test_a_download_that_is_not_whole_is_no_series(plan_trial, phantom_trial, tm
 
 
 def test_a_file_counts_though_the_journal_lags_behind(prepared):
-    settings, report = prepared
+    settings, result = prepared
     journal = Path(settings.folders.samples) / "journal.jsonl"
     before = journal.read_text()
     first = next(iter(read_journal(journal.parent).values()))
-    note(journal.parent, replace(first, status="failed", reason="gap", samples=0))
-    assert "6: 6 done, 0 failed" in prepare_trial(settings)
+    record(journal.parent, replace(first, status="failed", reason="gap", samples=0))
+    assert prepare_nlst(settings).figures.done == 6
     journal.unlink()
-    without = prepare_trial(settings)
-    samples = next(line for line in report.splitlines() if line.startswith("samples"))
-    assert samples in without and "per series" not in without
+    without = prepare_nlst(settings).figures
+    assert without.samples == result.figures.samples
+    assert without.seconds_per_series is None
     journal.write_text(before)
 
 
@@ -231,5 +242,12 @@ def test_other_files_in_the_cohorts_folder_are_found_before_anything_is_done(pla
     settings = plan_trial(tmp_path)
     (tmp_path / "cohort").write_text("something else")
     with pytest.raises(CohortError, match="is not an empty folder and holds no cohort"):
-        prepare_trial(settings)
+        prepare_nlst(settings)
     assert not (tmp_path / "samples").exists()
+
+
+def test_a_job_without_a_result_is_told_from_how_it_ended(plan_trial, tmp_path):
+    job = read_nlst(plan_trial(tmp_path)).jobs[0]
+    lost, unexpected = as_result(job, WorkersLost()), as_result(job, ValueError("1.2.3 is secret"))
+    assert (lost.status, lost.reason) == ("failed", "worker lost")
+    assert (unexpected.status, unexpected.message) == ("failed", "Unexpected error: ValueError.")
