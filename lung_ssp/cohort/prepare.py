@@ -5,7 +5,7 @@ from pathlib import Path
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.manifest import prepare_manifest
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
-from lung_ssp.cohort.phantom.trial import write_trial
+from lung_ssp.cohort.phantom.simulated_nlst.archive import write_simulated_nlst
 from lung_ssp.cohort.preparation_settings import PreparationSettings
 from lung_ssp.cohort.slices import prepare_slices
 from lung_ssp.cohort.split import record_splits
@@ -37,7 +37,7 @@ def prepare_cohort(settings: PreparationSettings) -> str:
     record_splits(root)
     if (root / "scans.csv").is_file():
         prepare_slices(root, settings.slices, settings.parenchyma)
-    if settings.cohort.trial:
-        write_trial(root, settings.cohort.phantom, settings.seed, read_cohort(root).key)
+    if settings.cohort.simulated_nlst:
+        write_simulated_nlst(root, settings.cohort.phantom, settings.seed, read_cohort(root).key)
     record_files(root)
     return f"{root}: {read_cohort(root).statement}"

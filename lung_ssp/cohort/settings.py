@@ -203,7 +203,7 @@ class CohortSettings(Settings):
     )
     split_seed: int = Field(0, ge=0, description="of that division")
     annotations: AnnotationSettings = Field(AnnotationSettings(), description="how a manifest's masks are read")
-    trial: bool = Field(
-        False, description="dress the embedded scans as the trial: index, images by UID, masks and boxes (needs nlst)"
+    simulated_nlst: bool = Field(
+        False, description="write the embedded scans as a simulated NLST too: index, images by UID, masks and boxes"
     )
     phantom: PhantomSettings = PhantomSettings()

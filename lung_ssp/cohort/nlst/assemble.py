@@ -32,7 +32,7 @@ from lung_ssp.cohort.verify import record_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import copy, write_text
 
-ORIGIN = "cohort from the trial's images and tables"
+ORIGIN = "cohort from NLST's images and tables"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""NLST's exams: what the trial's tables say of one participant's screening CT in one year."""
+"""NLST's exams: what its tables say of one participant's screening CT in one year."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Cancer:
 class Exam:
     """One screening exam. Days are counted from the randomization.
 
-    participant: pseudonym. study_year: 0..2. exam_day: scr_days of that year. can_scr: 0 is no cancer within the trial.
+    participant: pseudonym. study_year: 0..2. exam_day: scr_days of that year. can_scr: 0 is no cancer within the study.
     candx_days: of the participant's first cancer. cancers: all of the participant's, whenever diagnosed. result: code
     of scr_res of that year.
     """

@@ -1,7 +1,7 @@
 """The image diagnosis from what a screening reader recorded: an ordered rule in a data file.
 
-The trial's readers named no histology, so whoever wants a class from their words has to assume something. The rule
-says what: the first entry whose conditions all hold gives the class, and every entry says why.
+NLST's readers named no histology, so a class can only be assumed from what they recorded. The rule states the
+assumptions: the first entry whose conditions all hold gives the class, and every entry says why.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which pathology a lesion may be given: only what the trial recorded, of the right time and the right place.
+"""Which pathology a lesion may be given: only what NLST recorded, of the right time and the right place.
 
 A specimen is taken from one tumour. Its class is given to a lesion only where the tables leave no other reading: the
 exam came shortly before the diagnosis, the lesion lies where the cancer was recorded, and no second lesion or cancer

@@ -37,7 +37,7 @@ def regions_of_candidates(candidates: list[Candidate]) -> list[Region]:
 
 
 def place_of(region: Region, series: Series, midline_x: float, lobes: np.ndarray | None) -> Place:
-    """Where a region lies, in the terms of the trial's tables.
+    """Where a region lies, in the terms of NLST's tables.
 
     Args:
         midline_x: LPS millimetres; the patient's right lung lies below it.

@@ -32,7 +32,7 @@ class FolderSettings(Settings):
 
     plan: str = Field(description="the plan: which series are to be had")
     images: str = Field(description="the downloaded series, one folder each, named by its SeriesInstanceUID")
-    tables: str = Field(description="the trial's tables, IDC's or CDAS's")
+    tables: str = Field(description="NLST's tables, IDC's or CDAS's")
     samples: str = Field(description="what each series gave; files of different settings may lie here side by side")
     cohort: str = Field(description="the prepared cohort")
     salt: str = Field(description="file with the secret that turns participants into pseudonyms; made if missing")
@@ -123,7 +123,7 @@ class DownloadSettings(Settings):
 
 
 class SampleSettings(Settings):
-    """How positions and labels of samples are made from the trial's tables."""
+    """How positions and labels of samples are made from NLST's tables."""
 
     days_to_diagnosis: int = Field(
         365, ge=0, description="an exam counts for a cancer that was diagnosed at most this many days after it"
@@ -181,7 +181,7 @@ class WorkerSettings(Settings):
 
 
 class NlstSettings(Settings):
-    """A configuration file that prepares a cohort from the trial's images and tables."""
+    """A configuration file that prepares a cohort from NLST's images and tables."""
 
     task: Literal["nlst"] = Field(description="which task this file is for")
     name: str = Field(min_length=1, description="what outputs call the cohort")

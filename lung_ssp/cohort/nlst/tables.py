@@ -1,6 +1,6 @@
 """NLST's tables in both flavours (the Imaging Data Commons' and CDAS's) as typed tables without identities.
 
-Participants are pseudonyms from here on. What contradicts the trial's own dictionaries stops the reading with one
+Participants are pseudonyms from here on. What contradicts NLST's own dictionaries stops the reading with one
 sentence; what is odd but can be (a cancer before the first screening exam) is counted in a report.
 """
 

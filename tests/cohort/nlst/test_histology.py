@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lung_ssp.cohort.nlst.histology import HistologyMap
-from lung_ssp.cohort.phantom.nlst_tables import MORPHOLOGY
+from lung_ssp.cohort.phantom.simulated_nlst.tables import MORPHOLOGY
 from lung_ssp.errors import CohortError
 
 

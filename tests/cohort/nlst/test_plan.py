@@ -230,7 +230,7 @@ def test_a_source_gives_masks_of_one_role() -> None:
         PlanSettings(lesion_masks=["nlstseg"], lung_masks=["nlstseg"])
 
 
-def test_the_whole_trial_is_accounted_for(tmp_path: Path) -> None:
+def test_all_of_nlst_is_accounted_for(tmp_path: Path) -> None:
     pytest.importorskip("idc_index_data")
     make_plan(PlanSettings(), tmp_path / "plan", Pseudonyms(bytes(32)))
     summary = json.loads((tmp_path / "plan" / "summary.json").read_text())

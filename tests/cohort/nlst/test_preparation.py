@@ -30,8 +30,8 @@ from lung_ssp.errors import CohortError
 
 
 @pytest.fixture(scope="module")
-def prepared(plan_trial, tmp_path_factory):
-    settings = plan_trial(tmp_path_factory.mktemp("prepared"))
+def prepared(plan_nlst, tmp_path_factory):
+    settings = plan_nlst(tmp_path_factory.mktemp("prepared"))
     return settings, prepare_nlst(settings)
 
 
@@ -59,15 +59,17 @@ def test_the_cohort_is_whole_synthetic_and_divided_by_patient(prepared):
     check_disjoint({split: table.loc[table["split"] == split, "patient"].tolist() for split in SPLITS})
 
 
-def test_drawn_lesions_are_those_of_the_phantom_and_can_be_learnt_from(prepared, phantom_trial):
+def test_drawn_lesions_are_those_of_the_phantom_and_can_be_learnt_from(prepared, simulated_nlst):
     settings, _ = prepared
     root = Path(settings.folders.cohort)
     scans = pd.read_csv(root / "scans.csv")
-    patient_of = pd.read_parquet(phantom_trial / "trial" / "index.parquet").set_index("SeriesInstanceUID")["PatientID"]
+    patient_of = pd.read_parquet(simulated_nlst / "simulated_nlst" / "index.parquet").set_index("SeriesInstanceUID")[
+        "PatientID"
+    ]
     assert len(scans) == 2  # of six patients, every third one's lesions are drawn
     for row in scans.itertuples():
         patient = patient_of[Path(row.series).name]
-        with np.load(root / row.masks) as drawn, np.load(phantom_trial / "scans" / f"{patient}.npz") as true:
+        with np.load(root / row.masks) as drawn, np.load(simulated_nlst / "scans" / f"{patient}.npz") as true:
             assert np.array_equal(drawn["lesions"] > 0, true["lesions"] > 0)
     split = scans["split"].iloc[0]
     slice_settings, slices = read_slices(root, split)
@@ -75,7 +77,7 @@ def test_drawn_lesions_are_those_of_the_phantom_and_can_be_learnt_from(prepared,
     assert all(one.lesions.any() for one in slices)
 
 
-def test_no_identifier_and_no_date_stands_in_names_reports_or_journals(prepared, phantom_trial):
+def test_no_identifier_and_no_date_stands_in_names_reports_or_journals(prepared, simulated_nlst):
     settings, result = prepared
     work = Path(settings.folders.samples).parent
     texts = [preparation_text(result)] + [
@@ -112,10 +114,10 @@ def test_a_leaky_split_is_marked_everywhere(prepared, tmp_path):
     assert patients[0] & (patients[1] | patients[2])
 
 
-def test_a_series_that_fails_is_recorded_without_its_names_and_the_others_go_on(plan_trial, phantom_trial, tmp_path):
+def test_a_series_that_fails_is_recorded_without_its_names_and_the_others_go_on(plan_nlst, simulated_nlst, tmp_path):
     images = tmp_path / "images"
-    shutil.copytree(phantom_trial / "trial" / "images", images)
-    settings = plan_trial(tmp_path, images=images)
+    shutil.copytree(simulated_nlst / "simulated_nlst" / "images", images)
+    settings = plan_nlst(tmp_path, images=images)
     jobs = read_nlst(settings).jobs
     bare = [job.series_uid for job in jobs if not job.lesion_masks and not job.boxes["sybil"]]
     ct = [next(job.series_uid for job in jobs if job.lesion_masks), *bare]
@@ -133,13 +135,13 @@ def test_a_series_that_fails_is_recorded_without_its_names_and_the_others_go_on(
         assert str(tmp_path) not in message
         assert not any(uid in message for uid in ct)
     (images / ct[1] / "again.dcm").unlink()
-    shutil.copytree(phantom_trial / "trial" / "images", images, dirs_exist_ok=True)
+    shutil.copytree(simulated_nlst / "simulated_nlst" / "images", images, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "cohort")
     assert prepare_nlst(settings).figures.done == 6
 
 
-def test_workers_that_are_killed_lose_nothing(plan_trial, tmp_path):
-    settings = plan_trial(tmp_path)
+def test_workers_that_are_killed_lose_nothing(plan_nlst, tmp_path):
+    settings = plan_nlst(tmp_path)
     inputs = read_nlst(settings)
     jobs = forty_series(inputs.jobs, tmp_path / "forty")
     quiet, disturbed = (
@@ -193,8 +195,8 @@ def forty_series(jobs: list[SeriesJob], folder: Path) -> list[SeriesJob]:
     return copies
 
 
-def test_a_cluster_elsewhere_makes_the_same_files(prepared, plan_trial, tmp_path):
-    there = plan_trial(tmp_path)
+def test_a_cluster_elsewhere_makes_the_same_files(prepared, plan_nlst, tmp_path):
+    there = plan_nlst(tmp_path)
     with LocalCluster(
         n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50
     ) as cluster:
@@ -203,8 +205,8 @@ def test_a_cluster_elsewhere_makes_the_same_files(prepared, plan_trial, tmp_path
     assert read_cohort(tmp_path / "cohort").fingerprint == read_cohort(Path(prepared[0].folders.cohort)).fingerprint
 
 
-def test_phantoms_cannot_pass_for_patients(plan_trial, tmp_path):
-    plan = read_plan(Path(plan_trial(tmp_path).folders.plan))
+def test_phantoms_cannot_pass_for_patients(plan_nlst, tmp_path):
+    plan = read_plan(Path(plan_nlst(tmp_path).folders.plan))
     check_synthetic_flag(plan, synthetic=True)
     with pytest.raises(CohortError, match="6 series of the plan are of phantoms"):
         check_synthetic_flag(plan, synthetic=False)
@@ -214,8 +216,8 @@ def test_phantoms_cannot_pass_for_patients(plan_trial, tmp_path):
         check_synthetic_flag(patients, synthetic=True)
 
 
-def test_a_download_that_is_not_whole_is_no_series(plan_trial, phantom_trial, tmp_path):
-    job = read_nlst(plan_trial(tmp_path)).jobs[0]
+def test_a_download_that_is_not_whole_is_no_series(plan_nlst, simulated_nlst, tmp_path):
+    job = read_nlst(plan_nlst(tmp_path)).jobs[0]
     assert what_is_missing(job) == ""
     copy = tmp_path / "copy"
     shutil.copytree(job.folder, copy)
@@ -238,16 +240,16 @@ def test_a_file_counts_though_the_journal_lags_behind(prepared):
     journal.write_text(before)
 
 
-def test_other_files_in_the_cohorts_folder_are_found_before_anything_is_done(plan_trial, tmp_path):
-    settings = plan_trial(tmp_path)
+def test_other_files_in_the_cohorts_folder_are_found_before_anything_is_done(plan_nlst, tmp_path):
+    settings = plan_nlst(tmp_path)
     (tmp_path / "cohort").write_text("something else")
     with pytest.raises(CohortError, match="is not an empty folder and holds no cohort"):
         prepare_nlst(settings)
     assert not (tmp_path / "samples").exists()
 
 
-def test_a_job_without_a_result_is_told_from_how_it_ended(plan_trial, tmp_path):
-    job = read_nlst(plan_trial(tmp_path)).jobs[0]
+def test_a_job_without_a_result_is_told_from_how_it_ended(plan_nlst, tmp_path):
+    job = read_nlst(plan_nlst(tmp_path)).jobs[0]
     lost, unexpected = as_result(job, WorkersLost()), as_result(job, ValueError("1.2.3 is secret"))
     assert (lost.status, lost.reason) == ("failed", "worker lost")
     assert (unexpected.status, unexpected.message) == ("failed", "Unexpected error: ValueError.")

@@ -88,8 +88,8 @@ def test_a_series_that_cannot_be_read_is_a_result(tmp_path, content):
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_of_several_segmentations_the_one_of_this_series_counts(plan_trial, tmp_path):
-    jobs = read_nlst(plan_trial(tmp_path)).jobs
+def test_of_several_segmentations_the_one_of_this_series_counts(plan_nlst, tmp_path):
+    jobs = read_nlst(plan_nlst(tmp_path)).jobs
     one, other = (job for job in jobs if job.lesion_masks)
     settings = SeriesSettings()
     series = open_series(one.folder)

@@ -1,4 +1,4 @@
-"""The trial's tables in both flavours: the same typed tables, and one sentence for every fault."""
+"""NLST's tables in both flavours: the same typed tables, and one sentence for every error."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +18,8 @@ def frames(tables) -> dict[str, pd.DataFrame]:
     return {name: getattr(tables, name) for name in ("persons", "cancers", "abnormalities", "comparisons", "screens")}
 
 
-def test_the_values_arrive_typed_and_under_pseudonyms(trial_tables: Make) -> None:
-    tables = read_tables(trial_tables(), NAMES)
+def test_the_values_arrive_typed_and_under_pseudonyms(nlst_tables: Make) -> None:
+    tables = read_tables(nlst_tables(), NAMES)
     assert [len(frame) for frame in frames(tables).values()] == [3, 3, 4, 1, 5]
     assert not any(tables.report.values())
     person = tables.persons.set_index("participant").loc[NAMES.participant(100001)]
@@ -66,8 +66,8 @@ def numbers(folder: Path, table: pd.DataFrame, name: str) -> None:
 
 
 @pytest.mark.parametrize("flavour", [cdas, texts, numbers])
-def test_both_flavours_read_alike(trial_tables: Make, tmp_path: Path, flavour: Callable) -> None:
-    plain = trial_tables()
+def test_both_flavours_read_alike(nlst_tables: Make, tmp_path: Path, flavour: Callable) -> None:
+    plain = nlst_tables()
     other = tmp_path / "other"
     other.mkdir()
     for name in ("prsn", "canc", "ctab", "ctabc", "screen"):
@@ -77,8 +77,8 @@ def test_both_flavours_read_alike(trial_tables: Make, tmp_path: Path, flavour: C
         pd.testing.assert_frame_equal(frame, frames(expected)[name])
 
 
-def test_the_optional_tables_may_be_missing(trial_tables: Make) -> None:
-    folder = trial_tables()
+def test_the_optional_tables_may_be_missing(nlst_tables: Make) -> None:
+    folder = nlst_tables()
     (folder / "nlst_ctabc.csv").unlink()
     (folder / "nlst_screen.csv").unlink()
     tables = read_tables(folder, NAMES)
@@ -87,8 +87,8 @@ def test_the_optional_tables_may_be_missing(trial_tables: Make) -> None:
 
 
 @pytest.mark.parametrize("table", ["prsn", "canc", "ctab"])
-def test_a_missing_table_is_named(trial_tables: Make, table: str) -> None:
-    folder = trial_tables()
+def test_a_missing_table_is_named(nlst_tables: Make, table: str) -> None:
+    folder = nlst_tables()
     (folder / f"nlst_{table}.csv").unlink()
     with pytest.raises(CohortError, match=rf"lacks NLST's table {table}: put nlst_{table}\.csv or "):
         read_tables(folder, NAMES)
@@ -119,28 +119,28 @@ def test_a_missing_table_is_named(trial_tables: Make, table: str) -> None:
         ("screen", {"ctdxqual": [1, 2, 3, 4, 1]}, r"ctdxqual is '4' in 1 row"),
     ],
 )
-def test_a_fault_names_table_column_value_and_count(trial_tables: Make, table: str, change: dict, message: str) -> None:
-    folder = trial_tables(**{table: change})
+def test_a_fault_names_table_column_value_and_count(nlst_tables: Make, table: str, change: dict, message: str) -> None:
+    folder = nlst_tables(**{table: change})
     with pytest.raises(CohortError, match=message) as fault:
         read_tables(folder, NAMES)
     assert "10000" not in str(fault.value)
 
 
-def test_a_shifted_column_does_not_give_a_participant_away(trial_tables: Make) -> None:
-    folder = trial_tables(ctab={"sct_ab_desc": [51, 100003, 59, 51]})
+def test_a_shifted_column_does_not_give_a_participant_away(nlst_tables: Make) -> None:
+    folder = nlst_tables(ctab={"sct_ab_desc": [51, 100003, 59, 51]})
     with pytest.raises(CohortError, match="sct_ab_desc is a participant's number in 1 row"):
         read_tables(folder, NAMES)
 
 
 @pytest.mark.parametrize(("table", "column"), [("prsn", "scr_days1"), ("canc", "lc_morph"), ("ctab", "pid")])
-def test_a_missing_column_is_named(trial_tables: Make, table: str, column: str) -> None:
-    folder = trial_tables(**{table: {column: "drop"}})
+def test_a_missing_column_is_named(nlst_tables: Make, table: str, column: str) -> None:
+    folder = nlst_tables(**{table: {column: "drop"}})
     with pytest.raises(CohortError, match=rf"{table} \(nlst_{table}\.csv\) lacks the column {column}"):
         read_tables(folder, NAMES)
 
 
-def test_oddities_are_counted(trial_tables: Make) -> None:
-    folder = trial_tables(
+def test_oddities_are_counted(nlst_tables: Make) -> None:
+    folder = nlst_tables(
         prsn={
             "can_scr": [1, 3, 0],
             "candx_days": [501, None, 2000],

@@ -1,8 +1,11 @@
-"""The synthetic cohort's patients, exams, abnormalities and cancers, under NLST's names and in NLST's codes.
+"""The embedded cohort's patients, exams, abnormalities and cancers as NLST's tables, in NLST's codes.
 
-What the scans cannot tell is not written: patients of whom there are only sections have no slice, no lobe and no
-location of their cancer. In a scan the side is sure; the lobe follows from the height within the lung (thirds), since
-the phantom has no fissures. A patient's cancers are diagnosed within 200 days after the last exam.
+What the scans do not show is not written: patients who have sections only have no slice, no lobe and no location of
+their cancer. In a scan the side is known; the lobe follows from the height within the lung (thirds), since the phantom
+has no fissures. A patient's cancers are diagnosed within 200 days after the last exam.
+
+The codes are written here a second time, from NLST's dictionaries, and not taken from cohort/nlst/codes.py on purpose:
+a code that is wrong in either place shows where the reader and this writer disagree.
 """
 
 from collections.abc import Sequence
@@ -68,7 +71,7 @@ COLUMNS = {
 class SeenLesion:
     """One lesion in one exam.
 
-    key: the same in every year. label: 0..8. has_specimen: whether a pathologist named it. lobe: an entry of LOBES.
+    key: the same in every year. label: 0..8. has_specimen: whether its pathology is known. lobe: an entry of LOBES.
     slice_number: InstanceNumber of the slice through its centre.
     """
 

@@ -13,7 +13,7 @@ from lung_ssp.cohort.nlst.labels import Place, label_places
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.nlst.settings import SampleSettings
 from lung_ssp.cohort.nlst.tables import read_tables
-from lung_ssp.cohort.phantom.nlst_tables import COLUMNS, LOBES, _lobe, _slice_number, write_nlst_tables
+from lung_ssp.cohort.phantom.simulated_nlst.tables import COLUMNS, LOBES, _lobe, _slice_number, write_nlst_tables
 
 NAMES = Pseudonyms(b"p" * 32)
 
@@ -38,7 +38,7 @@ def read(tiny_cohort):
     return read_tables(tiny_cohort / "tables", NAMES)
 
 
-def test_they_are_read_like_the_trials_without_any_oddity(read, tables):
+def test_they_are_read_like_nlsts_without_any_oddity(read, tables):
     assert not any(read.report.values()), read.report
     assert len(read.persons) == len(tables["prsn"]) and len(read.abnormalities) == len(tables["ctab"])
 
