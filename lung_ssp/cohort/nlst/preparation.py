@@ -94,7 +94,7 @@ def prepare_nlst(
         figures=figures,
         samples=samples.table,
         image_classes=inputs.rule.classes,
-        oddities=inputs.tables.report,
+        oddities=inputs.tables.oddities,
     )
 
 

@@ -21,7 +21,7 @@ def frames(tables) -> dict[str, pd.DataFrame]:
 def test_the_values_arrive_typed_and_under_pseudonyms(nlst_tables: Make) -> None:
     tables = read_tables(nlst_tables(), NAMES)
     assert [len(frame) for frame in frames(tables).values()] == [3, 3, 4, 1, 5]
-    assert not any(tables.report.values())
+    assert not any(tables.oddities.values())
     person = tables.persons.set_index("participant").loc[NAMES.participant(100001)]
     assert (person.can_scr, person.candx_days, person.scr_days1, person.locrup, person.locrlow) == (1, 500, 380, 1, 0)
     assert person.scr_days2 is pd.NA and tables.persons.scr_days2.dtype == "Int64"
@@ -151,7 +151,7 @@ def test_oddities_are_counted(nlst_tables: Make) -> None:
         ctab={"pid": [100001, 100001, 100009, 100002]},
         ctabc={"sct_ab_code": [52]},
     )
-    report = read_tables(folder, NAMES).report
+    report = read_tables(folder, NAMES).oddities
     assert report == {
         "participants without the day of any screening exam": 1,
         "participants with abnormalities but no row in prsn": 1,

@@ -39,7 +39,7 @@ def read(tiny_cohort):
 
 
 def test_they_are_read_like_nlsts_without_any_oddity(read, tables):
-    assert not any(read.report.values()), read.report
+    assert not any(read.oddities.values()), read.oddities
     assert len(read.persons) == len(tables["prsn"]) and len(read.abnormalities) == len(tables["ctab"])
 
 
