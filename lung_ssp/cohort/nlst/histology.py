@@ -9,8 +9,8 @@ import pandas as pd
 from pydantic import Field, field_validator
 
 from lung_ssp.cohort.classes import CLASS_NAMES
-from lung_ssp.cohort.nlst.rule_file import read_rule_file
-from lung_ssp.errors import CohortError
+from lung_ssp.config import load_config
+from lung_ssp.errors import CohortError, ConfigError
 from lung_ssp.settings import Settings
 
 SHIPPED = Path(__file__).with_name("histology.yml")
@@ -58,19 +58,19 @@ class HistologyMap:
         """The map of a file, or the one that is shipped.
 
         Raises:
-            CohortError: the file is no such map, a name does not belong to its label, or a code stands twice in it.
+            ConfigError: the file is no such map, a name does not belong to its label, or a code occurs twice in it.
         """
         source = SHIPPED if path is None else Path(path)
         classes: dict[int, int] = {}
-        for entry in read_rule_file(source, HistologyFile).classes:
+        for entry in load_config(source, HistologyFile).settings.classes:
             if entry.name != CLASS_NAMES[entry.label]:
                 expected = CLASS_NAMES[entry.label]
-                raise CohortError(f"{source}: class {entry.label} is called '{entry.name}', expected '{expected}'.")
+                raise ConfigError(f"{source}: class {entry.label} is called '{entry.name}', expected '{expected}'.")
             for code in _expand(entry.codes):
                 if code in classes:
-                    raise CohortError(
-                        f"{source}: the morphology {code} stands in class {classes[code]} and again in class "
-                        f"{entry.label}: leave it in one place only."
+                    raise ConfigError(
+                        f"{source}: the morphology {code} is in class {classes[code]} and again in class "
+                        f"{entry.label}: keep it in one of them."
                     )
                 classes[code] = entry.label
         return cls(source, classes)

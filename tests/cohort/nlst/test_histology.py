@@ -7,7 +7,7 @@ import pytest
 
 from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.phantom.simulated_nlst.tables import MORPHOLOGY
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, ConfigError
 
 
 def codes(*values: int | None) -> pd.Series:
@@ -53,10 +53,10 @@ def test_a_user_replaces_the_map(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ("[{label: 4, name: large cell, codes: [8012, 8012]}]", "8012 stands in class 4 and again in class 4"),
+        ("[{label: 4, name: large cell, codes: [8012, 8012]}]", "8012 is in class 4 and again in class 4"),
         (
             "[{label: 4, name: large cell, codes: [8012-8014]}, {label: 5, name: small cell, codes: [8013]}]",
-            "8013 stands in class 4 and again in class 5",
+            "8013 is in class 4 and again in class 5",
         ),
         ("[{label: 9, name: x, codes: [8012]}]", "less than 9"),
         ("[{label: 0, name: normal, codes: [8012]}]", "greater than or equal to 1"),
@@ -70,5 +70,5 @@ def test_a_user_replaces_the_map(tmp_path: Path) -> None:
 def test_a_faulty_map_is_refused(tmp_path: Path, entries: str, message: str) -> None:
     path = tmp_path / "mine.yml"
     path.write_text(f"classes: {entries}\n")
-    with pytest.raises(CohortError, match=message):
+    with pytest.raises(ConfigError, match=message):
         HistologyMap.read(path)
