@@ -35,7 +35,7 @@ class MarkedBox:
     """A rectangle on one stored image of a series.
 
     series_uid: SeriesInstanceUID.
-    sop_uid: SOPInstanceUID of the image, or None where only a number tells it.
+    sop_uid: SOPInstanceUID of the image, or None where only its number is given.
     slice_number: what NLSTx calls its slice number, or None.
     left, top, width, height: from the outer corner of the first pixel along a row and along a column, in pixels or, if
         `fractions`, in shares of the image's width and height; column 3 reaches from 3 to 4.

@@ -3,7 +3,7 @@
 NLSTx's slice numbers come without slices. They are no count from the head or from the feet: 12 pairs of boxes of one
 participant, at one place in the image, lie mirrored from year to year (at 0.713 and 0.311 of the series' slices, at
 0.290 and 0.709), while 495 of 571 pairs away from the middle lie alike. InstanceNumber, whose direction differs between
-scanners, explains that; whether it is what was noted cannot be told without the images.
+scanners, explains that; whether it is what was noted cannot be decided without the images.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ ROUNDING = 1e-6
 
 
 def boxes_on(series: Series, boxes: Sequence[MarkedBox], settings: AnnotationSettings) -> np.ndarray:
-    """The lesions that boxes tell of, on the voxels of their series.
+    """The lesions in boxes, on the voxels of their series.
 
     A box becomes the ellipse that touches its four sides, on its own slice and no other: the centre and the widest
     slice are the boxes', the outline is not known. Boxes that overlap on the same or on neighbouring slices are one

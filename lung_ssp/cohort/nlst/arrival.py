@@ -1,4 +1,4 @@
-"""Whether a series on disk is whole, by the index's number of files and size."""
+"""Whether a series on the disk is complete, by the index's number of files and size."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Jobs on dask.distributed: a few processes of one thread here, or a cluster; a process that dies loses nothing."""
+"""Jobs on dask.distributed, by local processes of one thread or by a cluster; a process that dies loses no job."""
 
 import os
 import tempfile
@@ -15,16 +15,16 @@ from distributed.scheduler import KilledWorker
 from lung_ssp.cohort.nlst.settings import WorkerSettings
 from lung_ssp.errors import LungSspError
 
-PATIENCE = "20s"  # with a scheduler that does not answer
+CONNECT_TIMEOUT = "20s"
 
 JobT = TypeVar("JobT")
 
 
 class WorkersLost(Exception):
-    """The processes that tried a job died, one after the other."""
+    """Every process that tried a job died."""
 
 
-# Processes take them over when they start: with two threads in each of two processes every core would have two masters.
+# Inherited by the processes that are started: two threads in each of two processes would share every core.
 ONE_THREAD = dict.fromkeys(
     (
         "OMP_NUM_THREADS",
@@ -39,7 +39,7 @@ ONE_THREAD = dict.fromkeys(
 
 @contextmanager
 def environment(variables: dict[str, str]) -> Iterator[None]:
-    """Environment variables that are set within the block, for processes that it starts."""
+    """Set environment variables within the block, for the processes that it starts."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -57,15 +57,15 @@ def open_workers(settings: WorkerSettings, scheduler: str | None) -> Iterator[Cl
     """A client of the cluster at `scheduler`, or of one on this machine that ends with the block.
 
     Raises:
-        LungSspError: nobody answers at that address.
+        LungSspError: no scheduler answers at that address.
     """
     if scheduler is not None:
         try:
-            client = Client(scheduler, timeout=PATIENCE)
+            client = Client(scheduler, timeout=CONNECT_TIMEOUT)
         except (OSError, ValueError) as error:
             raise LungSspError(
                 f"No Dask scheduler answers at {scheduler} ({type(error).__name__}): start one with dask-scheduler, or "
-                "leave --scheduler out to work on this machine."
+                "leave out --scheduler to use this machine."
             ) from error
         with client:
             yield client
@@ -76,7 +76,7 @@ def open_workers(settings: WorkerSettings, scheduler: str | None) -> Iterator[Cl
         dask.config.set(
             {
                 "distributed.scheduler.allowed-failures": settings.attempts - 1,
-                # Dask would have every freed array returned and faulted in again; it is returned after each series
+                # by default freed arrays are returned to the system at once, which is slow; SeriesWork does it
                 "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
             }
         ),
@@ -88,7 +88,7 @@ def open_workers(settings: WorkerSettings, scheduler: str | None) -> Iterator[Cl
             dashboard_address="127.0.0.1:0",
             local_directory=space,
             silence_logs=50,
-            env={"TQDM_DISABLE": "1"},  # the bar of this process tells how far all are
+            env={"TQDM_DISABLE": "1"},  # the main process shows the progress of all
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -100,8 +100,8 @@ def run_jobs(
 ) -> Iterator[tuple[JobT, Any]]:
     """Do `work` on each job; yields each job with its result, or with the exception it ended with, as they end.
 
-    Jobs are handed out in their order, one for each worker: so a worker that dies takes one job with it, which is given
-    to another, and no job is blamed for its neighbour. Where too many die over a job, its result is WorkersLost.
+    Jobs are handed out in their order, one for each worker: so a worker that dies loses one job, which is given to
+    another, and no other job counts as failed. Where too many workers die of a job, its result is WorkersLost.
     """
     waiting = iter(jobs)
     of_key: dict[str, JobT] = {}
@@ -123,5 +123,5 @@ def run_jobs(
             hand_out()
     except (CancelledError, CommClosedError) as error:
         raise LungSspError(
-            "The Dask scheduler is gone: start the preparation again, what is done is not done twice."
+            "The connection to the Dask scheduler is lost: start the preparation again, it continues where it stopped."
         ) from error

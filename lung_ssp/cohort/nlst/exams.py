@@ -25,7 +25,7 @@ LEVELS = {"C341": frozenset({"RUL", "LUL"}), "C342": frozenset({"RML"}), "C343":
 
 @dataclass(frozen=True)
 class Abnormality:
-    """One abnormality that the reader recorded; None is what he did not record.
+    """One abnormality that the reader recorded; None is what was not recorded.
 
     number: sct_ab_num. desc: code of sct_ab_desc. lobe: RUL, RML, RLL, LUL, lingula, LLL. slice_number: InstanceNumber
     of the slice with its largest diameter. long_mm, perpendicular_mm: its diameters. margins, attenuation, growth,
@@ -50,7 +50,7 @@ class Cancer:
     """One confirmed lung cancer.
 
     order: lc_order. label: class 1..8 of its morphology. candx_days: day of its diagnosis. lobes: recorded as such.
-    possible: the lobes (lingula counted to the left upper lobe) that what is recorded allows, all five if nothing is.
+    possible: the lobes (lingula counted to the left upper lobe) in which it may lie, by all that is recorded.
     stage: such as IA, or None.
     """
 
@@ -82,9 +82,9 @@ class Exam:
 
 
 def exams_of(tables: Tables, morphology: HistologyMap) -> dict[tuple[str, int], Exam]:
-    """Every exam that a table tells of, by participant and study year.
+    """Every exam that a table mentions, by participant and study year.
 
-    A participant whom prsn does not list has none: nothing says whether there was a cancer.
+    A participant who is not in prsn has none: whether there was a cancer is not known.
 
     Raises:
         CohortError: a cancer's morphology is not in the map.

@@ -1,4 +1,4 @@
-"""From a tumour's ICD-O-3 morphology to the paper's classes, by a data file that a user can replace."""
+"""From a tumour's histology (its ICD-O-3 morphology code) to the paper's classes, by a file that a user can replace."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SHIPPED = Path(__file__).with_name("histology.yml")
 class HistologyClass(Settings):
     """One class of the file."""
 
-    label: int = Field(ge=1, lt=len(CLASS_NAMES), description="1 to 8; a morphology is never normal")
+    label: int = Field(ge=1, lt=len(CLASS_NAMES), description="1 to 8; no morphology is normal")
     name: str = Field(description="the class's name, as cohort/classes.py has it")
     codes: Annotated[list[int | str], Field(min_length=1)] = Field(
         description="morphologies of four digits, single (8140) or ranges with both ends (8070-8076)"
@@ -85,14 +85,16 @@ class HistologyMap:
             CohortError: a code is not in the map, or is missing.
         """
         if missing := int(codes.isna().sum()):
-            raise CohortError(f"{codes.name} is missing in {missing} rows: no class can be told.")
+            raise CohortError(f"{codes.name} is missing in {missing} rows: without it there is no class.")
         classes = codes.map(self.classes).astype("Int64")
         unlisted = codes[classes.isna()].value_counts().sort_index()
         if len(unlisted):
-            told = ", ".join(f"{code} ({count} {'row' if count == 1 else 'rows'})" for code, count in unlisted.items())
+            listed = ", ".join(
+                f"{code} ({count} {'row' if count == 1 else 'rows'})" for code, count in unlisted.items()
+            )
             subject = "them" if len(unlisted) > 1 else "it"
             verb = "are" if len(unlisted) > 1 else "is"
-            raise CohortError(f"{codes.name} {told} {verb} not in {self.source}: add {subject} to a class.")
+            raise CohortError(f"{codes.name} {listed} {verb} not in {self.source}: add {subject} to a class.")
         return classes
 
 

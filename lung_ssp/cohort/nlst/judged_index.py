@@ -53,7 +53,7 @@ def judge_index(index: pd.DataFrame, boxed: Set[str], settings: PlanSettings) ->
     ct["boxed"] = ct["series_uid"].isin(boxed)
     masked = ct["series_uid"].isin(lesions)
     ct["annotated"] = ct["boxed"] | masked
-    # A mask says more than boxes, and both of one series more than either.
+    # Masks are preferred to boxes, and both of one series to either.
     ct["preference"] = (2 * masked + ct["boxed"]) * settings.prefer_annotated
     usable = ct[ct["reason"].eq("")]
     ct["chosen"] = ct.index.isin(choose_series(usable, settings.selection).index)

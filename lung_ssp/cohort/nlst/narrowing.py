@@ -1,4 +1,4 @@
-"""Making a plan smaller: fewer participants, annotated exams only, or no more than so many bytes."""
+"""Making a plan smaller: fewer participants, annotated exams only, or a size limit."""
 
 from pathlib import Path
 
@@ -20,8 +20,8 @@ def read_participants(path: Path, known: set[str], pseudonyms: Pseudonyms) -> se
     """The pseudonyms of the participants that a text file lists, one pid or pseudonym a line; # begins a comment.
 
     Raises:
-        CohortError: the file cannot be read, lists nobody, or a line names nobody of the index (told by its number,
-            since a pid belongs into no message).
+        CohortError: the file cannot be read, lists no participant, or a line names none of the index (the message gives
+            the line's number, since it must not hold a pid).
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -41,7 +41,7 @@ def read_participants(path: Path, known: set[str], pseudonyms: Pseudonyms) -> se
             raise CohortError(f"{path}, line {number}: no such participant in the index; correct or remove the line.")
         wanted.add(participant)
     if not wanted:
-        raise CohortError(f"{path} lists nobody: write one participant a line.")
+        raise CohortError(f"{path} lists no participant: write one a line.")
     return wanted
 
 
@@ -55,7 +55,7 @@ def narrow(
 
     Args:
         exams: participant, study_year, annotated (bool), mb (of the CT series and its masks).
-        slides_mb: by participant; had with the participant's first exam in the plan.
+        slides_mb: by participant; downloaded with the participant's first exam in the plan.
         wanted: pseudonyms, None for all.
     """
     reasons = pd.Series("", index=exams.index)

@@ -1,4 +1,4 @@
-"""The plan as a table: one row for each series to be had."""
+"""The plan as a table: one row for each series to download."""
 
 import io
 from pathlib import Path
@@ -61,7 +61,7 @@ def read_plan(out: Path) -> pd.DataFrame:
         size float.
 
     Raises:
-        CohortError: there is no plan, it is damaged, or it says what no plan can say.
+        CohortError: there is no plan, it is damaged, or it contradicts itself.
     """
     path = Path(out) / FILE
     if not path.is_file():
@@ -87,7 +87,7 @@ def read_plan(out: Path) -> pd.DataFrame:
 
 
 def problem_of(plan: pd.DataFrame) -> str:
-    """What no plan can say, as part of a sentence; "" where there is nothing."""
+    """What is wrong with a plan, as part of a sentence; "" where nothing is."""
     if plan[list(ALWAYS)].isna().to_numpy().any():
         return f"one of {', '.join(ALWAYS)} is missing somewhere"
     other = sorted(set(plan["role"]) - set(ROLES))
@@ -95,9 +95,9 @@ def problem_of(plan: pd.DataFrame) -> str:
         return f"{other[0]!r} is no role"
     for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID)):
         if not plan[column].map(lambda value, form=form: bool(form.fullmatch(value))).all():
-            return f"a {column} has not the form of one"
+            return f"a {column} has the wrong form"
     if plan["series_uid"].duplicated().any():
-        return "a series stands there twice"
+        return "a series is listed twice"
     if (plan["instances"] < 1).any() or not (plan["size_mb"] >= 0).all():
         return "a series has no files or no size"
     ct, masks = plan[plan["role"].eq(CT)], plan[plan["role"].isin((LESION_MASK, LUNG_MASK))]

@@ -41,7 +41,7 @@ def place_of(region: Region, series: Series, midline_x: float, lobes: np.ndarray
 
     Args:
         midline_x: LPS millimetres; the patient's right lung lies below it.
-        lobes: uint8 (z, y, x), numbered as in annotations/lobe_masks.py, or None where nobody has marked them.
+        lobes: uint8 (z, y, x), numbered as in annotations/lobe_masks.py, or None where they are not known.
     """
     lesion = region.lesion
     return Place(

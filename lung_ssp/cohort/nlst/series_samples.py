@@ -108,14 +108,14 @@ def _origin_of(job: SeriesJob, sample: LabelledPlace, place: Place) -> dict[str,
 
 
 def marked_regions(job: SeriesJob, series: Series, settings: SeriesSettings) -> list[Region]:
-    """The lesions that people have drawn, else those they have put boxes around; empty where nobody has.
+    """The lesions that people have drawn, else those with boxes around them; empty where nothing is marked.
 
     Raises:
         LungSspError: an annotation cannot be read, or is of another series.
     """
     if job.lesion_masks:
         labels = settings.annotations.lesion_segments
-        source, segments = first_that_fits(job.lesion_masks, series, labels, settings.annotations)
+        source, segments = first_of_series(job.lesion_masks, series, labels, settings.annotations)
         return [
             Region(lesion_of_mask(segment.mask, series.volume), f"mask:{source}", lobe=lobe_named(segment))
             for segment in segments
@@ -135,15 +135,15 @@ def lobes_of(job: SeriesJob, series: Series, settings: AnnotationSettings) -> np
     """
     if not job.lung_masks:
         return None
-    return lung_lobes(first_that_fits(job.lung_masks, series, LOBE_PATTERNS, settings)[1])
+    return lung_lobes(first_of_series(job.lung_masks, series, LOBE_PATTERNS, settings)[1])
 
 
-def first_that_fits(
+def first_of_series(
     masks: Sequence[tuple[str, Path]], series: Series, labels: Sequence[str], settings: AnnotationSettings
 ) -> tuple[str, list[SegmentMask]]:
     """The segments of the first segmentation that is of this series, with its source.
 
-    The index does not always tell which of an exam's series a segmentation is of; the file itself does.
+    The index does not always name the series of an exam that a segmentation belongs to; the file itself does.
 
     Raises:
         LungSspError: the error of the last one, where none is of this series.
@@ -181,14 +181,3 @@ def _write_masks(
     )
     slices = cut_slices(volume, lungs, settings.slices, lesions)
     write_slices(sample_slices_path(out, job.name), slices, made_with)
-
-
-def _cropped(mask: np.ndarray) -> tuple[tuple[slice, slice, slice], np.ndarray]:
-    """The smallest box around a bool mask (z, y, x) that is not empty, and the mask in it."""
-    sides = []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        occupied = np.flatnonzero(mask.any(axis=others))
-        sides.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
-    z, y, x = sides
-    return (z, y, x), mask[z, y, x]

@@ -30,10 +30,10 @@ Code = Annotated[int, Field(description="of sct_ab_desc")]
 class FolderSettings(Settings):
     """Where things lie, from the working folder."""
 
-    plan: str = Field(description="the plan: which series are to be had")
+    plan: str = Field(description="the plan: which series are wanted")
     images: str = Field(description="the downloaded series, one folder each, named by its SeriesInstanceUID")
     tables: str = Field(description="NLST's tables, IDC's or CDAS's")
-    samples: str = Field(description="what each series gave; files of different settings may lie here side by side")
+    samples: str = Field(description="the samples of each series; those of different settings can lie side by side")
     cohort: str = Field(description="the prepared cohort")
     salt: str = Field(description="file with the secret that turns participants into pseudonyms; made if missing")
 
@@ -52,20 +52,20 @@ class SelectionSettings(Settings):
         description="types of the SeriesDescription's second field, best first: O original or D derived, P primary or "
         "S secondary, A axial (DICOM's ImageType); L, a localizer, is never usable",
     )
-    min_slices: int = Field(80, ge=1, description="fewer do not cover the lungs at the thickness allowed")
-    max_slices: int | None = Field(None, ge=1, description="more hold several acquisitions; null for no limit")
+    min_slices: int = Field(80, ge=1, description="with fewer, slices of the allowed thickness do not cover the lungs")
+    max_slices: int | None = Field(None, ge=1, description="more are several acquisitions; null: no limit")
     max_thickness_mm: float = Field(2.5, gt=0, description="of a slice, as the SeriesDescription says, mm")
     kernels: list[str] = Field(
         list(KERNELS), description="reconstruction kernels, best first, as the index spells them"
     )
-    other_kernels: Literal["last", "refuse"] = Field("last", description="what becomes of kernels not in the list")
+    other_kernels: Literal["last", "refuse"] = Field("last", description="whether others come last or are refused")
 
     @field_validator("types", "kernels")
     @classmethod
     def _each_once(cls, names: list[str]) -> list[str]:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"each may stand once, {', '.join(twice)} stands more often")
+            raise ValueError(f"each may be listed once, {', '.join(twice)} is listed more often")
         return names
 
     @field_validator("types")
@@ -84,7 +84,7 @@ class BoxFiles(Settings):
 
 
 class PlanSettings(Settings):
-    """What is planned."""
+    """Which series are planned, from which index."""
 
     index: str | None = Field(None, description="parquet file of IDC's index; null for the one of idc-index-data")
     collection: str = Field("nlst", description="collection_id in the index")
@@ -93,7 +93,7 @@ class PlanSettings(Settings):
         ["totalsegmentator_ct_segmentations"],
         description="analysis_result_id of masks of organs, the lungs among them (110 MB each for TotalSegmentator's)",
     )
-    slides: bool = Field(True, description="whether the pathology slides of planned participants are had as well")
+    slides: bool = Field(True, description="whether planned participants' pathology slides are downloaded as well")
     boxes: BoxFiles = Field(BoxFiles(), description="files of lesion boxes")
     prefer_annotated: bool = Field(
         True,
@@ -111,14 +111,14 @@ class PlanSettings(Settings):
 
 
 class DownloadSettings(Settings):
-    """How the planned series are had."""
+    """How the planned series are downloaded."""
 
     parallel: int = Field(4, ge=1, le=16, description="transfers that run at the same time")
-    batch: int = Field(20, ge=1, description="series of one transfer; what an interrupted one loses")
-    attempts: int = Field(3, ge=1, description="how often a series that did not arrive whole is fetched")
+    batch: int = Field(20, ge=1, description="series of one transfer, which are fetched again where it is interrupted")
+    attempts: int = Field(3, ge=1, description="how often an incomplete series is fetched")
     free_gb_kept: float = Field(10.0, ge=0, description="space that stays free on the disk, GB (1e9 bytes)")
     size_tolerance: float = Field(
-        1e-4, ge=0, lt=1, description="by how much of the index's size that of the files of a series may differ"
+        1e-4, ge=0, lt=1, description="by what share of its size in the index a series may differ"
     )
 
 
@@ -162,9 +162,9 @@ class SampleSettings(Settings):
 
 
 class SeriesSettings(Settings):
-    """What is done with one series: all that its samples depend on, beside its files and the tables."""
+    """How one series is turned into samples: all that they depend on beside its files and the tables."""
 
-    reading: ReadingSettings = Field(ReadingSettings(), description="which faults of a series are mended")
+    reading: ReadingSettings = Field(ReadingSettings(), description="which problems of a series are corrected")
     annotations: AnnotationSettings = Field(AnnotationSettings(), description="how masks and boxes are read")
     samples: SampleSettings = Field(SampleSettings(), description="what a sample is, and its labels")
     section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")
@@ -177,7 +177,7 @@ class WorkerSettings(Settings):
 
     count: int = Field(2, ge=1, description="processes on this machine, where no scheduler is named")
     memory_gb: float = Field(2.0, gt=0.2, description="memory of each, in 1e9 bytes; beyond it a process is replaced")
-    attempts: int = Field(5, ge=1, description="how many processes may die over a series before it counts as failed")
+    attempts: int = Field(5, ge=1, description="how many processes may die of a series before it counts as failed")
 
 
 class NlstSettings(Settings):
@@ -191,7 +191,7 @@ class NlstSettings(Settings):
     download: DownloadSettings = Field(DownloadSettings(), description="how they are fetched")
     series: SeriesSettings = Field(SeriesSettings(), description="what is done with one series")
     candidates: str | None = Field(
-        None, description="segmentation run that finds candidates where nobody has marked a lesion; null: none"
+        None, description="segmentation run that finds candidates where no lesion is marked; null: none"
     )
     slides: SlideSettings | None = Field(None, description="patches of pathology slides; null: none")
     split: SplitSettings = Field(SplitSettings(), description="how patients are divided")

@@ -130,8 +130,8 @@ def _refuse(
     if wrong.any():
         value = given[wrong].iloc[0]
         rows = _rows(int((given == value).sum()))
-        told = "a participant's number" if value in identities else f"'{value}'"  # columns may have been shifted
-        raise CohortError(f"{where}: {column.name} is {told} in {rows}, which is {problem}.")
+        shown = "a participant's number" if value in identities else f"'{value}'"  # columns may have been shifted
+        raise CohortError(f"{where}: {column.name} is {shown} in {rows}, which is {problem}.")
 
 
 def _listed(codes: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""Fetching series with idc-index's client, in batches, each series checked before it takes its place."""
+"""Fetching series with idc-index's client, in batches; each series is checked before it is moved to its place."""
 
 import logging
 import shutil
@@ -18,7 +18,7 @@ from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB
 from lung_ssp.errors import EnvironmentFault
 from lung_ssp.files import write_text
 
-INCOMING = ".incoming"  # what is on its way; a series leaves it when all of it is there
+INCOMING = ".incoming"  # series are fetched into this folder and moved out of it when they are complete
 FROM_URL = r"s3://(?P<bucket>[^/]+)/(?P<crdc_series_uuid>[^/]+)/"
 NOT_INDEXED = "not in idc-index's index, or in another version: make the plan from that index"
 
@@ -42,7 +42,7 @@ class Client(Protocol):
 
 
 def own_client() -> Client:
-    """idc-index's client, told to keep UIDs and paths to itself; it takes 1.7 GB.
+    """idc-index's client, which logs no UIDs and paths; it takes 1.7 GB of memory.
 
     Raises:
         EnvironmentFault: the package is not installed.
@@ -61,10 +61,10 @@ class Transfer:
     def __init__(
         self, data_root: Path, settings: DownloadSettings, client: Client, arrived: Callable[[int], object]
     ) -> None:
-        """Nothing is fetched yet.
+        """Prepare a transfer; nothing is fetched yet.
 
         Args:
-            arrived: called with the bytes of each series that took its place, from several threads.
+            arrived: called with the bytes of each series that was moved to its place, from several threads.
         """
         self.data_root = data_root
         self.incoming = data_root / INCOMING
@@ -74,7 +74,7 @@ class Transfer:
         self.preparing = threading.Lock()
 
     def fetch(self, missing: pd.DataFrame) -> pd.DataFrame:
-        """Fetch series of a plan, and those that did not arrive whole again.
+        """Fetch series of a plan, and incomplete ones again.
 
         Returns:
             the series that are still not there, with the column problem.
@@ -111,7 +111,7 @@ class Transfer:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _fetch_batch(self, batch: pd.DataFrame) -> pd.Series:
-        problems = self._place_all(batch)  # an interrupted transfer may have left whole series
+        problems = self._place_all(batch)  # an interrupted transfer may have left complete series
         missing = batch[problems.ne("")]
         if missing.empty:
             return problems
@@ -158,7 +158,7 @@ class Transfer:
         return pd.Series([self._place(row) for row in batch.itertuples()], batch.index, dtype=object)
 
     def _place(self, row: Any) -> str:
-        """Move a series that arrived whole to its place; else say what is wrong with it."""
+        """Move a series that arrived completely to its place; else say what is wrong with it."""
         problem = measure(self.incoming / row.series_uid).problem(
             row.instances, row.size_mb, self.settings.size_tolerance
         )

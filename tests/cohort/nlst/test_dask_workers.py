@@ -68,7 +68,7 @@ def test_what_workers_need_for_themselves_is_gone_with_them(tmp_path, monkeypatc
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
-    monkeypatch.setattr("lung_ssp.cohort.nlst.dask_workers.PATIENCE", "1s")
+    monkeypatch.setattr("lung_ssp.cohort.nlst.dask_workers.CONNECT_TIMEOUT", "1s")
     with (
         pytest.raises(LungSspError, match=r"tcp://127\.0\.0\.1:9"),
         open_workers(WorkerSettings(), "tcp://127.0.0.1:9"),

@@ -229,7 +229,7 @@ def test_a_second_download_into_the_same_folder_is_refused(tmp_path: Path) -> No
 
 def test_a_plan_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     plan = plan_of(2).assign(series_uid="../outside")
-    with pytest.raises(CohortError, match="series_uid has not the form"):
+    with pytest.raises(CohortError, match="series_uid has the wrong form"):
         download(plan, tmp_path / "data", SETTINGS, execute=True, client=StandIn(plan))
 
 

@@ -37,7 +37,7 @@ def test_a_line_that_names_nobody_is_told_by_its_number_alone(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"# nobody\n", "lists nobody"), (b"\xff\xfe1", "no text"), (None, "read")]
+    ("content", "message"), [(b"# nobody\n", "lists no participant"), (b"\xff\xfe1", "no text"), (None, "read")]
 )
 def test_files_without_participants_are_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
     if content is not None:

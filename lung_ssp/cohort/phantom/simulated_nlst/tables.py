@@ -223,7 +223,7 @@ class _Patient:
         }
 
     def _comparison(self, lesion: SeenLesion) -> dict[str, Any]:
-        """What a look at the earlier exams adds to an abnormality; growth is told of nodules that were seen before."""
+        """What the comparison with earlier exams adds; growth is recorded of nodules that were seen before."""
         before = [s for year in self._exam_years if year < lesion.year for s in self._abnormalities(year)]
         before = [s for s in before if s.key == lesion.key]
         row = {"sct_ab_code": _code(lesion), "sct_ab_preexist": YES if before else NO}
