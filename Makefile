@@ -7,15 +7,15 @@ NLST := $(VENV)/installed-nlst
 TEST_TOOLS := $(VENV)/installed-test
 REPRODUCE := output/reproduce
 SMOKE := output/smoke
-TRIAL := output/trial
+SIMULATED := output/simulated_nlst
 # Real nodules (lidc_nodules_3d.npz), never trained on: measured where the folder is there.
 REAL_NODULES ?= $(wildcard ../shared/data/lidc-nodules)
 
 .DEFAULT_GOAL := help
-.PHONY: help install nlst reproduce smoke trial test lint clean-smoke
+.PHONY: help install nlst reproduce smoke simulated-nlst test lint clean-smoke
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 install: $(INSTALLED) ## make .venv with the tested versions
 
@@ -23,7 +23,7 @@ $(INSTALLED): setup.py constraints.txt tools/install.sh
 	tools/install.sh cpu
 	@touch $@
 
-nlst: $(NLST) ## the same with what the real trial needs
+nlst: $(NLST) ## the same with what NLST needs
 
 $(NLST): setup.py constraints.txt tools/install.sh
 	tools/install.sh cpu,nlst
@@ -49,16 +49,16 @@ smoke: $(INSTALLED) clean-smoke ## the same on a tiny cohort with a few steps, a
 	$(PYTHON) tools/diagnose.py $(SMOKE)/cohort/scans/PHANTOM-00001 --segmentation $(SMOKE)/segmentation \
 		--classification $(SMOKE)/classification --out $(SMOKE)/diagnosis
 
-trial: $(NLST) ## every step for the real trial (docs/nlst.md), on phantoms dressed as it: output/trial (4 minutes)
-	$(PYTHON) tools/prepare.py --config configs/cohort/phantom_trial.yml
-	$(PYTHON) tools/train.py --config configs/segmentation/smoke.yml --output $(TRIAL)/segmentation --resume \
-		-o train_dataset.dataset_root=$(TRIAL)/phantoms -o val_dataset.dataset_root=$(TRIAL)/phantoms
-	$(PYTHON) tools/prepare.py plan --cohort trial
-	$(PYTHON) tools/prepare.py download --cohort trial
-	$(PYTHON) tools/prepare.py run --cohort trial -o candidates=$(TRIAL)/segmentation
-	$(PYTHON) tools/prepare.py verify $(TRIAL)/cohort
-	$(PYTHON) tools/train.py --config configs/classification/trial.yml --output $(TRIAL)/classification --resume
-	$(PYTHON) tools/eval.py $(TRIAL)/classification
+simulated-nlst: $(NLST) ## every step for NLST (docs/nlst.md), on phantoms that simulate it: output/simulated_nlst (4 minutes)
+	$(PYTHON) tools/prepare.py --config configs/cohort/simulated_nlst_phantoms.yml
+	$(PYTHON) tools/train.py --config configs/segmentation/smoke.yml --output $(SIMULATED)/segmentation --resume \
+		-o train_dataset.dataset_root=$(SIMULATED)/phantoms -o val_dataset.dataset_root=$(SIMULATED)/phantoms
+	$(PYTHON) tools/prepare.py plan --cohort simulated_nlst
+	$(PYTHON) tools/prepare.py download --cohort simulated_nlst
+	$(PYTHON) tools/prepare.py run --cohort simulated_nlst -o candidates=$(SIMULATED)/segmentation
+	$(PYTHON) tools/prepare.py verify $(SIMULATED)/cohort
+	$(PYTHON) tools/train.py --config configs/classification/simulated_nlst.yml --output $(SIMULATED)/classification --resume
+	$(PYTHON) tools/eval.py $(SIMULATED)/classification
 
 clean-smoke:
 	@rm -rf $(SMOKE)

@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
     r'^__version__ = "(.+)"$', (HERE / "lung_ssp" / "__init__.py").read_text(encoding="utf-8"), re.M
 )
 
-# The real trial: its public index (exactly this one: the documented figures are its), DICOM-SEG, slides, many machines.
+# NLST: its public index (exactly this one: the documented figures are its), DICOM-SEG, slides, many machines.
 NLST = [
     "idc-index==0.13.4",
     "idc-index-data==25.0.5",

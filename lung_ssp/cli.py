@@ -21,7 +21,9 @@ def prepare(arguments: argparse.Namespace) -> None:
     from lung_ssp import runtime
 
     if arguments.config is None:
-        raise ConfigError("Give a configuration (--config FILE), or a step of the trial: plan, download, run, verify.")
+        raise ConfigError(
+            "Give a configuration (--config FILE), or a step of NLST's preparation: plan, download, run, verify."
+        )
     runtime.require_libraries("cv2")
     from lung_ssp.preparation import prepare as prepare_cohort
 
@@ -30,17 +32,23 @@ def prepare(arguments: argparse.Namespace) -> None:
 
 
 def plan(arguments: argparse.Namespace) -> None:
-    """Choose one series for each exam of the trial from the public index; nothing is downloaded."""
+    """Choose one series for each exam of NLST from the public index; nothing is downloaded."""
     from lung_ssp.preparation import plan_nlst
 
-    print(plan_nlst(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb))
+    summary = plan_nlst(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb)
+    from lung_ssp.cohort.nlst.text import plan_text
+
+    print(plan_text(summary))
 
 
 def download(arguments: argparse.Namespace) -> None:
     """Tell what is missing of the plan's series; with --execute, fetch it."""
     from lung_ssp.preparation import download_nlst
 
-    print(download_nlst(settings_of(arguments), arguments.execute))
+    result = download_nlst(settings_of(arguments), arguments.execute)
+    from lung_ssp.cohort.nlst.text import download_text
+
+    print(download_text(result))
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,7 +58,10 @@ def run(arguments: argparse.Namespace) -> None:
     runtime.require_libraries("cv2")
     from lung_ssp.preparation import run_nlst
 
-    print(run_nlst(settings_of(arguments), arguments.scheduler, arguments.leaky))
+    result = run_nlst(settings_of(arguments), arguments.scheduler, arguments.leaky)
+    from lung_ssp.cohort.nlst.text import preparation_text
+
+    print(preparation_text(result))
 
 
 def verify(arguments: argparse.Namespace) -> None:
@@ -337,11 +348,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def add_prepare(add) -> None:  # type: ignore[no-untyped-def]
-    """The command prepare, which by itself prepares the embedded cohort or one's own, and its steps for the trial."""
+    """The command prepare, which by itself prepares the embedded cohort or one's own, and its steps for NLST."""
     command = add("prepare", prepare, device=False)
     command.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration")
     add_override(command)
-    steps = command.add_subparsers(dest="step", metavar="STEP", title="steps of a cohort from the trial's own images")
+    steps = command.add_subparsers(dest="step", metavar="STEP", title="steps of a cohort from NLST's own images")
 
     def add_step(name, function):  # type: ignore[no-untyped-def]
         step = steps.add_parser(name, help=function.__doc__, description=function.__doc__)
@@ -476,7 +487,7 @@ def natural(text: str) -> int:
 
 
 def add_cohort(command: argparse.ArgumentParser) -> None:
-    """The options that name a cohort from the trial's images."""
+    """The options that name a cohort from NLST's images."""
     which = command.add_mutually_exclusive_group(required=True)
     which.add_argument("--cohort", metavar="NAME", help="configs/cohort/NAME.yml")
     which.add_argument("--config", type=Path, metavar="FILE", help="YAML configuration")

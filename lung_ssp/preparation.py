@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.cohort.manifest_settings import ManifestSettings
@@ -12,6 +13,10 @@ from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.config import SHIPPED, load_config, resolve
 from lung_ssp.errors import ConfigError, EnvironmentFault
 from lung_ssp.runtime import cores
+
+if TYPE_CHECKING:
+    from lung_ssp.cohort.nlst.plan_summary import PlanSummary
+    from lung_ssp.cohort.nlst.results import DownloadResult, PreparationResult
 
 CONFIGS = SHIPPED / "cohort"
 
@@ -58,7 +63,7 @@ def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
         CohortError: the folder holds another cohort.
     """
     from lung_ssp.cohort.phantom.make import make_phantom_cohort
-    from lung_ssp.cohort.phantom.trial import write_trial
+    from lung_ssp.cohort.phantom.simulated_nlst.archive import write_simulated_nlst
     from lung_ssp.cohort.slices import prepare_slices
     from lung_ssp.cohort.split import record_splits
     from lung_ssp.cohort.verify import record_files
@@ -76,7 +81,7 @@ def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
     if (root / "scans.csv").is_file():
         prepare_slices(root, settings.slices, settings.parenchyma)
     if settings.cohort.simulated_nlst:
-        write_trial(root, settings.cohort.phantom, settings.seed, description.key)
+        write_simulated_nlst(root, settings.cohort.phantom, settings.seed, description.key)
     record_files(root)
     return PreparedCohort(root, description)
 
@@ -116,8 +121,10 @@ def nlst_settings(config: Path, overrides: Sequence[str]) -> NlstSettings:
     return load_config(config, NlstSettings, overrides).settings
 
 
-def plan_nlst(settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None) -> str:
-    """Choose one series an exam, and write the plan; the summary."""
+def plan_nlst(
+    settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None
+) -> "PlanSummary":
+    """Choose one series an exam, and write the plan."""
     with nlst_packages():
         from lung_ssp.cohort.nlst.plan import make_plan
         from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
@@ -132,23 +139,23 @@ def plan_nlst(settings: NlstSettings, patients: Path | None, only_annotated: boo
         )
 
 
-def download_nlst(settings: NlstSettings, execute: bool) -> str:
-    """Fetch the series of the plan, or tell what would be fetched."""
+def download_nlst(settings: NlstSettings, execute: bool) -> "DownloadResult":
+    """Fetch the series of the plan, or find out what would be fetched."""
     with nlst_packages():
         from lung_ssp.cohort.nlst.download import download
-        from lung_ssp.cohort.nlst.plan import read_plan
+        from lung_ssp.cohort.nlst.plan_table import read_plan
 
         plan = read_plan(Path(settings.folders.plan))
         return download(plan, Path(settings.folders.images), settings.download, execute=execute)
 
 
-def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> str:
+def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":
     """Make the samples and the cohort of the plan's series."""
     with nlst_packages():
-        from lung_ssp.cohort.nlst.run import Candidates, prepare_trial
+        from lung_ssp.cohort.nlst.preparation import Candidates, prepare_nlst
 
         if settings.candidates is None:
-            return prepare_trial(settings, scheduler=scheduler, leaky=leaky)
+            return prepare_nlst(settings, scheduler=scheduler, leaky=leaky)
         from lung_ssp import runtime
 
         runtime.require_libraries()
@@ -158,7 +165,7 @@ def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> str:
         network = Path(settings.candidates).resolve()
         finder = finder_of(network)
         origin = run_cohort(network).statement
-        return prepare_trial(settings, Candidates(finder, finder.fingerprint, origin), scheduler, leaky)
+        return prepare_nlst(settings, Candidates(finder, finder.fingerprint, origin), scheduler, leaky)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
 from lung_ssp.cohort.phantom.settings import ClassCounts, PhantomCohortSettings, PhantomSettings
-from lung_ssp.cohort.phantom.trial import write_trial
+from lung_ssp.cohort.phantom.simulated_nlst.archive import write_simulated_nlst
 from lung_ssp.config import load_config
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.preparation import prepare
@@ -28,7 +28,7 @@ settings.register_profile("project", deadline=None, max_examples=50, derandomize
 settings.load_profile("project")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-TRIAL_CONFIG = REPOSITORY / "configs" / "cohort" / "trial.yml"
+SIMULATED_NLST_CONFIG = REPOSITORY / "configs" / "cohort" / "simulated_nlst.yml"
 PLANNED_FROM = {"index": "index.parquet", "boxes.sybil": "boxes.json"}
 
 
@@ -105,29 +105,32 @@ def series(tiny_cohort: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def phantom_trial(make_small_scans: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an embedded cohort of six small scans that is dressed as the trial."""
-    root = tmp_path_factory.mktemp("trial") / "phantoms"
+def simulated_nlst(make_small_scans: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an embedded cohort of six small scans that is written as a simulated NLST too."""
+    root = tmp_path_factory.mktemp("simulated_nlst") / "phantoms"
     make_small_scans(root, [4, 1, 1], {"normal": 7, "adenocarcinoma": 3, "small_cell": 2})
     cohort = read_cohort(root)
     generator = cohort.generator
     assert generator is not None
     settings = PhantomSettings.model_validate(generator.settings)
-    write_trial(root, settings, generator.seed, cohort.key)
+    write_simulated_nlst(root, settings, generator.seed, cohort.key)
     return root
 
 
 @pytest.fixture(scope="session")
-def plan_trial(phantom_trial: Path) -> Callable[..., NlstSettings]:
-    """Gives the settings of configs/cohort/trial.yml on that cohort, with a plan and all else in one own folder."""
+def plan_nlst(simulated_nlst: Path) -> Callable[..., NlstSettings]:
+    """Gives the settings of configs/cohort/simulated_nlst.yml on that cohort, with a plan and outputs in one folder."""
 
     def plan(work: Path, *overrides: str, images: Path | None = None) -> NlstSettings:
         folders = {name: work / name for name in ("plan", "samples", "cohort", "salt")}
-        folders |= {"images": images or phantom_trial / "trial" / "images", "tables": phantom_trial / "tables"}
+        folders |= {
+            "images": images or simulated_nlst / "simulated_nlst" / "images",
+            "tables": simulated_nlst / "tables",
+        }
         (work / "salt").write_text("5a" * 32)
         own = [f"folders.{name}={path}" for name, path in folders.items()]
-        own += [f"plan.{name}={phantom_trial}/trial/{file}" for name, file in PLANNED_FROM.items()]
-        settings = load_config(TRIAL_CONFIG, NlstSettings, [*own, *overrides]).settings
+        own += [f"plan.{name}={simulated_nlst}/simulated_nlst/{file}" for name, file in PLANNED_FROM.items()]
+        settings = load_config(SIMULATED_NLST_CONFIG, NlstSettings, [*own, *overrides]).settings
         make_plan(settings.plan, work / "plan", open_pseudonyms(work / "salt"))
         return settings
 

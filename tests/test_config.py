@@ -197,3 +197,27 @@ def test_a_missing_file_names_the_nearest_shipped_one(tmp_path: Path, monkeypatc
     with pytest.raises(ConfigError, match=r"tabel2.yml does not exist.*did you mean classification/table2"):
         load(Path("classification/tabel2.yml"))
     assert SHIPPED == CONFIGS
+
+
+class Numbers(Settings):
+    numbers: list[int]
+
+
+def test_a_data_file_needs_no_task(tmp_path: Path) -> None:
+    assert load_config(write(tmp_path, "numbers: [1, 2]"), Numbers).settings == Numbers(numbers=[1, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a mapping"),
+        ("numbers: [1]\nother: 2", "other is not a setting"),
+        ("numbers: [one]", r"numbers\.0 is 'one': input should be a valid integer"),
+        ("numbers: [{a: 1, a: 2}]", "the key a stands twice"),
+        ("numbers: &a [*a]", r"numbers\.0"),
+    ],
+)
+def test_a_wrong_data_file_is_told(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(write(tmp_path, text), Numbers)
+    assert "run.yml" in str(caught.value)

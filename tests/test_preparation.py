@@ -22,6 +22,7 @@ from lung_ssp.errors import ConfigError, EnvironmentFault
 from lung_ssp.preparation import config_of_cohort, nlst_packages, prepare
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SIMULATED = ["--cohort", "simulated_nlst"]
 
 
 @pytest.fixture
@@ -78,9 +79,9 @@ def test_a_missing_package_is_named_with_its_remedy():
         import no_such_package  # noqa: F401
 
 
-def test_every_step_goes_from_the_command_line(plan_trial, phantom_trial, tmp_path, capsys, in_repository):
-    settings = plan_trial(tmp_path)
-    config = tmp_path / "trial.yml"
+def test_every_step_goes_from_the_command_line(plan_nlst, simulated_nlst, tmp_path, capsys, in_repository):
+    settings = plan_nlst(tmp_path)
+    config = tmp_path / "simulated_nlst.yml"
     config.write_text(yaml.safe_dump(settings.model_dump()))
     again = ["--config", str(config)]
     assert main(["prepare", "plan", *again]) == 0
@@ -98,18 +99,36 @@ def test_every_step_goes_from_the_command_line(plan_trial, phantom_trial, tmp_pa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["prepare"], r"Give a configuration \(--config FILE\), or a step of the trial"),
+        (["prepare"], r"Give a configuration \(--config FILE\), or a step of NLST's preparation"),
         (["prepare", "plan", "--cohort", "phantom"], r"task is 'phantom', expected nlst"),
-        (["prepare", "run", "--cohort", "trial", "-o", "folders.plan={}/none"], "holds no plan"),
-        (["prepare", "download", "--cohort", "trial", "-o", "folders.plan={}/none"], "holds no plan"),
+        (["prepare", "run", *SIMULATED, "-o", "folders.plan={}/none"], "holds no plan"),
+        (["prepare", "download", *SIMULATED, "-o", "folders.plan={}/none"], "holds no plan"),
         (
-            ["prepare", "plan", "--cohort", "trial", "-o", "plan.index={}/none", "-o", "plan.boxes.sybil=null"],
+            [
+                "prepare",
+                "plan",
+                "--cohort",
+                "simulated_nlst",
+                "-o",
+                "plan.index={}/none",
+                "-o",
+                "plan.boxes.sybil=null",
+            ],
             "does not exist",
         ),
-        (["prepare", "plan", "--cohort", "trial", "-o", "plan.selection.kernel=[B]"], "did you mean kernels"),
+        (["prepare", "plan", *SIMULATED, "-o", "plan.selection.kernel=[B]"], "did you mean kernels"),
         (["prepare", "verify", "{}"], "holds no prepared cohort"),
         (
-            ["benchmark", "plan", "--cohort", "trial", "-o", "plan.index={}/none", "-o", "plan.boxes.sybil=null"],
+            [
+                "benchmark",
+                "plan",
+                "--cohort",
+                "simulated_nlst",
+                "-o",
+                "plan.index={}/none",
+                "-o",
+                "plan.boxes.sybil=null",
+            ],
             "does not exist",
         ),
     ],
@@ -122,9 +141,9 @@ def test_a_mistake_is_one_sentence(words, message, tmp_path, capsys, in_reposito
     assert error.count("\n") == 1
 
 
-def test_an_interrupted_run_says_so_and_goes_on(plan_trial, tmp_path):
-    settings = plan_trial(tmp_path)
-    config = tmp_path / "trial.yml"
+def test_an_interrupted_run_says_so_and_goes_on(plan_nlst, tmp_path):
+    settings = plan_nlst(tmp_path)
+    config = tmp_path / "simulated_nlst.yml"
     config.write_text(yaml.safe_dump(settings.model_dump()))
     command = [sys.executable, str(REPOSITORY / "tools" / "prepare.py"), "run", "--config", str(config)]
     running = subprocess.Popen(

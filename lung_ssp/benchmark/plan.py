@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from lung_ssp.benchmark.memory import peak_memory_mb
 from lung_ssp.cohort.nlst.plan import make_plan
-from lung_ssp.cohort.nlst.plan_settings import PlanSettings
+from lung_ssp.cohort.nlst.settings import PlanSettings
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 make_plan(PlanSettings.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Pseudonyms(bytes(32)))
 print(peak_memory_mb())

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lung_ssp.benchmark.memory import peak_memory_mb
-from lung_ssp.cohort.nlst.run import read_trial
-from lung_ssp.cohort.nlst.series_samples import SeriesWork
+from lung_ssp.cohort.nlst.dask_workers import open_workers, run_jobs
+from lung_ssp.cohort.nlst.preparation import read_nlst
+from lung_ssp.cohort.nlst.series_work import SeriesWork
 from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.cohort.nlst.workers import open_workers, run_jobs
 from lung_ssp.errors import CohortError
 
 
@@ -24,10 +24,10 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
         the ratio to the first number, and the largest memory of any worker in MB.
 
     Raises:
-        LungSspError: the plan or the tables are at fault, or no series is there.
+        LungSspError: the plan or the tables are missing or damaged, or no series is there.
     """
-    trial = read_trial(settings)
-    jobs = [job for job in trial.jobs if job.folder.is_dir()]
+    inputs = read_nlst(settings)
+    jobs = [job for job in inputs.jobs if job.folder.is_dir()]
     if not jobs:
         raise CohortError(f"None of the plan's series lies in {settings.folders.images}: download them first.")
     seconds: dict[int, list[float]] = {count: [] for count in workers}
@@ -36,7 +36,7 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
         for count in workers:
             own = settings.workers.model_copy(update={"count": count})
             with tempfile.TemporaryDirectory() as out, open_workers(own, None) as client:
-                work = SeriesWork(Path(out), settings.series, trial.rule, None)
+                work = SeriesWork(Path(out), settings.series, inputs.rule, None)
                 for _ in run_jobs(client, work, jobs[:count], lambda job: f"before-{job.name}"):
                     pass
                 begin = time.perf_counter()

@@ -38,8 +38,8 @@ def test_a_plan_that_cannot_be_made_is_told():
         benchmark_plan(settings_with(index="nowhere.parquet"), repeats=1)
 
 
-def test_series_are_timed_with_each_number_of_workers(plan_trial, tmp_path):
-    figures = benchmark_preparation(plan_trial(tmp_path), [1, 2], repeats=1)
+def test_series_are_timed_with_each_number_of_workers(plan_nlst, tmp_path):
+    figures = benchmark_preparation(plan_nlst(tmp_path), [1, 2], repeats=1)
     assert figures["series"] == 6
     assert set(figures["workers"]) == {"1", "2"}
     one, two = figures["workers"]["1"], figures["workers"]["2"]

@@ -1,127 +1,29 @@
-"""Boxes that others drew around lesions of NLST: Sybil's and NLSTx's files, and their lesions on a series' voxels.
-
-Both give the corner nearest to the first pixel, width and height, not the centre: of NLSTx's 221 boxes on series that
-both hold, 205 overlap one of Sybil's that way, 75 of them by more than half of their union, and the signed distance of
-the centres has medians of 1.1 and -1.0 pixels; were NLSTx's corners centres, one would, and the medians would be -11.5
-and -11.1 pixels.
+"""Boxes around lesions on the voxels of their series.
 
 NLSTx's slice numbers come without slices. They are no count from the head or from the feet: 12 pairs of boxes of one
 participant, at one place in the image, lie mirrored from year to year (at 0.713 and 0.311 of the series' slices, at
 0.290 and 0.709), while 495 of 571 pairs away from the middle lie alike. InstanceNumber, whose direction differs between
-scanners, explains that; whether it is what was noted cannot be told without the images.
+scanners, explains that; whether it is what was noted cannot be decided without the images.
 """
 
-import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from lung_ssp.cohort.annotations.box_files import MarkedBox
 from lung_ssp.cohort.annotations.groups import joined
 from lung_ssp.cohort.annotations.planes import Plane, slice_voxels, stored_plane
 from lung_ssp.cohort.annotations.settings import AnnotationSettings, SliceNumbers
 from lung_ssp.ct.series import Series
-from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import read_json
+from lung_ssp.errors import CohortError
 
-NLSTX_COLUMNS = {
-    "seriesinstanceuids": "series",
-    "Abnormality UID": "lesion",
-    "Slice number": "slice",
-    "Bounding box x (pixels)": "left",
-    "Bounding box y (pixels)": "top",
-    "Bounding box width (pixels)": "width",
-    "Bounding box height (pixels)": "height",
-}
-SYBIL_KEYS = ("x", "y", "width", "height")
-UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 MOST_LESIONS = 255  # what uint8 can number
 ROUNDING = 1e-6
 
 
-@dataclass(frozen=True)
-class MarkedBox:
-    """A rectangle on one stored image of a series.
-
-    series_uid: SeriesInstanceUID.
-    sop_uid: SOPInstanceUID of the image, or None where only a number tells it.
-    slice_number: what NLSTx calls its slice number, or None.
-    left, top, width, height: from the outer corner of the first pixel along a row and along a column, in pixels or, if
-        `fractions`, in shares of the image's width and height; column 3 reaches from 3 to 4.
-    lesion: which of the participant's lesions it is, where that is given; the same name in the same series is the same
-        lesion.
-    """
-
-    series_uid: str
-    sop_uid: str | None
-    slice_number: int | None
-    left: float
-    top: float
-    width: float
-    height: float
-    fractions: bool
-    lesion: str | None = None
-
-
-def read_sybil(path: Path) -> dict[str, tuple[MarkedBox, ...]]:
-    """Read Sybil's boxes: JSON, SeriesInstanceUID -> SOPInstanceUID -> [{x, y, width, height}] in shares of the image.
-
-    Returns:
-        the boxes of each series, in the order of the file; a series may have none.
-
-    Raises:
-        CohortError: the file is missing, no such JSON, or has an impossible box.
-    """
-    if not path.is_file():
-        raise CohortError(f"{path} does not exist: give Sybil's file of boxes.")
-    try:
-        content = read_json(path)
-    except DamagedFile as error:
-        raise CohortError(str(error)) from error
-    boxes: dict[str, tuple[MarkedBox, ...]] = {}
-    for series_uid, images in _mapping(path, content).items():
-        own: list[MarkedBox] = []
-        for sop_uid, listed in _mapping(path, images).items():
-            if not isinstance(listed, list):
-                raise CohortError(f"{path}: the slice {sop_uid} has no list of boxes; give Sybil's file as it is.")
-            own += [_sybil_box(path, series_uid, sop_uid, item) for item in listed]
-        boxes[series_uid] = tuple(own)
-    return boxes
-
-
-def read_nlstx(path: Path) -> dict[str, tuple[MarkedBox, ...]]:
-    """Read NLSTx's boxes: CSV, one row a lesion in a series, in pixels, on the slice of its largest diameter.
-
-    Participants' numbers are not read.
-
-    Returns:
-        the boxes of each series, in the order of the file.
-
-    Raises:
-        CohortError: the file is missing, no such table, or has an impossible row, named by its line.
-    """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=lambda name: name in NLSTX_COLUMNS)
-    except OSError as error:
-        raise CohortError(f"{path} cannot be opened ({error.strerror}): give NLSTx's table of boxes.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise CohortError(f"{path} is no CSV file in UTF-8 ({error}).") from error
-    missing = [name for name in NLSTX_COLUMNS if name not in table.columns]
-    if missing:
-        raise CohortError(f"{path} lacks the column '{missing[0]}': give NLSTx's table as it is.")
-    boxes: dict[str, list[MarkedBox]] = {}
-    for line, row in enumerate(table.rename(columns=NLSTX_COLUMNS).to_dict("records"), start=2):
-        box = _nlstx_box(path, line, row)
-        boxes.setdefault(box.series_uid, []).append(box)
-    return {series_uid: tuple(own) for series_uid, own in boxes.items()}
-
-
 def boxes_on(series: Series, boxes: Sequence[MarkedBox], settings: AnnotationSettings) -> np.ndarray:
-    """The lesions that boxes tell of, on the voxels of their series.
+    """The lesions in boxes, on the voxels of their series.
 
     A box becomes the ellipse that touches its four sides, on its own slice and no other: the centre and the widest
     slice are the boxes', the outline is not known. Boxes that overlap on the same or on neighbouring slices are one
@@ -223,47 +125,3 @@ def _ellipse(box: MarkedBox, plane: Plane, series_uid: str) -> np.ndarray:
     inside: np.ndarray = y[:, None] ** 2 + x**2 <= 1
     inside[min(int(middle[1]), rows - 1), min(int(middle[0]), columns - 1)] = True
     return inside
-
-
-def _mapping(path: Path, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(UID.fullmatch(key) for key in value):
-        raise CohortError(
-            f"{path} does not go from series to slices to boxes by their UIDs; give Sybil's file as it is."
-        )
-    return value
-
-
-def _sybil_box(path: Path, series_uid: str, sop_uid: str, item: Any) -> MarkedBox:
-    values = [item.get(key) for key in SYBIL_KEYS] if isinstance(item, dict) else []
-    numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    if len(numbers) != len(SYBIL_KEYS):
-        raise CohortError(
-            f"{path}: a box on the slice {sop_uid} lacks one of {', '.join(SYBIL_KEYS)}, or has no number."
-        )
-    left, top, width, height = numbers
-    if not _possible(left, top, width, height) or max(left + width, top + height) > 1 + ROUNDING:
-        raise CohortError(f"{path}: a box on the slice {sop_uid} does not lie within 0 and 1, or is empty.")
-    return MarkedBox(series_uid, sop_uid, None, left, top, width, height, fractions=True)
-
-
-def _nlstx_box(path: Path, line: int, row: dict[str, str]) -> MarkedBox:
-    numbers: dict[str, float] = {}
-    for name in ("lesion", "slice", "left", "top", "width", "height"):
-        try:
-            numbers[name] = float(row[name])
-        except ValueError:
-            raise CohortError(f"{path}, line {line}: the {name} is '{row[name]}', not a number.") from None
-    corner = [numbers[name] for name in ("left", "top", "width", "height")]
-    whole = all(numbers[name].is_integer() and numbers[name] >= 0 for name in ("lesion", "slice"))
-    if not _possible(*corner) or not whole or not UID.fullmatch(row["series"]):
-        raise CohortError(f"{path}, line {line}: the series, the lesion, the slice or the box is impossible.")
-    left, top, width, height = corner
-    lesion = str(int(numbers["lesion"]))
-    return MarkedBox(
-        row["series"], None, int(numbers["slice"]), left, top, width, height, fractions=False, lesion=lesion
-    )
-
-
-def _possible(left: float, top: float, width: float, height: float) -> bool:
-    values: Iterable[float] = (left, top, width, height)
-    return all(math.isfinite(value) for value in values) and min(left, top) >= 0 and min(width, height) > 0

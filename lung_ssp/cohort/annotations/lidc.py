@@ -37,7 +37,7 @@ def read_lidc(path: Path, series: Series, consensus: float, outline_inside: bool
         path: the XML file.
         series: the CT series that was read.
         consensus: above 0, at most 1.
-        outline_inside: whether the outline's own pixels belong to the nodule. The readers were told to draw along the
+        outline_inside: whether the outline's own pixels belong to the nodule. The instruction was to draw along the
             first pixels outside; label volumes made from the files usually count them in. What an outline excludes is
             in either case what lies within it, without its own pixels.
 
@@ -80,7 +80,7 @@ def read_lidc(path: Path, series: Series, consensus: float, outline_inside: bool
 
 
 class _WithoutDoctype(ElementTree.TreeBuilder):
-    """Refuses a document type before its entities are read: they may name files, or swell without end."""
+    """Refuses a document type before its entities are read: they may name files, or expand without limit."""
 
     def doctype(self, name: str, public_id: str | None, system_id: str | None) -> None:
         raise ElementTree.ParseError("it declares a document type, which LIDC files do not have")
@@ -123,7 +123,7 @@ def _outlines(path: Path, nodule: ElementTree.Element) -> list[_Outline]:
 
 
 def _voxels(path: Path, outlines: list[_Outline], series: Series, outline_inside: bool) -> np.ndarray:
-    """What one reader's outlines of one nodule hold: sorted indices into the flattened volume."""
+    """The voxels in one reader's outlines of one nodule: sorted indices into the flattened volume."""
     by_slice: dict[int, list[_Outline]] = {}
     for outline in outlines:
         by_slice.setdefault(_slice_of(path, outline, series), []).append(outline)
@@ -153,7 +153,7 @@ def _slice_of(path: Path, outline: _Outline, series: Series) -> int:
 
 
 def _filled(path: Path, outlines: list[_Outline], plane: Plane, outline_inside: bool) -> np.ndarray:
-    """The pixels of the stored image that the outlines of one slice hold, bool (rows, columns)."""
+    """The pixels of the stored image within the outlines of one slice, bool (rows, columns)."""
     holds = np.zeros(plane.shape, bool)
     for outline in sorted(outlines, key=lambda outline: outline.excluded):
         columns, rows = outline.points.T

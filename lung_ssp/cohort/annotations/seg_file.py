@@ -1,4 +1,4 @@
-"""The inside of a DICOM segmentation file: its segments, and its frames one at a time."""
+"""A DICOM segmentation file: its segments, and its frames read one at a time."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -47,10 +47,10 @@ class Frame:
 
 
 def require_highdicom() -> None:
-    """Say in one sentence that the package for segmentations is not there.
+    """Require the package that reads and writes DICOM segmentations.
 
     Raises:
-        EnvironmentFault: it is not.
+        EnvironmentFault: it is not installed.
     """
     if importlib.util.find_spec("highdicom") is None:
         raise EnvironmentFault("DICOM segmentations need highdicom, which is missing: pip install 'lung-ssp[nlst]'.")
@@ -107,15 +107,15 @@ class SegmentationFile:
         return 2 * stored.astype(int) >= int(self._image.get("MaximumFractionalValue", 1))
 
     def thickness_mm(self) -> float:
-        """How far apart its planes are by its own account (SpacingBetweenSlices, else SliceThickness).
+        """The distance of its planes, as the file states it (SpacingBetweenSlices, else SliceThickness).
 
         Raises:
-            CohortError: it does not tell.
+            CohortError: the file does not state it.
         """
         measures = _group(self._image, self._image.PerFrameFunctionalGroupsSequence[0], "PixelMeasuresSequence")
         thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0)
         if thickness <= 0:
-            raise CohortError(f"{self.path} does not tell how thick its planes are: give the series it was made from.")
+            raise CohortError(f"{self.path} does not state how thick its planes are: give the series it was made from.")
         return thickness
 
     def _damaged(self) -> CohortError:

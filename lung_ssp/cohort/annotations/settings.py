@@ -1,4 +1,4 @@
-"""Settings of what others have marked in scans."""
+"""Settings of annotations: masks, outlines and boxes of lesions."""
 
 from typing import Annotated, Literal
 
@@ -46,6 +46,6 @@ class AnnotationSettings(Settings):
     nlstx_slice_number: SliceNumbers = Field(
         "instance_number",
         description="NLSTx: what its slice numbers count: InstanceNumber (0020,0013), or slices from the head or from "
-        "the feet, from 1; the data set does not tell. Boxes of one nodule in successive years show that the direction "
+        "the feet, from 1; the data set does not say. Boxes of one nodule in successive years show that the direction "
         "differs between series, so that it is no count from either end",
     )

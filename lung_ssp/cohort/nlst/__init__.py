@@ -1,1 +1,1 @@
-"""The National Lung Screening Trial: from the public index to labelled samples."""
+"""The National Lung Screening Trial (NLST): from the public index to labelled samples."""

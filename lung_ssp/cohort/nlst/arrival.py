@@ -1,4 +1,4 @@
-"""Whether a series on disk is whole, by the index's number of files and size."""
+"""Whether a series on the disk is complete, by the index's number of files and size."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ class Arrived:
     files: int
     size: int
 
-    def fault(self, instances: int, size_mb: float, tolerance: float) -> str:
+    def problem(self, instances: int, size_mb: float, tolerance: float) -> str:
         """How they differ from what the index says, "" where they do not.
 
         Args:

@@ -21,7 +21,8 @@ from lung_ssp.cohort.description import (
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.sample_counts import source_kind
-from lung_ssp.cohort.nlst.series_samples import masks_path, sample_path, slices_file, without_paths
+from lung_ssp.cohort.nlst.sample_files import masks_path, sample_path, sample_slices_path
+from lung_ssp.cohort.nlst.series_work import without_paths
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.slices import slices_path
 from lung_ssp.cohort.slides.store import prepare_patches
@@ -31,7 +32,7 @@ from lung_ssp.cohort.verify import record_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import copy, write_text
 
-ORIGIN = "cohort from the trial's images and tables"
+ORIGIN = "cohort from NLST's images and tables"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Samples:
     """The samples of all series.
 
     table: one row a sample: participant, study_year, series (pseudonym), image_label, pathology_label, and where each
-        and the position come from. images: float32 (n, size, size), in the table's order.
+        label and the position come from. images: float32 (n, size, size), in the table's order.
     """
 
     table: pd.DataFrame
@@ -55,13 +56,13 @@ def assemble_cohort(
     candidates: str | None,
     leaky: bool,
 ) -> CohortDescription:
-    """Write the prepared cohort from the files that the jobs have left; a cohort that is finished is only read.
+    """Write the prepared cohort from the jobs' files; a finished cohort is only read.
 
     Args:
-        jobs: those that are done. samples: theirs.
+        jobs: the finished ones. samples: those of these jobs.
         image_classes: the names of the image labels.
         slides: folders of each participant's pathology slides.
-        candidates: the statement of the cohort that whatever finds candidates has learnt from; None where nothing does.
+        candidates: the statement of the cohort on which the network that finds candidates was trained; None for none.
         leaky: divide sections instead of patients, to show what that costs.
 
     Returns:
@@ -84,9 +85,9 @@ def assemble_cohort(
     others = pd.DataFrame({"patient": list(split_of), "split": list(split_of.values())})
     table = pd.concat([patients, others]).drop_duplicates().sort_values(["split", "patient"])
     write_text(root / "splits.csv", table.to_csv(index=False))
-    faults: dict[str, str] = {}
+    failed_slides: dict[str, str] = {}
     if settings.slides is not None:
-        prepare_patches(root, slides, split_of, settings.slides, settings.split.seed, faults)
+        prepare_patches(root, slides, split_of, settings.slides, settings.split.seed, failed_slides)
     description = CohortDescription(
         name=settings.name,
         synthetic=settings.synthetic,
@@ -106,8 +107,8 @@ def assemble_cohort(
             },
             candidates_found_by=candidates,
             slides_that_failed={
-                name: without_paths(fault, [folder for own in slides.values() for folder in own])
-                for name, fault in faults.items()
+                name: without_paths(message, [folder for own in slides.values() for folder in own])
+                for name, message in failed_slides.items()
             },
         ),
     )
@@ -180,19 +181,19 @@ def _write_sections(root: Path, samples: Samples, split: pd.Series) -> dict[str,
 def _split_of_participants(
     table: pd.DataFrame, jobs: Sequence[SeriesJob], split: pd.Series, settings: NlstSettings
 ) -> dict[str, str]:
-    """The split of every participant of the jobs; those without samples are divided by themselves."""
+    """The split of every participant of the jobs; participants without samples are divided separately."""
     split_of = dict(zip(table["participant"], split, strict=True))
     others = {job.participant: MISSING for job in jobs if job.participant not in split_of}
     return split_of | split_patients(others, settings.split.shares, np.random.default_rng(settings.split.seed + 1))
 
 
 def _write_scans(root: Path, out: Path, jobs: Sequence[SeriesJob], split_of: Mapping[str, str]) -> None:
-    """Write scans.csv and bring the masks and slices of the series whose lesions people have drawn into the cohort."""
+    """Write scans.csv and copy the masks and slices of series with drawn lesions into the cohort."""
     rows = []
     for job in jobs:
         if masks_path(out, job.name).is_file():
             copy(masks_path(out, job.name), root / "scans" / f"{job.name}.npz")
-            copy(slices_file(out, job.name), slices_path(root, job.name))
+            copy(sample_slices_path(out, job.name), slices_path(root, job.name))
             rows.append(
                 {
                     "name": job.name,

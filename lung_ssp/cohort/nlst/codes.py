@@ -1,4 +1,4 @@
-"""NLST's codes and what they mean, from the trial's data dictionaries (IDC's delivery of May 2021, CDAS's of 2011).
+"""NLST's codes and what they mean, from its data dictionaries (IDC's delivery of May 2021, CDAS's of 2011).
 
 Codes stay numbers in the tables; labels and rules speak in the words given here.
 """

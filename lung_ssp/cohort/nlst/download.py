@@ -1,6 +1,8 @@
-"""Having the planned series on disk: what is there, what is missing, whether there is room, and fetching it."""
+"""Downloading a plan's series: what is on the disk, what is missing, whether there is room, and fetching it."""
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from lung_ssp.cohort.nlst.arrival import measure
-from lung_ssp.cohort.nlst.plan_settings import DownloadSettings
-from lung_ssp.cohort.nlst.plan_table import ROLES, fault_of
-from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB, size_text
+from lung_ssp.cohort.nlst.plan_table import ROLES, problem_of
+from lung_ssp.cohort.nlst.results import Amount, DownloadResult
+from lung_ssp.cohort.nlst.settings import DownloadSettings
+from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB
+from lung_ssp.cohort.nlst.text import space_text
 from lung_ssp.cohort.nlst.transfer import Client, Transfer, own_client
 from lung_ssp.errors import CohortError
 from lung_ssp.files import alone_in
@@ -21,11 +25,11 @@ NAMED = 20  # failures that the error names
 
 def download(
     plan: pd.DataFrame, data_root: Path, settings: DownloadSettings, *, execute: bool, client: Client | None = None
-) -> str:
-    """Have the series of a plan as <data_root>/<series_uid>/, or say what would be done.
+) -> DownloadResult:
+    """Download the series of a plan to <data_root>/<series_uid>/, or find out what is missing.
 
-    A series that is there with the index's number of files and size is not fetched again. One that is not arrives in a
-    folder of its own, is checked, and then takes its place; after an interruption, run it again.
+    A series that is there with the index's number of files and size is not fetched again. The others arrive in a
+    folder of their own, are checked, and then moved to their place; after an interruption, run it again.
 
     Args:
         plan: as `read_plan` gives it.
@@ -33,81 +37,71 @@ def download(
         client: idc-index's, or one that does the same; None makes idc-index's when there is something to fetch.
 
     Returns:
-        the report.
+        what was there, what was missing and what was fetched; `download_text` tells it in words.
 
     Raises:
-        CohortError: the disk is too small, or series could not be had (it names them by
-            participant, year and role, and says why).
+        CohortError: the disk is too small, or series could not be fetched (named by participant, year and role, with
+            the reason).
         LungSspError: another download works there, or idc-index is not installed.
     """
     data_root = Path(data_root)
-    fault = fault_of(plan)
-    if fault:
-        raise CohortError(f"the plan cannot be downloaded, {fault}: make the plan anew.")
-    missing_rows = _faults(plan, data_root, settings).ne("")
-    missing = plan[missing_rows]
-    report = _report(plan, missing_rows)
+    problem = problem_of(plan)
+    if problem:
+        raise CohortError(f"the plan cannot be downloaded, {problem}: make the plan again.")
+    is_missing = _problems(plan, data_root, settings).ne("")
+    missing = plan[is_missing]
     needed = round(float(missing["size_mb"].sum()) * BYTES_OF_MB)
     free = shutil.disk_usage(_existing(data_root)).free
-    room = _room(needed, free, settings)
-    enough = free - needed >= settings.free_gb_kept * BYTES_OF_GB
+    found = DownloadResult(
+        present=_amounts(plan[~is_missing]),
+        missing=_amounts(missing),
+        free_mb=free / BYTES_OF_MB,
+        kept_gb=settings.free_gb_kept,
+        fits=free - needed >= settings.free_gb_kept * BYTES_OF_GB,
+    )
     if not execute:
-        verdict = "" if enough else "The disk is too small.\n"
-        return f"{report}{room}\n{verdict}Dry run: nothing was fetched.\n"
+        return found
     if missing.empty:
-        return f"{report}Nothing is missing.\n"
-    if not enough:
+        return replace(found, fetched=0)
+    if not found.fits:
         raise CohortError(
-            f"the disk of {data_root} is too small ({room}): use another one, or narrow the plan (--max-gb)."
+            f"the disk of {data_root} is too small ({space_text(found)}): use another one, or narrow the plan "
+            "(--max-gb)."
         )
     data_root.mkdir(parents=True, exist_ok=True)
     with alone_in(data_root), tqdm(total=needed, unit="B", unit_scale=True, desc="download") as bar:
         left = Transfer(data_root, settings, client or own_client(), bar.update).fetch(missing)
     if not left.empty:
         raise CohortError(_failure(left, len(plan)))
-    return f"{report}{len(missing):,} series were fetched and checked.\n"
+    return replace(found, fetched=len(missing))
 
 
-def _faults(plan: pd.DataFrame, data_root: Path, settings: DownloadSettings) -> pd.Series:
-    """What is wrong with each planned series on disk, "" where nothing is."""
-    faults = [
-        measure(data_root / row.series_uid).fault(row.instances, row.size_mb, settings.size_tolerance)
+def _problems(plan: pd.DataFrame, data_root: Path, settings: DownloadSettings) -> pd.Series:
+    """What is wrong with each planned series on the disk, "" where nothing is."""
+    problems = [
+        measure(data_root / row.series_uid).problem(row.instances, row.size_mb, settings.size_tolerance)
         for row in plan.itertuples()
     ]
-    return pd.Series(faults, plan.index, dtype=object)
+    return pd.Series(problems, plan.index, dtype=object)
 
 
-def _report(plan: pd.DataFrame, missing: pd.Series) -> str:
-    lines = []
-    for role in ROLES:
-        of_role = plan["role"].eq(role)
-        lines.append(f"{role:<12} there and checked {_amount(plan[of_role & ~missing])}")
-        lines.append(f"{'':<12} to fetch          {_amount(plan[of_role & missing])}")
-    return "\n".join(lines) + "\n"
-
-
-def _amount(series: pd.DataFrame) -> str:
-    return f"{len(series):>8,} series {size_text(float(series['size_mb'].sum())):>13}"
-
-
-def _room(needed: float, free: float, settings: DownloadSettings) -> str:
-    return (
-        f"{size_text(needed / BYTES_OF_MB)} to fetch, {size_text(free / BYTES_OF_MB)} free, of which "
-        f"{settings.free_gb_kept:g} GB are kept"
-    )
+def _amounts(series: pd.DataFrame) -> Mapping[str, Amount]:
+    """How many series of each role, and their size."""
+    by_role = {role: series[series["role"].eq(role)] for role in ROLES}
+    return {role: Amount(len(own), float(own["size_mb"].sum())) for role, own in by_role.items()}
 
 
 def _failure(left: pd.DataFrame, planned: int) -> str:
-    """The error of series that could not be had, without their UIDs."""
+    """The error of series that could not be fetched, without their UIDs."""
     names = [_name(row) for row in left.head(NAMED).itertuples()]
     more = f"; and {len(left) - NAMED:,} more" if len(left) > NAMED else ""
-    return f"{len(left):,} of {planned:,} series could not be had, run it again: {'; '.join(names)}{more}."
+    return f"{len(left):,} of {planned:,} series could not be fetched, run it again: {'; '.join(names)}{more}."
 
 
 def _name(row: Any) -> str:
     year = "" if pd.isna(row.study_year) else f" T{row.study_year}"
     source = f" of {row.source}" if row.source else ""
-    return f"{row.participant}{year} {row.role}{source}: {row.fault}"
+    return f"{row.participant}{year} {row.role}{source}: {row.problem}"
 
 
 def _existing(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""NLST's exams: what the trial's tables say of one participant's screening CT in one year."""
+"""NLST's exams: what its tables say of one participant's screening CT in one year."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from lung_ssp.cohort.nlst.codes import (
     SIDE_COLUMNS,
     STUDY_YEARS,
 )
+from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.nlst.lobes import LOBES, lobes_of_side, whole_lobe
-from lung_ssp.cohort.nlst.morphology import Morphology
 from lung_ssp.cohort.nlst.tables import Tables
 
 # ICD-O-3 topography C34.1, C34.2, C34.3: the level without the side; the middle lobe has one side only
@@ -25,7 +25,7 @@ LEVELS = {"C341": frozenset({"RUL", "LUL"}), "C342": frozenset({"RML"}), "C343":
 
 @dataclass(frozen=True)
 class Abnormality:
-    """One abnormality that the reader recorded; None is what he did not record.
+    """One abnormality that the reader recorded; None is what was not recorded.
 
     number: sct_ab_num. desc: code of sct_ab_desc. lobe: RUL, RML, RLL, LUL, lingula, LLL. slice_number: InstanceNumber
     of the slice with its largest diameter. long_mm, perpendicular_mm: its diameters. margins, attenuation, growth,
@@ -50,7 +50,7 @@ class Cancer:
     """One confirmed lung cancer.
 
     order: lc_order. label: class 1..8 of its morphology. candx_days: day of its diagnosis. lobes: recorded as such.
-    possible: the lobes (lingula counted to the left upper lobe) that what is recorded allows, all five if nothing is.
+    possible: the lobes (lingula counted to the left upper lobe) in which it may lie, by all that is recorded.
     stage: such as IA, or None.
     """
 
@@ -66,7 +66,7 @@ class Cancer:
 class Exam:
     """One screening exam. Days are counted from the randomization.
 
-    participant: pseudonym. study_year: 0..2. exam_day: scr_days of that year. can_scr: 0 is no cancer within the trial.
+    participant: pseudonym. study_year: 0..2. exam_day: scr_days of that year. can_scr: 0 is no cancer within the study.
     candx_days: of the participant's first cancer. cancers: all of the participant's, whenever diagnosed. result: code
     of scr_res of that year.
     """
@@ -81,10 +81,10 @@ class Exam:
     result: int | None = None
 
 
-def exams_of(tables: Tables, morphology: Morphology) -> dict[tuple[str, int], Exam]:
-    """Every exam that a table tells of, by participant and study year.
+def exams_of(tables: Tables, morphology: HistologyMap) -> dict[tuple[str, int], Exam]:
+    """Every exam that a table mentions, by participant and study year.
 
-    A participant whom prsn does not list has none: nothing says whether there was a cancer.
+    A participant who is not in prsn has none: whether there was a cancer is not known.
 
     Raises:
         CohortError: a cancer's morphology is not in the map.
@@ -138,7 +138,7 @@ def _abnormalities(tables: Tables) -> dict[tuple[str, int], list[Abnormality]]:
     return found
 
 
-def _cancers(tables: Tables, morphology: Morphology) -> dict[str, list[Cancer]]:
+def _cancers(tables: Tables, morphology: HistologyMap) -> dict[str, list[Cancer]]:
     """The cancers of each participant by order; prsn's locations are those of the first one."""
     labels = morphology.class_of(tables.cancers.lc_morph)
     table = tables.cancers.assign(label=labels).sort_values(["participant", "lc_order"])

@@ -1,7 +1,7 @@
 """The image diagnosis from what a screening reader recorded: an ordered rule in a data file.
 
-The trial's readers named no histology, so whoever wants a class from their words has to assume something. The rule
-says what: the first entry whose conditions all hold gives the class, and every entry says why.
+NLST's readers named no histology, so a class can only be assumed from what they recorded. The rule states the
+assumptions: the first entry whose conditions all hold gives the class, and every entry says why.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lung_ssp.cohort.nlst.codes import ANSWERS, ATTENUATIONS, DESCRIPTIONS, MARGINS
 from lung_ssp.cohort.nlst.exams import Abnormality
-from lung_ssp.cohort.nlst.rule_file import read_rule_file
-from lung_ssp.errors import CohortError
+from lung_ssp.config import load_config
+from lung_ssp.errors import ConfigError
 from lung_ssp.settings import Settings, Two, rising
 
 SHIPPED = Path(__file__).with_name("image_rules")
@@ -122,14 +122,14 @@ class ImageRule:
         """A shipped rule by its name (nine_classes, appearance), or one's own by the path of its YAML file.
 
         Raises:
-            CohortError: there is no such rule, or the file is at fault.
+            ConfigError: there is no such rule, or the file is no rule.
         """
         shipped = {path.stem: path for path in SHIPPED.glob("*.yml")}
         path = shipped.get(str(name_or_path), Path(name_or_path))
         if not path.is_file():
             names = ", ".join(sorted(shipped))
-            raise CohortError(f"There is no image rule '{name_or_path}': give one of {names}, or a YAML file.")
-        contents = read_rule_file(path, RuleFile)
+            raise ConfigError(f"There is no image rule '{name_or_path}': give one of {names}, or a YAML file.")
+        contents = load_config(path, RuleFile).settings
         return cls(
             classes=tuple(contents.classes),
             nothing=contents.classes.index(contents.no_abnormality),

@@ -9,11 +9,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
+from lung_ssp.cohort.uids import UID
 from lung_ssp.errors import CohortError, EnvironmentFault
 
-ROWS_AT_ONCE = 65_536  # the file is one row group of a million: read at once it takes 1.5 GB
+ROWS_AT_ONCE = 65_536  # the file is one row group of a million: reading all of it takes 1.5 GB
 MODALITIES = ("CT", "SEG", "SM")  # images, masks and slides; 256,000 structured reports are left out
-# The index's columns and the names they get here. Those that repeat are read as numbered words, which saves memory.
+# The index's columns and the names they get here. Those whose values repeat are read as categories, which saves memory.
 REPEATING = {
     "analysis_result_id": "analysis",
     "PatientID": "participant",
@@ -32,7 +33,6 @@ OWN = {
     "series_size_MB": "size_mb",
 }
 NUMBERS = ("instanceCount", "series_size_MB")
-UID = re.compile(r"[0-9]+(\.[0-9]+)+")  # DICOM PS3.5 section 9
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{2,62}")
 
@@ -61,7 +61,7 @@ def read_index(path: Path, collection: str, pseudonyms: Pseudonyms) -> pd.DataFr
         (int), size_mb (float, of 1e6 bytes).
 
     Raises:
-        CohortError: the file is missing, no index of IDC's, holds nothing of the collection, or a series twice.
+        CohortError: the file is missing, no index of IDC's, holds nothing of the collection, or lists a series twice.
     """
     if not path.is_file():
         raise CohortError(f"{path} does not exist: name IDC's index (a parquet file), or none for the installed one.")
@@ -72,7 +72,7 @@ def read_index(path: Path, collection: str, pseudonyms: Pseudonyms) -> pd.DataFr
     series = table.to_pandas(self_destruct=True, split_blocks=True).rename(columns={**REPEATING, **OWN})
     del table
     pa.default_memory_pool().release_unused()
-    for column in REPEATING.values():  # the words of the whole index still stand there
+    for column in REPEATING.values():  # these still list the values of the whole index
         series[column] = series[column].astype("category").cat.remove_unused_categories()
     if series.empty:
         raise CohortError(f"{path} holds no CT series, masks or slides of the collection {collection!r}.")
@@ -107,14 +107,14 @@ def _may_be(kind: pa.DataType, number: bool) -> bool:
 
 
 def _check_identifiers(series: pd.DataFrame, path: Path) -> None:
-    """Refuse what would become a strange folder or a strange line of the manifest."""
+    """Refuse identifiers that would make a wrong folder or a wrong line of the manifest."""
     for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID), ("bucket", BUCKET)):
         values = series[column]
         each = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
         fits = pc.match_substring_regex(pa.array(each, pa.string()), f"^{form.pattern}$")
         wrong = len(each) - (pc.sum(fits).as_py() or 0) + (values.isna().sum() if each is not values else 0)
         if wrong:
-            raise CohortError(f"{path}: {wrong} values of {column} have not the form of one: get the index again.")
+            raise CohortError(f"{path}: {wrong} values of {column} have the wrong form: get the index again.")
     if not series["series_uid"].is_unique:
         raise CohortError(f"{path} names a series twice: get the index again.")
     if series[["instances", "size_mb"]].isna().to_numpy().any():

@@ -1,4 +1,4 @@
-"""What is to be done: one job a series, named by all that its result depends on."""
+"""The jobs of a preparation: one a series, named by all that its samples depend on."""
 
 import hashlib
 import hmac
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lung_ssp.cohort.annotations.boxes import MarkedBox
+from lung_ssp.cohort.annotations.box_files import MarkedBox
 from lung_ssp.cohort.nlst.exams import Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
@@ -22,13 +22,13 @@ FORMAT = 1  # to be raised whenever the same series and settings give other cont
 class SeriesJob:
     """One exam's series with all that is known of it.
 
-    name: hash of the series, the settings and everything else its samples depend on; its file is called so.
+    name: of its files: a hash of the series, the settings and everything else that its samples depend on.
     pseudonym: of the series, for logs and reports.
     participant: pseudonym. study_year: 0, 1, 2.
-    folder: its DICOM files. files, megabytes: how many there are in the index, and what they take.
-    exam: what the tables say; None where they have no such exam.
+    folder: its DICOM files. files, megabytes: their number and size in the index.
+    exam: what the tables record; None where they have no such exam.
     lesion_masks, lung_masks: source and folder of each DICOM-SEG series of the exam; of the latter only those that have
-        been downloaded, since a sample can do without them.
+        been downloaded, since samples can be made without them.
     boxes: source ("sybil", "nlstx") to the boxes on this series.
     """
 
@@ -38,7 +38,7 @@ class SeriesJob:
     study_year: int
     files: int
     megabytes: float
-    # not in what Dask logs of a job
+    # not shown in Dask's logs
     series_uid: str = field(repr=False)
     folder: Path = field(repr=False)
     exam: Exam | None = field(repr=False)
@@ -81,7 +81,7 @@ def make_jobs(
             "format": FORMAT,
             "series": row.series_uid,
             "settings": settings.model_dump(),
-            "image_rule": repr(rule),  # the settings name a file, which may change
+            "image_rule": repr(rule),  # since the settings only name a file, which may change
             "exam": None if exam is None else _plain(exam),
             "lesion_masks": lesion_masks,
             "lung_masks": lung_masks,

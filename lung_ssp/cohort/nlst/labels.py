@@ -12,7 +12,7 @@ from lung_ssp.cohort.nlst.exams import Abnormality, Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.lobes import Side, possible_lobes
 from lung_ssp.cohort.nlst.pathology import pathology_labels
-from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.nlst.settings import SampleSettings
 
 CANDIDATE = "candidate"
 NO_IMAGE_LABEL = "none"
@@ -24,7 +24,7 @@ class Place:
 
     source: where the position comes from, such as mask:nlstseg, box:sybil, box:nlstx, or candidate. slice_number:
     InstanceNumber of the slice in which it is largest. side, lobe: None where not known; the lobe (RUL RML RLL LUL
-    lingula LLL) counts more than the side. score: how sure a candidate is, the higher the surer.
+    lingula LLL) counts more than the side. score: probability of a candidate.
     """
 
     source: str
@@ -59,7 +59,7 @@ def label_places(exam: Exam, places: Sequence[Place], settings: SampleSettings, 
     """The samples of one exam, in the order of the places.
 
     Masks and boxes are all samples. Where an exam has neither, each abnormality takes the candidate nearest to its
-    slice, and a negative exam without any abnormality, of a participant without cancer, its surest candidates.
+    slice, and a negative exam without any abnormality, of a participant without cancer, its most probable candidates.
     """
     marked = [index for index, place in enumerate(places) if place.source != CANDIDATE]
     normal = not marked and _is_normal(exam)
@@ -68,7 +68,7 @@ def label_places(exam: Exam, places: Sequence[Place], settings: SampleSettings, 
         matched = match_abnormalities(exam, [places[index] for index in marked], settings)
         taken = {index: matched.get(position) for position, index in enumerate(marked)}
     elif normal:
-        taken = dict.fromkeys(_surest(places)[: settings.normal_candidates])
+        taken = dict.fromkeys(_by_score(places)[: settings.normal_candidates])
     else:
         taken = {**match_abnormalities(exam, places, settings)}
     rivals = [] if marked else [nodule for nodule in _nodules(exam, settings) if nodule not in taken.values()]
@@ -99,14 +99,14 @@ def match_abnormalities(exam: Exam, places: Sequence[Place], settings: SampleSet
     """Which abnormality each place is, by the place's index: of the same lobe, nearest in slice, each taken once.
 
     The sum of the distances in slices is smallest, where an abnormality left over counts more than the farthest match;
-    of equal sums, the surer places are taken. An abnormality without slice or lobe, and a place without slice or of
-    which neither lobe nor side is known, is matched with nothing.
+    of equal sums, the more probable places are taken. An abnormality without slice or lobe, and a place without slice
+    or of which neither lobe nor side is known, is matched with nothing.
     """
     nodules = _nodules(exam, settings)
     if not nodules or not places:
         return {}
     left_over = settings.max_slice_distance + 1.0
-    rank = {index: order for order, index in enumerate(_surest(places))}
+    rank = {index: order for order, index in enumerate(_by_score(places))}
     costs = np.full((len(places), len(nodules)), left_over)
     for row, place in enumerate(places):
         for column, nodule in enumerate(nodules):
@@ -122,7 +122,7 @@ def _nodules(exam: Exam, settings: SampleSettings) -> list[Abnormality]:
 
 
 def _distance(place: Place, nodule: Abnormality) -> int | None:
-    """How many slices a place lies from an abnormality, None if they lie in different lobes or it cannot be told."""
+    """The distance of a place from an abnormality in slices; None in different lobes, or where a slice is not known."""
     if place.slice_number is None or nodule.slice_number is None:
         return None
     if not place.lobes & possible_lobes(nodule.lobe, None):
@@ -136,7 +136,7 @@ def _is_normal(exam: Exam) -> bool:
     return without_cancer and not exam.abnormalities and exam.result in NEGATIVE_RESULTS
 
 
-def _surest(places: Sequence[Place]) -> list[int]:
+def _by_score(places: Sequence[Place]) -> list[int]:
     """The indices of the places by falling score."""
     return sorted(range(len(places)), key=lambda index: -places[index].score)
 
@@ -149,9 +149,9 @@ def _lobes_of(place: Place, abnormality: Abnormality | None) -> frozenset[str]:
 
 
 def _image_label(abnormality: Abnormality | None, nothing_seen: bool, rule: ImageRule) -> tuple[int, str]:
-    """The image label and its source: by the rule where the reader spoke of this lesion, or saw nothing anywhere.
+    """The image label and its source: by the rule where the reader recorded this lesion, or nothing at all.
 
-    A lesion that others marked and the reader did not record has no image label: he may have missed it.
+    A lesion that others marked and NLST's reader did not record has no image label: it may have been missed.
     """
     if abnormality is not None:
         return rule.label(abnormality), f"nlst_ctab {abnormality.desc} #{abnormality.number}"

@@ -1,4 +1,4 @@
-"""The lobes of the lungs, and whether two statements about a place can be true together."""
+"""The lobes in which a lesion or a cancer may lie, by what is recorded of its place."""
 
 from typing import Literal
 
@@ -23,7 +23,7 @@ def lobes_of_side(side: str) -> frozenset[str]:
 
 
 def possible_lobes(lobe: str | None, side: str | None) -> frozenset[str]:
-    """Where something lies of which the lobe, only the side, or nothing is known (then it is an empty set)."""
+    """The lobes in which something may lie, by its lobe or else by its side; empty where neither is known."""
     if lobe is not None:
         return frozenset({whole_lobe(lobe)})
     return lobes_of_side(side) if side is not None else frozenset()

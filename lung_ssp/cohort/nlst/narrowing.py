@@ -1,4 +1,4 @@
-"""Making a plan smaller: fewer participants, annotated exams only, or no more than so many bytes."""
+"""Making a plan smaller: fewer participants, annotated exams only, or a size limit."""
 
 from pathlib import Path
 
@@ -20,8 +20,8 @@ def read_participants(path: Path, known: set[str], pseudonyms: Pseudonyms) -> se
     """The pseudonyms of the participants that a text file lists, one pid or pseudonym a line; # begins a comment.
 
     Raises:
-        CohortError: the file cannot be read, lists nobody, or a line names nobody of the index (told by its number,
-            since a pid belongs into no message).
+        CohortError: the file cannot be read, lists no participant, or a line names none of the index (the message gives
+            the line's number, since it must not hold a pid).
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -38,10 +38,10 @@ def read_participants(path: Path, known: set[str], pseudonyms: Pseudonyms) -> se
             continue
         participant = name if name in known else pseudonyms.participant(name)
         if participant not in known:
-            raise CohortError(f"{path}, line {number}: no such participant in the index; mend the line or take it out.")
+            raise CohortError(f"{path}, line {number}: no such participant in the index; correct or remove the line.")
         wanted.add(participant)
     if not wanted:
-        raise CohortError(f"{path} lists nobody: write one participant a line.")
+        raise CohortError(f"{path} lists no participant: write one a line.")
     return wanted
 
 
@@ -55,17 +55,17 @@ def narrow(
 
     Args:
         exams: participant, study_year, annotated (bool), mb (of the CT series and its masks).
-        slides_mb: by participant; had with the participant's first exam in the plan.
+        slides_mb: by participant; downloaded with the participant's first exam in the plan.
         wanted: pseudonyms, None for all.
     """
-    fate = pd.Series("", index=exams.index)
+    reasons = pd.Series("", index=exams.index)
     if wanted is not None:
-        fate[~exams["participant"].isin(wanted)] = NOT_ASKED_FOR
+        reasons[~exams["participant"].isin(wanted)] = NOT_ASKED_FOR
     if only_annotated:
-        fate[fate.eq("") & ~exams["annotated"]] = NOT_ANNOTATED
+        reasons[reasons.eq("") & ~exams["annotated"]] = NOT_ANNOTATED
     if max_gb is not None:
-        left = exams[fate.eq("")].sort_values(["participant", "study_year"])
+        left = exams[reasons.eq("")].sort_values(["participant", "study_year"])
         slides = left["participant"].map(slides_mb).fillna(0.0).where(~left["participant"].duplicated(), 0.0)
         total = (left["mb"] + slides).to_numpy(dtype=float).cumsum()
-        fate[left.index[np.flatnonzero(total > max_gb * MB_OF_GB)]] = BEYOND_SIZE
-    return fate
+        reasons[left.index[np.flatnonzero(total > max_gb * MB_OF_GB)]] = BEYOND_SIZE
+    return reasons

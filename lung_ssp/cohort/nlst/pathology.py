@@ -1,8 +1,8 @@
-"""Which pathology a lesion may be given: only what the trial recorded, of the right time and the right place.
+"""Which pathology a lesion may be given: only what NLST recorded, of the right time and the right place.
 
 A specimen is taken from one tumour. Its class is given to a lesion only where the tables leave no other reading: the
 exam came shortly before the diagnosis, the lesion lies where the cancer was recorded, and no second lesion or cancer
-competes for it. Everything else is withheld, with the reason.
+competes for it. Otherwise it is withheld, with the reason.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from lung_ssp.cohort.classes import MISSING, NORMAL
 from lung_ssp.cohort.nlst.codes import NO_CANCER
 from lung_ssp.cohort.nlst.exams import Cancer, Exam
 from lung_ssp.cohort.nlst.lobes import LOBES, whole_lobe
-from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.nlst.settings import SampleSettings
 
 Label = tuple[int, str]  # the class or -1, and its source
 
@@ -35,7 +35,7 @@ def pathology_labels(
 
 
 def _reason_of_time(exam: Exam, cancer: Cancer, settings: SampleSettings) -> str | None:
-    """Why a cancer has nothing to say of an exam, None if it has."""
+    """Why a cancer does not count for an exam, None if it does."""
     if exam.exam_day is None:
         return "day of the exam not recorded"
     if cancer.candx_days is None:
@@ -73,7 +73,7 @@ def _pathology_of(
 
 
 def _agreed_lobes(cancer: Cancer, settings: SampleSettings) -> frozenset[str]:
-    """Where a lesion must lie to be taken for the cancer, with the lingula counted to its lobe."""
+    """Where a lesion must lie to be taken for the cancer; the lingula counts to its lobe."""
     if cancer.lobes:
         return frozenset(map(whole_lobe, cancer.lobes))
     half_known = settings.cancer_location == "any" and cancer.possible != LOBES

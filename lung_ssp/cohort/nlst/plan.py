@@ -2,45 +2,27 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from lung_ssp.cohort.nlst.annotations import link_masks, read_boxed_series
-from lung_ssp.cohort.nlst.description import parse_descriptions
+from lung_ssp.cohort.nlst.download_manifest import manifest_text
 from lung_ssp.cohort.nlst.index import own_index, read_index
-from lung_ssp.cohort.nlst.manifest import manifest_text
+from lung_ssp.cohort.nlst.judged_index import JudgedIndex, judge_index
+from lung_ssp.cohort.nlst.lesion_boxes import read_boxes
 from lung_ssp.cohort.nlst.narrowing import narrow, read_participants
-from lung_ssp.cohort.nlst.plan_settings import PlanSettings
-from lung_ssp.cohort.nlst.plan_table import CT, LESION_MASK, LUNG_MASK, SCHEMA, SLIDE, read_plan, write_plan
+from lung_ssp.cohort.nlst.plan_summary import PlanSummary, summarise
+from lung_ssp.cohort.nlst.plan_table import CT, SCHEMA, SLIDE, write_plan
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
-from lung_ssp.cohort.nlst.selection import choose_series, nearest_reasons, reasons_left_out
-from lung_ssp.cohort.nlst.summary import summarise, summary_text
+from lung_ssp.cohort.nlst.selection import nearest_reasons
+from lung_ssp.cohort.nlst.settings import PlanSettings
+from lung_ssp.cohort.nlst.text import plan_text
 from lung_ssp.errors import CohortError
 from lung_ssp.files import read_json, sha256_of, write_json, write_text
 
-__all__ = ["make_plan", "read_plan"]
-
 SUMMARY, SUMMARY_TEXT, MANIFEST = "summary.json", "summary.txt", "manifest.s5cmd"
 OTHER_STUDY = "another study of the same year is planned"
-
-
-@dataclass(frozen=True)
-class Indexed:
-    """The index by what its series are for.
-
-    ct: all CT series, with what their descriptions say, reason ("" where usable), boxed, annotated, chosen (bool).
-    masks: segmentations of the analyses in the settings, with their role.
-    links: mask_uid, ct_uid.
-    slides: pathology slides of the whole collection.
-    """
-
-    ct: pd.DataFrame
-    masks: pd.DataFrame
-    links: pd.DataFrame
-    slides: pd.DataFrame
 
 
 def make_plan(
@@ -51,11 +33,12 @@ def make_plan(
     patients: Path | None = None,
     only_annotated: bool = False,
     max_gb: float | None = None,
-) -> str:
-    """Plan which series to have, offline, and write the plan, its summary and the download manifest into `out`.
+) -> PlanSummary:
+    """Plan which series to download, and write the plan, its summary and the download manifest into `out`.
 
-    NLST's 73,113 exams (studies) are 73,006 screening years of participants: where a year has two exams, the best
-    series of both stands for it, since labels are known by the year. The same inputs give the same bytes.
+    Nothing is downloaded. NLST's 73,113 exams (studies) are 73,006 screening years of participants: where a year has
+    two exams, the best series of both stands for it, since labels are known by the year. The same inputs give the same
+    bytes.
 
     Args:
         out: gets plan.parquet (cohort/nlst/plan_table.py), summary.json, summary.txt, manifest.s5cmd.
@@ -64,51 +47,40 @@ def make_plan(
         max_gb: plan whole exams up to this size (1e9 bytes), masks and slides included.
 
     Returns:
-        the summary as text.
+        what the plan holds and what it leaves out, in numbers; `plan_text` tells it in words.
 
     Raises:
-        CohortError: an input is at fault, no exam is left, or `out` holds another plan.
+        CohortError: an input is missing or damaged, no exam is left, or `out` holds another plan.
         EnvironmentFault: no index is named and idc-index-data is not installed.
     """
     out = Path(out)
     if max_gb is not None and not max_gb > 0:
         raise CohortError(f"--max-gb is {max_gb:g}: it must be a positive number of GB.")
     path = Path(settings.index) if settings.index is not None else own_index()
-    boxed = read_boxed_series(settings.boxes)
+    boxed = {uid for of_series in read_boxes(settings.boxes).values() for uid in of_series}
     index = read_index(path, settings.collection, pseudonyms)
     known = set(index["participant"].cat.categories)
     wanted = None if patients is None else read_participants(patients, known, pseudonyms)
-    asked_for = None if wanted is None else sorted(wanted)
-    narrowing = {"participants": asked_for, "only_annotated": only_annotated, "max_gb": max_gb}
+    participants = None if wanted is None else sorted(wanted)
+    narrowing = {"participants": participants, "only_annotated": only_annotated, "max_gb": max_gb}
     key = _key(settings, path, boxed, pseudonyms, narrowing)
     _refuse_other_plan(out, key)
 
-    indexed = _sort_out(index, boxed, settings)
-    rows = _rows(indexed)
+    judged = judge_index(index, boxed, settings)
+    rows = _rows(judged)
     exams = _exams(rows)
     slides_mb = rows[rows["role"].eq(SLIDE)].groupby("participant")["size_mb"].sum()
-    exams["fate"] = narrow(exams, slides_mb, wanted, only_annotated, max_gb)
-    kept = exams[exams["fate"].eq("")]
-    fates = _fates(indexed.ct, exams)
-    if kept.empty:
-        reasons = "; ".join(f"{n:,} exams: {reason}" for reason, n in fates.value_counts().items())
-        raise CohortError(f"no exam is left to plan ({reasons}): mend the settings, or ask for more.")
-    plan = rows[rows["study_uid"].isin(kept["study_uid"]) | rows["role"].eq(SLIDE)]
-    plan = plan[plan["participant"].isin(kept["participant"])]
-    plan = plan.sort_values(["participant", "study_year", "role", "series_uid"], ignore_index=True)
+    exams["reason"] = narrow(exams, slides_mb, wanted, only_annotated, max_gb)
+    reasons = _exclusion_reasons(judged.ct, exams)
+    plan = _narrowed(rows, exams[exams["reason"].eq("")], reasons)
 
-    summary = {
-        "key": key,
-        "salt": pseudonyms.series("salt"),
-        **summarise(plan, indexed.ct, fates, indexed.masks, indexed.links, indexed.slides, boxed),
-    }
-    text = summary_text(summary)
-    # The plan itself comes last: where it stands, all stands.
-    write_json(out / SUMMARY, summary)
-    write_text(out / SUMMARY_TEXT, text)
+    summary = summarise(key, pseudonyms.series("salt"), plan, judged, reasons, boxed)
+    # The plan itself comes last: where it exists, everything else does.
+    write_json(out / SUMMARY, summary.as_json())
+    write_text(out / SUMMARY_TEXT, plan_text(summary))
     write_text(out / MANIFEST, manifest_text(plan))
     write_plan(out, plan)
-    return text
+    return summary
 
 
 def require_salt(out: Path, pseudonyms: Pseudonyms) -> None:
@@ -118,7 +90,7 @@ def require_salt(out: Path, pseudonyms: Pseudonyms) -> None:
         CohortError: it was made with another salt.
     """
     if read_json(out / SUMMARY).get("salt") != pseudonyms.series("salt"):
-        raise CohortError(f"the plan in {out} was made with another salt: put that one back, or make the plan anew.")
+        raise CohortError(f"the plan in {out} was made with another salt: restore that one, or make the plan again.")
 
 
 def _key(settings: PlanSettings, path: Path, boxed: set[str], pseudonyms: Pseudonyms, narrowing: dict[str, Any]) -> str:
@@ -140,38 +112,14 @@ def _refuse_other_plan(out: Path, key: str) -> None:
         raise CohortError(f"{out} is not empty and holds no plan: choose another folder.")
 
 
-def _sort_out(index: pd.DataFrame, boxed: set[str], settings: PlanSettings) -> Indexed:
-    """Judge the CT series and find the masks that belong to them."""
-    ct = index[index["modality"].eq("CT")]
-    ct = ct.join(parse_descriptions(ct["description"]))
-    ct["reason"] = reasons_left_out(ct, settings.selection)
-    roles = dict.fromkeys(settings.lesion_masks, LESION_MASK) | dict.fromkeys(settings.lung_masks, LUNG_MASK)
-    masks = index[index["modality"].eq("SEG") & index["analysis"].isin(list(roles))]
-    masks = masks.assign(role=masks["analysis"].astype(object).map(roles))
-    absent = sorted(set(roles) - set(masks["analysis"]))
-    if absent:
-        raise CohortError(f"the index holds no masks of {', '.join(absent)}: mend lesion_masks or lung_masks.")
-    links = link_masks(masks, ct[ct["analysis"].eq("")])
-    lesions = links.loc[links["mask_uid"].isin(masks.loc[masks["role"].eq(LESION_MASK), "series_uid"]), "ct_uid"]
-    ct["boxed"] = ct["series_uid"].isin(boxed)
-    masked = ct["series_uid"].isin(lesions)
-    ct["annotated"] = ct["boxed"] | masked
-    # A mask says more than boxes, and both of one series more than either.
-    ct["preference"] = (2 * masked + ct["boxed"]) * settings.prefer_annotated
-    usable = ct[ct["reason"].eq("")]
-    ct["chosen"] = ct.index.isin(choose_series(usable, settings.selection).index)
-    slides = index[index["modality"].eq("SM")] if settings.slides else index.iloc[:0]
-    return Indexed(ct, masks, links, slides)
-
-
-def _rows(indexed: Indexed) -> pd.DataFrame:
-    """The rows of a plan that is not narrowed, with each one's bucket and whether its CT is annotated."""
-    chosen = indexed.ct[indexed.ct["chosen"]]
+def _rows(judged: JudgedIndex) -> pd.DataFrame:
+    """The rows of a plan before narrowing, with each one's bucket and whether its CT is annotated."""
+    chosen = judged.ct[judged.ct["chosen"]]
     ct = chosen.assign(role=CT, source="", has_boxes=chosen["boxed"])
-    linked = indexed.links.merge(ct[["series_uid", "study_year"]], left_on="ct_uid", right_on="series_uid")
-    masks = indexed.masks.merge(linked[["mask_uid", "study_year"]], left_on="series_uid", right_on="mask_uid")
+    linked = judged.links.merge(ct[["series_uid", "study_year"]], left_on="ct_uid", right_on="series_uid")
+    masks = judged.masks.merge(linked[["mask_uid", "study_year"]], left_on="series_uid", right_on="mask_uid")
     masks = masks.assign(source=masks["analysis"].astype(str), model=None)
-    slides = indexed.slides.assign(role=SLIDE, source="", model=None)
+    slides = judged.slides.assign(role=SLIDE, source="", model=None)
     slides = slides[slides["participant"].isin(ct["participant"])]
     columns = [*SCHEMA.names, "bucket", "annotated"]
     parts = [part.reindex(columns=columns).astype(object) for part in (ct, masks, slides)]
@@ -187,9 +135,23 @@ def _exams(rows: pd.DataFrame) -> pd.DataFrame:
     return exams.assign(annotated=ct["annotated"].to_numpy(dtype=bool), mb=exams["study_uid"].map(mb))
 
 
-def _fates(ct: pd.DataFrame, exams: pd.DataFrame) -> pd.Series:
-    """What becomes of each study that has a CT series: "" for planned, else why not; indexed by study_uid."""
-    fates = pd.Series(OTHER_STUDY, index=ct["study_uid"].astype(str).unique())
-    fates.update(nearest_reasons(ct))
-    fates.update(exams.set_index("study_uid")["fate"])
-    return fates
+def _exclusion_reasons(ct: pd.DataFrame, exams: pd.DataFrame) -> pd.Series:
+    """Why each study with a CT series is not planned, "" where it is planned; indexed by study_uid."""
+    reasons = pd.Series(OTHER_STUDY, index=ct["study_uid"].astype(str).unique())
+    reasons.update(nearest_reasons(ct))
+    reasons.update(exams.set_index("study_uid")["reason"])
+    return reasons
+
+
+def _narrowed(rows: pd.DataFrame, kept: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:
+    """The rows of the exams that are kept, in the plan's order.
+
+    Raises:
+        CohortError: no exam is kept.
+    """
+    if kept.empty:
+        counted = "; ".join(f"{n:,} exams: {reason}" for reason, n in reasons.value_counts().items())
+        raise CohortError(f"no exam is left to plan ({counted}): change the settings, or narrow the plan less.")
+    plan = rows[rows["study_uid"].isin(kept["study_uid"]) | rows["role"].eq(SLIDE)]
+    plan = plan[plan["participant"].isin(kept["participant"])]
+    return plan.sort_values(["participant", "study_year", "role", "series_uid"], ignore_index=True)

@@ -1,4 +1,4 @@
-"""The plan as a table: one row for each series to be had."""
+"""The plan as a table: one row for each series to download."""
 
 import io
 from pathlib import Path
@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lung_ssp.cohort.nlst.index import UID, UUID
+from lung_ssp.cohort.nlst.index import UUID
+from lung_ssp.cohort.uids import UID
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
 
@@ -60,33 +61,33 @@ def read_plan(out: Path) -> pd.DataFrame:
         size float.
 
     Raises:
-        CohortError: there is no plan, it is damaged, or it says what no plan can say.
+        CohortError: there is no plan, it is damaged, or it contradicts itself.
     """
     path = Path(out) / FILE
     if not path.is_file():
-        raise CohortError(f"{out} holds no plan: make one with tools/prepare.py plan.")
+        raise CohortError(f"{out} holds no plan: make one with lung-ssp prepare plan.")
     try:
         table = pq.read_table(path)
         absent = [name for name in SCHEMA.names if name not in table.column_names]
         if absent:
-            raise CohortError(f"{path} is no plan, it lacks {', '.join(absent)}: make the plan anew.")
+            raise CohortError(f"{path} is no plan, it lacks {', '.join(absent)}: make the plan again.")
         table = table.select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowException, OSError) as error:
-        raise CohortError(f"{path} is damaged or no plan: make the plan anew.") from error
+        raise CohortError(f"{path} is damaged or no plan: make the plan again.") from error
     plan = pd.DataFrame(
         {
             field.name: table[field.name].to_pandas(types_mapper=_nullable).astype(TYPES[str(field.type)])
             for field in SCHEMA
         }
     )
-    fault = fault_of(plan)
-    if fault:
-        raise CohortError(f"{path}: {fault}: make the plan anew.")
+    problem = problem_of(plan)
+    if problem:
+        raise CohortError(f"{path}: {problem}: make the plan again.")
     return plan
 
 
-def fault_of(plan: pd.DataFrame) -> str:
-    """What no plan can say, as part of a sentence; "" where there is nothing."""
+def problem_of(plan: pd.DataFrame) -> str:
+    """What is wrong with a plan, as part of a sentence; "" where nothing is."""
     if plan[list(ALWAYS)].isna().to_numpy().any():
         return f"one of {', '.join(ALWAYS)} is missing somewhere"
     other = sorted(set(plan["role"]) - set(ROLES))
@@ -94,9 +95,9 @@ def fault_of(plan: pd.DataFrame) -> str:
         return f"{other[0]!r} is no role"
     for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID)):
         if not plan[column].map(lambda value, form=form: bool(form.fullmatch(value))).all():
-            return f"a {column} has not the form of one"
+            return f"a {column} has the wrong form"
     if plan["series_uid"].duplicated().any():
-        return "a series stands there twice"
+        return "a series is listed twice"
     if (plan["instances"] < 1).any() or not (plan["size_mb"] >= 0).all():
         return "a series has no files or no size"
     ct, masks = plan[plan["role"].eq(CT)], plan[plan["role"].isin((LESION_MASK, LUNG_MASK))]

@@ -1,7 +1,7 @@
-"""Salted hashes that stand for participants and series wherever something is written for people to read.
+"""Pseudonyms of participants and series, as salted hashes, in every output that people read.
 
-The salt is a secret of whoever prepares the cohort: it lies in a file of its own, and with it the hashes of different
-preparations can be compared or, by keeping it apart, cannot.
+The salt is a secret of whoever prepares the cohort, in a file of its own: preparations with the same salt give the same
+pseudonyms, others cannot be compared.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ SALT_BYTES = 32
 
 @dataclass(frozen=True)
 class Pseudonyms:
-    """The names that stand for participants and series."""
+    """The pseudonyms that one salt gives."""
 
     salt: bytes
 
     def participant(self, pid: object) -> str:
-        """The name of a participant; a number and its text give the same one (100002, "100002", 100002.0)."""
+        """The pseudonym of a participant; a number and its text give the same one (100002, "100002", 100002.0)."""
         return f"P-{self._hash('participant', plain_number(pid))}"
 
     def series(self, uid: str) -> str:
-        """The name of a series."""
+        """The pseudonym of a series."""
         return f"S-{self._hash('series', uid)}"
 
     def _hash(self, kind: str, value: str) -> str:
@@ -53,7 +53,7 @@ def open_pseudonyms(path: Path, make: bool = False) -> Pseudonyms:
     path = Path(path)
     if not path.exists():
         if not make:
-            raise CohortError(f"{path} is missing: put back the salt that the plan was made with (folders.salt).")
+            raise CohortError(f"{path} is missing: restore the salt that the plan was made with (folders.salt).")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:

@@ -4,14 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lung_ssp.cohort.annotations.lobes import LOBES
+from lung_ssp.cohort.annotations.lobe_masks import lobe_of_voxels
 from lung_ssp.cohort.nlst.labels import Place
 from lung_ssp.ct.lesion import Candidate, Lesion, lesions_of_labels
 from lung_ssp.ct.series import Series
 from lung_ssp.ct.volume import Volume
-
-# by their numbers in annotations/lobes.py, from 1
-LOBE_NAMES = tuple(f"{side[0]}{level[0]}L".upper() for side, level in sorted(LOBES, key=LOBES.__getitem__))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,31 +37,20 @@ def regions_of_candidates(candidates: list[Candidate]) -> list[Region]:
 
 
 def place_of(region: Region, series: Series, midline_x: float, lobes: np.ndarray | None) -> Place:
-    """Where a region lies, in the terms of the trial's tables.
+    """Where a region lies, in the terms of NLST's tables.
 
     Args:
         midline_x: LPS millimetres; the patient's right lung lies below it.
-        lobes: uint8 (z, y, x), numbered as in annotations/lobes.py, or None where nobody has marked them.
+        lobes: uint8 (z, y, x), numbered as in annotations/lobe_masks.py, or None where they are not known.
     """
     lesion = region.lesion
     return Place(
         source=region.source,
         slice_number=series.slices[lesion.slice_index].instance_number,
         side="right" if lesion.centre_mm[0] < midline_x else "left",
-        lobe=region.lobe if lobes is None else lobe_of(lesion, lobes),
+        lobe=region.lobe if lobes is None else lobe_of_voxels(lobes[lesion.box][lesion.voxels]),
         score=region.score,
     )
-
-
-def lobe_of(lesion: Lesion, lobes: np.ndarray) -> str | None:
-    """The lobe that holds most of a lesion, RUL, RML, RLL, LUL or LLL; None where it lies outside all of them."""
-    counts = np.bincount(lobes[lesion.box][lesion.voxels], minlength=len(LOBE_NAMES) + 1)[1:]
-    return lobe_name(int(counts.argmax()) + 1) if counts.any() else None
-
-
-def lobe_name(number: int) -> str | None:
-    """The name of a lobe by its number in annotations/lobes.py, None for 0."""
-    return LOBE_NAMES[number - 1] if number else None
 
 
 def midline(lungs: np.ndarray, volume: Volume) -> float:

@@ -13,7 +13,7 @@ COLUMNS = (POSITION_SOURCE, "image_label", "image_source", "pathology_label", "p
 
 
 def describe_samples(frame: pd.DataFrame, image_classes: Sequence[str] = CLASS_NAMES) -> str:
-    """Counts by position, and for both tasks by class and source; sources are told without an abnormality's number.
+    """Counts by position, and for both tasks by class and source; sources without an abnormality's number.
 
     Args:
         frame: one row a sample, with the columns position_source, image_label, image_source, pathology_label,

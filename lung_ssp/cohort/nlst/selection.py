@@ -1,12 +1,12 @@
-"""Which series are usable, why the others are not, and which one stands for its exam."""
+"""Which series are usable, why the others are not, and which one is chosen for its exam."""
 
 import numpy as np
 import pandas as pd
 
-from lung_ssp.cohort.nlst.plan_settings import SelectionSettings
+from lung_ssp.cohort.nlst.settings import SelectionSettings
 
-# Why a series is left out, in the order in which it is asked. The later a series fails, the nearer it came: an exam
-# without a usable series is counted under the last of its series' reasons.
+# Why a series is excluded, in the order of the checks. A series that fails a later check came nearer to being usable:
+# an exam without a usable series is counted under the last of its series' reasons.
 REASONS = (
     DERIVED := "made by an analysis, not by the scanner",
     UNREADABLE := "the description cannot be parsed",
@@ -23,7 +23,7 @@ REASONS = (
 FIRST_YEAR = 1999  # IDC's StudyDate of screening year T0 is 1999-01-02, of T2 2001-01-02
 
 
-def reasons_left_out(series: pd.DataFrame, settings: SelectionSettings) -> pd.Series:
+def exclusion_reasons(series: pd.DataFrame, settings: SelectionSettings) -> pd.Series:
     """Why each CT series is not usable, one of REASONS; "" for the usable ones.
 
     Args:
@@ -76,6 +76,6 @@ def choose_series(usable: pd.DataFrame, settings: SelectionSettings) -> pd.DataF
 
 
 def _rank(values: pd.Series, order: list[str]) -> pd.Series:
-    """Where each value stands in a list, after its end where it is not in it."""
+    """The position of each value in a list, after its end where it is not in it."""
     places = {value: place for place, value in enumerate(order)}
     return values.astype(object).map(places).fillna(len(order))

@@ -1,33 +1,170 @@
-"""Settings of a cohort made from the trial's own images and tables, from the plan to the samples."""
+"""Settings of a cohort made from NLST's own images and tables, from the plan to the samples."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
-from lung_ssp.cohort.nlst.plan_settings import DownloadSettings, PlanSettings
-from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.nlst.codes import DESCRIPTIONS, NODULE
 from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.ct.settings import ParenchymaSettings, ReadingSettings, SectionSettings, WorkingGridSettings
 from lung_ssp.settings import Settings
 
+# The kernels of the index: standard and soft ones of every maker first, then those that sharpen edges and noise, the
+# strongest last. Two makers hardly ever meet in one exam, so that the order matters within a maker.
+KERNELS = (
+    *("STANDARD", "SOFT", "BODY FILTER"),  # GE
+    *("B30f", "B31f", "B30s", "B31s", "B35f", "B40f", "B41s", "B45f", "B20f"),  # Siemens
+    *("B", "C", "A"),  # Philips
+    *("FC10", "FC01", "FC11", "FC02"),  # Toshiba
+    *("D", "EC"),
+    *("B50f", "B50s", "B60f", "B60s", "B70f", "B80f"),
+    *("FC30", "FC50", "FC51", "FC52", "FC53", "FC82"),
+    *("LUNG", "BONE", "EDGE", "BONEPLUS"),
+)
+
+Code = Annotated[int, Field(description="of sct_ab_desc")]
+
 
 class FolderSettings(Settings):
     """Where things lie, from the working folder."""
 
-    plan: str = Field(description="the plan: which series are to be had")
+    plan: str = Field(description="the plan: which series are wanted")
     images: str = Field(description="the downloaded series, one folder each, named by its SeriesInstanceUID")
-    tables: str = Field(description="the trial's tables, IDC's or CDAS's")
-    samples: str = Field(description="what each series gave; files of different settings may lie here side by side")
+    tables: str = Field(description="NLST's tables, IDC's or CDAS's")
+    samples: str = Field(description="the samples of each series; those of different settings can lie side by side")
     cohort: str = Field(description="the prepared cohort")
     salt: str = Field(description="file with the secret that turns participants into pseudonyms; made if missing")
 
 
-class SeriesSettings(Settings):
-    """What is done with one series: all that its samples depend on, beside its files and the tables."""
+class SelectionSettings(Settings):
+    """The rule that chooses one series of an exam.
 
-    reading: ReadingSettings = Field(ReadingSettings(), description="which corrections of a series are accepted")
+    Of the usable ones: first by annotation (a lesion mask and boxes, a mask, boxes, neither; see
+    PlanSettings.prefer_annotated), then the better type, the better kernel, the thinner slices, more slices, and last
+    the series UID as text, so that the choice never depends on an order of reading.
+    """
+
+    types: list[str] = Field(
+        ["OPA", "OSA"],
+        min_length=1,
+        description="types of the SeriesDescription's second field, best first: O original or D derived, P primary or "
+        "S secondary, A axial (DICOM's ImageType); L, a localizer, is never usable",
+    )
+    min_slices: int = Field(80, ge=1, description="with fewer, slices of the allowed thickness do not cover the lungs")
+    max_slices: int | None = Field(None, ge=1, description="more are several acquisitions; null: no limit")
+    max_thickness_mm: float = Field(2.5, gt=0, description="of a slice, as the SeriesDescription says, mm")
+    kernels: list[str] = Field(
+        list(KERNELS), description="reconstruction kernels, best first, as the index spells them"
+    )
+    other_kernels: Literal["last", "refuse"] = Field("last", description="whether others come last or are refused")
+
+    @field_validator("types", "kernels")
+    @classmethod
+    def _each_once(cls, names: list[str]) -> list[str]:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"each may be listed once, {', '.join(twice)} is listed more often")
+        return names
+
+    @field_validator("types")
+    @classmethod
+    def _no_localizers(cls, types: list[str]) -> list[str]:
+        if any(name.endswith("L") for name in types):
+            raise ValueError("a type that ends with L is a localizer and never usable")
+        return types
+
+
+class BoxFiles(Settings):
+    """Files of lesion boxes; the plan reads from them only which series are named."""
+
+    sybil: str | None = Field(None, description="Sybil's JSON: series UID -> {SOP instance UID: boxes}")
+    nlstx: str | None = Field(None, description="NLSTx's CSV, with the column seriesinstanceuids")
+
+
+class PlanSettings(Settings):
+    """Which series are planned, from which index."""
+
+    index: str | None = Field(None, description="parquet file of IDC's index; null for the one of idc-index-data")
+    collection: str = Field("nlst", description="collection_id in the index")
+    lesion_masks: list[str] = Field(["nlstseg"], description="analysis_result_id of masks of lesions")
+    lung_masks: list[str] = Field(
+        ["totalsegmentator_ct_segmentations"],
+        description="analysis_result_id of masks of organs, the lungs among them (110 MB each for TotalSegmentator's)",
+    )
+    slides: bool = Field(True, description="whether planned participants' pathology slides are downloaded as well")
+    boxes: BoxFiles = Field(BoxFiles(), description="files of lesion boxes")
+    prefer_annotated: bool = Field(
+        True,
+        description="whether a series with a lesion mask or boxes is preferred to the other usable ones of its exam",
+    )
+    selection: SelectionSettings = Field(SelectionSettings(), description="the rule that chooses a series")
+
+    @field_validator("lung_masks")
+    @classmethod
+    def _one_role_each(cls, lung_masks: list[str], info: object) -> list[str]:
+        both = sorted(set(lung_masks) & set(getattr(info, "data", {}).get("lesion_masks", [])))
+        if both:
+            raise ValueError(f"{', '.join(both)} already gives the lesion masks")
+        return lung_masks
+
+
+class DownloadSettings(Settings):
+    """How the planned series are downloaded."""
+
+    parallel: int = Field(4, ge=1, le=16, description="transfers that run at the same time")
+    batch: int = Field(20, ge=1, description="series of one transfer, which are fetched again where it is interrupted")
+    attempts: int = Field(3, ge=1, description="how often an incomplete series is fetched")
+    free_gb_kept: float = Field(10.0, ge=0, description="space that stays free on the disk, GB (1e9 bytes)")
+    size_tolerance: float = Field(
+        1e-4, ge=0, lt=1, description="by what share of its size in the index a series may differ"
+    )
+
+
+class SampleSettings(Settings):
+    """How positions and labels of samples are made from NLST's tables."""
+
+    days_to_diagnosis: int = Field(
+        365, ge=0, description="an exam counts for a cancer that was diagnosed at most this many days after it"
+    )
+    max_slice_distance: int = Field(
+        5, ge=0, description="how many slices a lesion may lie from sct_slice_num to be taken for that abnormality"
+    )
+    nodule_codes: list[Code] = Field(
+        [NODULE], min_length=1, description="codes of sct_ab_desc that are samples; details are recorded for 51 only"
+    )
+    normal_candidates: int = Field(
+        1, ge=0, description="candidates taken from a negative exam without any abnormality, of patients without cancer"
+    )
+    several_in_lobe: Literal["withheld", "all"] = Field(
+        "withheld", description="the pathology where several lesions lie in the cancer's lobe: given to none or to all"
+    )
+    cancer_location: Literal["lobe", "any"] = Field(
+        "lobe",
+        description="what must be known of the places of a cancer and of a lesion: their lobes; or any, also the side "
+        "alone (hilum, main bronchus; a lesion without lobes) or the level alone (ICD-O-3 topography)",
+    )
+    image_rule: str = Field(
+        "nine_classes", min_length=1, description="nine_classes, appearance, or a YAML file of the same form"
+    )
+    morphology: str | None = Field(
+        None, description="YAML file from ICD-O-3 morphology to class; null: cohort/nlst/histology.yml"
+    )
+
+    @field_validator("nodule_codes")
+    @classmethod
+    def _are_codes(cls, codes: list[int]) -> list[int]:
+        for code in codes:
+            if code not in DESCRIPTIONS:
+                raise ValueError(f"{code} is no code of sct_ab_desc: these are 51 to 65")
+        return codes
+
+
+class SeriesSettings(Settings):
+    """How one series is turned into samples: all that they depend on beside its files and the tables."""
+
+    reading: ReadingSettings = Field(ReadingSettings(), description="which problems of a series are corrected")
     annotations: AnnotationSettings = Field(AnnotationSettings(), description="how masks and boxes are read")
     samples: SampleSettings = Field(SampleSettings(), description="what a sample is, and its labels")
     section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")
@@ -40,11 +177,11 @@ class WorkerSettings(Settings):
 
     count: int = Field(2, ge=1, description="processes on this machine, where no scheduler is named")
     memory_gb: float = Field(2.0, gt=0.2, description="memory of each, in 1e9 bytes; beyond it a process is replaced")
-    attempts: int = Field(5, ge=1, description="how many processes may die over a series before it counts as failed")
+    attempts: int = Field(5, ge=1, description="how many processes may die of a series before it counts as failed")
 
 
 class NlstSettings(Settings):
-    """A configuration file that prepares a cohort from the trial's images and tables."""
+    """A configuration file that prepares a cohort from NLST's images and tables."""
 
     task: Literal["nlst"] = Field(description="which task this file is for")
     name: str = Field(min_length=1, description="what outputs call the cohort")
@@ -54,7 +191,7 @@ class NlstSettings(Settings):
     download: DownloadSettings = Field(DownloadSettings(), description="how they are fetched")
     series: SeriesSettings = Field(SeriesSettings(), description="what is done with one series")
     candidates: str | None = Field(
-        None, description="segmentation run that finds candidates where nobody has marked a lesion; null: none"
+        None, description="segmentation run that finds candidates where no lesion is marked; null: none"
     )
     slides: SlideSettings | None = Field(None, description="patches of pathology slides; null: none")
     split: SplitSettings = Field(SplitSettings(), description="how patients are divided")

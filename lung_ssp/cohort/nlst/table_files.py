@@ -66,9 +66,9 @@ def read_texts(path: Path) -> pd.DataFrame:
             table = pd.read_parquet(path)
     except ImportError as error:
         raise CohortError(f"{path} needs pyarrow: install the extra nlst (pip install 'lung-ssp[nlst]').") from error
-    except (ValueError, OSError) as error:  # pandas' and pyarrow's own faults are of these kinds
+    except (ValueError, OSError) as error:  # the kinds of errors that pandas and pyarrow raise
         reason = " ".join(str(error).split())
-        raise CohortError(f"{path} cannot be read as a table ({reason}): get the file anew.") from error
+        raise CohortError(f"{path} cannot be read as a table ({reason}): get the file again.") from error
     table.columns = [str(name).strip().lower() for name in table.columns]
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
@@ -76,7 +76,7 @@ def read_texts(path: Path) -> pd.DataFrame:
     try:
         return table.apply(_as_texts)
     except TypeError as error:
-        raise CohortError(f"{path} holds lists or other nested values: get the file anew.") from error
+        raise CohortError(f"{path} holds lists or other nested values: get the file again.") from error
 
 
 def _as_texts(column: pd.Series) -> pd.Series:

@@ -1,4 +1,4 @@
-"""Fetching series with idc-index's client, in batches, each series checked before it takes its place."""
+"""Fetching series with idc-index's client, in batches; each series is checked before it is moved to its place."""
 
 import logging
 import shutil
@@ -12,13 +12,13 @@ from typing import Any, Protocol
 import pandas as pd
 
 from lung_ssp.cohort.nlst.arrival import measure
-from lung_ssp.cohort.nlst.manifest import manifest_text
-from lung_ssp.cohort.nlst.plan_settings import DownloadSettings
+from lung_ssp.cohort.nlst.download_manifest import manifest_text
+from lung_ssp.cohort.nlst.settings import DownloadSettings
 from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB
 from lung_ssp.errors import EnvironmentFault
 from lung_ssp.files import write_text
 
-INCOMING = ".incoming"  # what is on its way; a series leaves it when all of it is there
+INCOMING = ".incoming"  # series are fetched into this folder and moved out of it when they are complete
 FROM_URL = r"s3://(?P<bucket>[^/]+)/(?P<crdc_series_uuid>[^/]+)/"
 NOT_INDEXED = "not in idc-index's index, or in another version: make the plan from that index"
 
@@ -42,7 +42,7 @@ class Client(Protocol):
 
 
 def own_client() -> Client:
-    """idc-index's client, told to keep UIDs and paths to itself; it takes 1.7 GB.
+    """idc-index's client, which logs no UIDs and paths; it takes 1.7 GB of memory.
 
     Raises:
         EnvironmentFault: the package is not installed.
@@ -61,10 +61,10 @@ class Transfer:
     def __init__(
         self, data_root: Path, settings: DownloadSettings, client: Client, arrived: Callable[[int], object]
     ) -> None:
-        """Nothing is fetched yet.
+        """Prepare a transfer; nothing is fetched yet.
 
         Args:
-            arrived: called with the bytes of each series that took its place, from several threads.
+            arrived: called with the bytes of each series that was moved to its place, from several threads.
         """
         self.data_root = data_root
         self.incoming = data_root / INCOMING
@@ -74,17 +74,17 @@ class Transfer:
         self.preparing = threading.Lock()
 
     def fetch(self, missing: pd.DataFrame) -> pd.DataFrame:
-        """Fetch series of a plan, and those that did not arrive whole again.
+        """Fetch series of a plan, and incomplete ones again.
 
         Returns:
-            the series that are still not there, with the column fault.
+            the series that are still not there, with the column problem.
         """
         located = self._locate(missing)
-        unknown, left = located[located["fault"].ne("")], located[located["fault"].eq("")]
+        unknown, left = located[located["problem"].ne("")], located[located["problem"].eq("")]
         for _ in range(self.settings.attempts):
             if not left.empty:
-                left = left.assign(fault=self._fetch_once(left))
-                left = left[left["fault"].ne("")]
+                left = left.assign(problem=self._fetch_once(left))
+                left = left[left["problem"].ne("")]
         if left.empty and self.incoming.is_dir():
             shutil.rmtree(self.incoming)
         return pd.concat([unknown, left])
@@ -95,12 +95,12 @@ class Transfer:
         self.client.index = index[index["SeriesInstanceUID"].isin(missing["series_uid"])].reset_index(drop=True)
         urls = self.client.index.set_index("SeriesInstanceUID")["series_aws_url"].reindex(missing["series_uid"])
         parts = urls.astype(object).str.extract(FROM_URL).reset_index(drop=True)
-        located = missing.reset_index(drop=True).assign(bucket=parts["bucket"], fault="")
-        located.loc[parts["crdc_series_uuid"].ne(located["crdc_series_uuid"]), "fault"] = NOT_INDEXED
+        located = missing.reset_index(drop=True).assign(bucket=parts["bucket"], problem="")
+        located.loc[parts["crdc_series_uuid"].ne(located["crdc_series_uuid"]), "problem"] = NOT_INDEXED
         return located
 
     def _fetch_once(self, series: pd.DataFrame) -> pd.Series:
-        """Fetch all series in batches; their faults, "" where one is in its place."""
+        """Fetch all series in batches; their problems, "" where one is in its place."""
         starts = range(0, len(series), self.settings.batch)
         batches = [series.iloc[start : start + self.settings.batch] for start in starts]
         pool = ThreadPoolExecutor(self.settings.parallel)
@@ -111,16 +111,16 @@ class Transfer:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _fetch_batch(self, batch: pd.DataFrame) -> pd.Series:
-        faults = self._place_all(batch)  # an interrupted transfer may have left whole series
-        missing = batch[faults.ne("")]
+        problems = self._place_all(batch)  # an interrupted transfer may have left complete series
+        missing = batch[problems.ne("")]
         if missing.empty:
-            return faults
+            return problems
         for uid in missing["series_uid"]:
             shutil.rmtree(self.incoming / uid, ignore_errors=True)
         problem = self._run_client(missing)
         after = self._place_all(missing)
-        faults[after.index] = after.where(after.eq(""), after + problem)
-        return faults
+        problems[after.index] = after.where(after.eq(""), after + problem)
+        return problems
 
     def _run_client(self, batch: pd.DataFrame) -> str:
         """One call of the client; what it raised, in brackets, "" where it did not.
@@ -158,10 +158,12 @@ class Transfer:
         return pd.Series([self._place(row) for row in batch.itertuples()], batch.index, dtype=object)
 
     def _place(self, row: Any) -> str:
-        """Move a series that arrived whole to its place; else say what is wrong with it."""
-        fault = measure(self.incoming / row.series_uid).fault(row.instances, row.size_mb, self.settings.size_tolerance)
-        if fault:
-            return fault
+        """Move a series that arrived completely to its place; else say what is wrong with it."""
+        problem = measure(self.incoming / row.series_uid).problem(
+            row.instances, row.size_mb, self.settings.size_tolerance
+        )
+        if problem:
+            return problem
         place = self.data_root / row.series_uid
         if place.exists():
             shutil.rmtree(place)

@@ -28,13 +28,13 @@ from lung_ssp.cohort.phantom.bayes_accuracy import (
     bayes_accuracy_of_population,
 )
 from lung_ssp.cohort.phantom.dicom import write_series
-from lung_ssp.cohort.phantom.nlst_tables import write_nlst_tables
 from lung_ssp.cohort.phantom.patients import Patient, plan_patients
 from lung_ssp.cohort.phantom.process_pool import ProcessPool, process_pool
 from lung_ssp.cohort.phantom.randomness import FILE_NAMES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan, make_scan, plan_scans
 from lung_ssp.cohort.phantom.sections import image_labels, plan_sections, posterior_of, render_sections
 from lung_ssp.cohort.phantom.settings import PhantomCohortSettings, PhantomSettings
+from lung_ssp.cohort.phantom.simulated_nlst.tables import write_nlst_tables
 from lung_ssp.cohort.phantom.slides import PlannedSlide, plan_slides, write_slides
 from lung_ssp.cohort.phantom.tables import (
     write_scans_tables,

@@ -8,7 +8,8 @@ from highdicom.seg import Segmentation, SegmentDescription
 from pydicom.sr.codedict import codes
 from pydicom.uid import DeflatedExplicitVRLittleEndian, generate_uid
 
-from lung_ssp.cohort.annotations.dicom_seg import read_segmentation, write_segmentation
+from lung_ssp.cohort.annotations.dicom_seg import read_segmentation
+from lung_ssp.cohort.annotations.dicom_seg_writer import write_segmentation
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.scans import make_scan as make_phantom

@@ -1,4 +1,4 @@
-"""Small inputs in the trial's formats."""
+"""Small inputs in NLST's formats."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-TRIAL = {
+NLST_TABLES = {
     "prsn": {
         "pid": [100001, 100002, 100003],
         "can_scr": [1, 0, 4],
@@ -65,13 +65,13 @@ TRIAL = {
 
 
 @pytest.fixture
-def trial_tables(tmp_path: Path) -> Callable[..., Path]:
+def nlst_tables(tmp_path: Path) -> Callable[..., Path]:
     """Writes the tables of three invented participants as nlst_*.csv; a change replaces or drops a column."""
 
     def make(**changes: dict[str, Any]) -> Path:
         folder = tmp_path / "tables"
         folder.mkdir()
-        for name, columns in TRIAL.items():
+        for name, columns in NLST_TABLES.items():
             merged = {**columns, **changes.get(name, {})}
             kept = {column: values for column, values in merged.items() if not isinstance(values, str)}
             pd.DataFrame(kept).convert_dtypes().to_csv(folder / f"nlst_{name}.csv", index=False)

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from lung_ssp.cohort.nlst.download import download
-from lung_ssp.cohort.nlst.plan_settings import DownloadSettings
 from lung_ssp.cohort.nlst.plan_table import SCHEMA
+from lung_ssp.cohort.nlst.settings import DownloadSettings
+from lung_ssp.cohort.nlst.text import download_text
 from lung_ssp.errors import CohortError, LungSspError
 
 BYTES = 2000  # of each file
@@ -106,19 +107,22 @@ def files_of(root: Path, *names: str) -> list[int]:
 
 
 def test_a_dry_run_writes_nothing_and_asks_no_client(tmp_path: Path) -> None:
-    report = download(plan_of(3, 2), tmp_path / "data", SETTINGS, execute=False)
-    assert "to fetch                 2 series" in report
-    assert "Dry run" in report
+    result = download(plan_of(3, 2), tmp_path / "data", SETTINGS, execute=False)
+    assert result.missing["ct"].series == 2
+    assert result.present["ct"].series == 0
+    assert result.fetched is None
+    assert "Dry run" in download_text(result)
     assert not (tmp_path / "data").exists()
 
 
 def test_every_series_is_had_in_a_folder_of_its_own_name(tmp_path: Path) -> None:
     plan = plan_of(3, 2, 4, 1, 2)
     client = StandIn(plan)
-    report = download(plan, tmp_path, SETTINGS, execute=True, client=client)
+    result = download(plan, tmp_path, SETTINGS, execute=True, client=client)
     assert files_of(tmp_path, *plan["series_uid"]) == [3, 2, 4, 1, 2]
     assert sorted(client.fetched) == plan["series_uid"].tolist()
-    assert "5 series were fetched and checked" in report
+    assert result.fetched == 5
+    assert "5 series were fetched and checked" in download_text(result)
     assert not (tmp_path / ".incoming").exists()
     assert client.index["SeriesInstanceUID"].tolist() == plan["series_uid"].tolist()  # narrowed to what is fetched
     assert client.most_preparing == 1  # since the client must not be prepared by two threads
@@ -131,14 +135,16 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     (tmp_path / "1.2.2" / "a0.dcm").write_bytes(bytes(BYTES - 1))  # one byte short
     (tmp_path / "1.2.3" / "a0.dcm").unlink()
     exact = SETTINGS.model_copy(update={"size_tolerance": 0.0})
-    assert "to fetch                 1 series" in download(plan, tmp_path, exact, execute=False)  # a byte is rounding
+    assert download(plan, tmp_path, exact, execute=False).missing["ct"].series == 1  # a byte is rounding
     (tmp_path / "1.2.2" / "a0.dcm").write_bytes(bytes(BYTES - 2))
     client = StandIn(plan)
     download(plan, tmp_path, exact, execute=True, client=client)
     assert sorted(client.fetched) == ["1.2.2", "1.2.3"]
     assert files_of(tmp_path, *plan["series_uid"]) == [3, 2, 4]
     client = StandIn(plan)
-    assert "Nothing is missing" in download(plan, tmp_path, exact, execute=True, client=client)
+    again = download(plan, tmp_path, exact, execute=True, client=client)
+    assert (again.fetched, again.present["ct"].series) == (0, 3)
+    assert "Nothing is missing" in download_text(again)
     assert client.fetched == []
 
 
@@ -198,7 +204,9 @@ def test_a_disk_too_small_is_told_before(tmp_path: Path) -> None:
     plan = plan_of(2)
     greedy = SETTINGS.model_copy(update={"free_gb_kept": 1e9})
     client = StandIn(plan)
-    assert "too small" in download(plan, tmp_path, greedy, execute=False)
+    result = download(plan, tmp_path, greedy, execute=False)
+    assert not result.fits
+    assert "too small" in download_text(result)
     with pytest.raises(CohortError, match="too small"):
         download(plan, tmp_path, greedy, execute=True, client=client)
     assert client.fetched == []
@@ -221,7 +229,7 @@ def test_a_second_download_into_the_same_folder_is_refused(tmp_path: Path) -> No
 
 def test_a_plan_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     plan = plan_of(2).assign(series_uid="../outside")
-    with pytest.raises(CohortError, match="series_uid has not the form"):
+    with pytest.raises(CohortError, match="series_uid has the wrong form"):
         download(plan, tmp_path / "data", SETTINGS, execute=True, client=StandIn(plan))
 
 

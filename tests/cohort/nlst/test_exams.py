@@ -1,4 +1,4 @@
-"""Exams made from the trial's tables."""
+"""Exams made from NLST's tables."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lung_ssp.cohort.nlst.exams import Abnormality, Cancer, Exam, exams_of
+from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.nlst.lobes import LOBES
-from lung_ssp.cohort.nlst.morphology import Morphology
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.nlst.tables import read_tables
 from lung_ssp.errors import CohortError
@@ -17,17 +17,17 @@ FIRST, SECOND, THIRD = map(NAMES.participant, (100001, 100002, 100003))
 
 
 def read(folder: Path) -> dict[tuple[str, int], Exam]:
-    return exams_of(read_tables(folder, NAMES), Morphology.read())
+    return exams_of(read_tables(folder, NAMES), HistologyMap.read())
 
 
-def test_each_screening_year_is_an_exam(trial_tables: Callable[..., Path]) -> None:
-    exams = read(trial_tables())
+def test_each_screening_year_is_an_exam(nlst_tables: Callable[..., Path]) -> None:
+    exams = read(nlst_tables())
     assert set(exams) == {(FIRST, 0), (FIRST, 1), (SECOND, 0), (SECOND, 1), (SECOND, 2), (THIRD, 0)}
     assert exams[SECOND, 2] == Exam(SECOND, 2, 735, 0, None, (), (), result=2)
 
 
-def test_an_exam_holds_what_was_recorded(trial_tables: Callable[..., Path]) -> None:
-    exam = read(trial_tables())[FIRST, 1]
+def test_an_exam_holds_what_was_recorded(nlst_tables: Callable[..., Path]) -> None:
+    exam = read(nlst_tables())[FIRST, 1]
     assert (exam.exam_day, exam.can_scr, exam.candx_days, exam.result) == (380, 1, 500, 4)
     assert exam.abnormalities == (
         Abnormality(1, 51, "RUL", 82, 12.5, 9.0, "spiculated", "mixed", growth="yes", preexisting="yes",
@@ -40,13 +40,13 @@ def test_an_exam_holds_what_was_recorded(trial_tables: Callable[..., Path]) -> N
     )
 
 
-def test_neither_slice_999_nor_code_8_is_a_place(trial_tables: Callable[..., Path]) -> None:
-    (found,) = read(trial_tables())[THIRD, 0].abnormalities
+def test_neither_slice_999_nor_code_8_is_a_place(nlst_tables: Callable[..., Path]) -> None:
+    (found,) = read(nlst_tables())[THIRD, 0].abnormalities
     assert found == Abnormality(1, 51, None, None, 6.0, None, "unable to determine", "unable to determine")
 
 
-def test_a_hilum_tells_the_side_and_the_topography_the_level(trial_tables: Callable[..., Path]) -> None:
-    (cancer,) = read(trial_tables())[THIRD, 0].cancers
+def test_a_hilum_tells_the_side_and_the_topography_the_level(nlst_tables: Callable[..., Path]) -> None:
+    (cancer,) = read(nlst_tables())[THIRD, 0].cancers
     assert cancer == Cancer(1, 5, 2000, frozenset(), "IV", frozenset({"LUL"}))
 
 
@@ -65,18 +65,18 @@ def test_a_hilum_tells_the_side_and_the_topography_the_level(trial_tables: Calla
     ],
 )
 def test_the_place_of_the_first_cancer(
-    trial_tables: Callable[..., Path], change: dict, lobes: set, possible: set
+    nlst_tables: Callable[..., Path], change: dict, lobes: set, possible: set
 ) -> None:
-    cancer = read(trial_tables(**change))[FIRST, 0].cancers[0]
+    cancer = read(nlst_tables(**change))[FIRST, 0].cancers[0]
     assert (cancer.lobes, cancer.possible) == (lobes, possible)
 
 
-def test_an_exam_without_its_day_is_kept_where_something_was_recorded(trial_tables: Callable[..., Path]) -> None:
-    exams = read(trial_tables(prsn={"scr_days0": [None, None, None], "scr_days1": [None, None, None]}))
+def test_an_exam_without_its_day_is_kept_where_something_was_recorded(nlst_tables: Callable[..., Path]) -> None:
+    exams = read(nlst_tables(prsn={"scr_days0": [None, None, None], "scr_days1": [None, None, None]}))
     assert set(exams) == {(FIRST, 0), (FIRST, 1), (SECOND, 0), (SECOND, 1), (SECOND, 2), (THIRD, 0)}
     assert exams[FIRST, 0].exam_day is None
 
 
-def test_an_unlisted_morphology_stops(trial_tables: Callable[..., Path]) -> None:
+def test_an_unlisted_morphology_stops(nlst_tables: Callable[..., Path]) -> None:
     with pytest.raises(CohortError, match=r"lc_morph 9999 \(1 row\) is not in"):
-        read(trial_tables(canc={"lc_morph": [8140, 9999, 8041]}))
+        read(nlst_tables(canc={"lc_morph": [8140, 9999, 8041]}))

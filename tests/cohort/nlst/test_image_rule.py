@@ -9,7 +9,7 @@ from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.cohort.nlst.codes import ATTENUATIONS, DESCRIPTIONS, MARGINS
 from lung_ssp.cohort.nlst.exams import Abnormality
 from lung_ssp.cohort.nlst.image_rule import ImageRule
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import ConfigError
 
 NORMAL, ADENO, SQUAMOUS, ALVEOLAR, LARGE, SMALL, CARCINOID, PLEOMORPHIC, UNCLASSIFIED = range(9)
 
@@ -105,15 +105,21 @@ LAST = "{label: a, because: else}"
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        (f"[{{margin: [smooth], label: a, because: x}}, {LAST}]", r"rules\.0\.margin is no known key"),
+        (
+            f"[{{margin: [smooth], label: a, because: x}}, {LAST}]",
+            r"rules\.0\.margin is not a setting \(did you mean margins",
+        ),
         (f"[{{margins: [sharp], label: a, because: x}}, {LAST}]", "margins cannot be 'sharp', it is one of spiculated"),
         (f"[{{desc: [50], label: a, because: x}}, {LAST}]", "50 is no code of sct_ab_desc"),
         (f"[{{lobe: [upper], label: a, because: x}}, {LAST}]", r"rules\.0\.lobe\.0"),
         (f"[{{growth: [yes], label: a, because: x}}, {LAST}]", "valid string"),
-        (f"[{{long_mm: [5, 5], label: a, because: x}}, {LAST}]", r"rules\.0\.long_mm: must rise, but is 5 to 5"),
+        (
+            f"[{{long_mm: [5, 5], label: a, because: x}}, {LAST}]",
+            r"rules\.0\.long_mm is \[5, 5\]: must rise, but is 5 to 5",
+        ),
         (f"[{{long_mm: [5], label: a, because: x}}, {LAST}]", "at least 2 items"),
         (f"[{{margins: [smooth], label: c, because: x}}, {LAST}]", "the label 'c' is none of the classes a, b"),
-        (f"[{{margins: [smooth], label: a}}, {LAST}]", r"rules\.0\.because: field required"),
+        (f"[{{margins: [smooth], label: a}}, {LAST}]", r"rules\.0\.because is missing"),
         (f"[{LAST}, {LAST}]", "rule 1 has no conditions"),
         ("[{margins: [smooth], label: a, because: x}]", "the last rule must have no conditions"),
         ("[]", "at least 1 item"),
@@ -122,10 +128,10 @@ LAST = "{label: a, because: else}"
 def test_a_faulty_rule_is_refused(tmp_path: Path, rules: str, message: str) -> None:
     path = tmp_path / "mine.yml"
     path.write_text(f"classes: [a, b]\nassumptions: none\nno_abnormality: a\nrules: {rules}\n")
-    with pytest.raises(CohortError, match=message):
+    with pytest.raises(ConfigError, match=message):
         ImageRule.read(path)
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(CohortError, match="no image rule 'nine': give one of appearance, nine_classes, or a YAML file"):
+    with pytest.raises(ConfigError, match="no image rule 'nine': give one of appearance, nine_classes, or a YAML file"):
         ImageRule.read("nine")

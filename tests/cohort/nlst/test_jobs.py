@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lung_ssp.cohort.annotations.boxes import MarkedBox
+from lung_ssp.cohort.annotations.box_files import MarkedBox
 from lung_ssp.cohort.nlst.exams import Abnormality, Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob, make_jobs

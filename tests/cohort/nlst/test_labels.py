@@ -12,7 +12,7 @@ from lung_ssp.cohort.nlst.labels import (
     match_abnormalities,
     unplaced_abnormalities,
 )
-from lung_ssp.cohort.nlst.sample_settings import SampleSettings
+from lung_ssp.cohort.nlst.settings import SampleSettings
 
 SETTINGS = SampleSettings()
 RULE = ImageRule.read("nine_classes")

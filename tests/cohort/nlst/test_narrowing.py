@@ -24,7 +24,7 @@ SLIDES_MB = pd.Series({"P-a": 50.0, "P-c": 10.0})
 
 def test_participants_by_pid_or_pseudonym(tmp_path: Path) -> None:
     second = PSEUDONYMS.participant(100002)
-    (tmp_path / "some.txt").write_text(f"# of a trial\n 100001 \n\n{second}  # seen twice\n100002\n")
+    (tmp_path / "some.txt").write_text(f"# of a study\n 100001 \n\n{second}  # seen twice\n100002\n")
     wanted = read_participants(tmp_path / "some.txt", KNOWN, PSEUDONYMS)
     assert wanted == {PSEUDONYMS.participant(100001), second}
 
@@ -37,7 +37,7 @@ def test_a_line_that_names_nobody_is_told_by_its_number_alone(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"# nobody\n", "lists nobody"), (b"\xff\xfe1", "no text"), (None, "read")]
+    ("content", "message"), [(b"# nobody\n", "lists no participant"), (b"\xff\xfe1", "no text"), (None, "read")]
 )
 def test_files_without_participants_are_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
     if content is not None:

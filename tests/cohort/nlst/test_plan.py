@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
-from lung_ssp.cohort.nlst.plan import make_plan, read_plan
-from lung_ssp.cohort.nlst.plan_settings import PlanSettings
+from lung_ssp.cohort.nlst.plan import make_plan
+from lung_ssp.cohort.nlst.plan_table import read_plan
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
+from lung_ssp.cohort.nlst.settings import PlanSettings
+from lung_ssp.cohort.nlst.text import plan_text
 from lung_ssp.errors import CohortError
 
 PSEUDONYMS = Pseudonyms(bytes(32))
@@ -97,7 +99,7 @@ def test_without_preference_the_better_kernel_is_chosen(settings: PlanSettings, 
 
 
 def test_every_series_and_exam_is_accounted_for(settings: PlanSettings, tmp_path: Path) -> None:
-    shown = make_plan(settings, tmp_path / "plan", PSEUDONYMS)
+    result = make_plan(settings, tmp_path / "plan", PSEUDONYMS)
     summary = json.loads((tmp_path / "plan" / "summary.json").read_text())
     assert summary["series"] == {
         "planned": 3,
@@ -114,7 +116,7 @@ def test_every_series_and_exam_is_accounted_for(settings: PlanSettings, tmp_path
         "too few slices": 1,
     }
     assert summary["unreadable_descriptions"] == {"Chest": 1}
-    assert "Chest" in shown
+    assert "Chest" in plan_text(result)
     assert summary["index"]["participant_years"] == 4  # of which one has two studies, and one study no known year
     assert summary["planned"]["by_maker"] == {"GE": 2, "Siemens": 1}
     assert summary["planned"]["by_thickness_mm"] == {"2": 2, "1.2": 1}
@@ -122,7 +124,9 @@ def test_every_series_and_exam_is_accounted_for(settings: PlanSettings, tmp_path
     assert summary["slides"] == {"planned": 1, "of participants without a planned exam": 1}
     assert summary["boxes"] == {"series_named": 2, "not_in_index": 1, "fates": {"planned": 1}}
     assert summary["size"]["all"] == {"series": 6, "files": 602, "gb": 1.0505}
-    assert shown == (tmp_path / "plan" / "summary.txt").read_text()
+    assert summary == result.as_json()
+    assert result.planned.exams == 3
+    assert plan_text(result) == (tmp_path / "plan" / "summary.txt").read_text()
 
 
 def test_a_second_study_of_a_year_is_told(settings: PlanSettings, rows, write_index, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -158,7 +162,7 @@ def test_the_same_index_in_another_order_gives_the_same_bytes(
 
 
 def test_nothing_written_names_a_participant_or_a_date(settings: PlanSettings, tmp_path: Path) -> None:
-    shown = make_plan(settings, tmp_path / "plan", PSEUDONYMS)
+    shown = plan_text(make_plan(settings, tmp_path / "plan", PSEUDONYMS))
     written = b"".join(path.read_bytes() for path in (tmp_path / "plan").iterdir()) + shown.encode()
     table = read_plan(tmp_path / "plan").to_csv().encode()
     for secret in (b"10000", b"1999-01", b"2009-09"):
@@ -226,7 +230,7 @@ def test_a_source_gives_masks_of_one_role() -> None:
         PlanSettings(lesion_masks=["nlstseg"], lung_masks=["nlstseg"])
 
 
-def test_the_whole_trial_is_accounted_for(tmp_path: Path) -> None:
+def test_all_of_nlst_is_accounted_for(tmp_path: Path) -> None:
     pytest.importorskip("idc_index_data")
     make_plan(PlanSettings(), tmp_path / "plan", Pseudonyms(bytes(32)))
     summary = json.loads((tmp_path / "plan" / "summary.json").read_text())

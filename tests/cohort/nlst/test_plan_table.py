@@ -61,9 +61,9 @@ def test_the_same_plan_gives_the_same_bytes() -> None:
     [
         ([CT | {"role": "xray"}], "'xray' is no role"),
         ([CT, CT | {"series_uid": "1.2.7"}], "an exam has two CT series"),
-        ([CT, CT | {"study_year": 2}], "a series stands there twice"),
-        ([CT | {"series_uid": "../x"}], "a series_uid has not the form"),
-        ([CT | {"crdc_series_uuid": "a b"}], "a crdc_series_uuid has not the form"),
+        ([CT, CT | {"study_year": 2}], "a series is listed twice"),
+        ([CT | {"series_uid": "../x"}], "a series_uid has the wrong form"),
+        ([CT | {"crdc_series_uuid": "a b"}], "a crdc_series_uuid has the wrong form"),
         ([CT | {"study_year": None}], "no study year"),
         ([CT | {"study_year": 3}], "no study year"),
         ([CT | {"instances": 0}], "no files"),

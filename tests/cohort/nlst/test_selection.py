@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lung_ssp.cohort.nlst import selection
-from lung_ssp.cohort.nlst.plan_settings import SelectionSettings
-from lung_ssp.cohort.nlst.selection import choose_series, nearest_reasons, reasons_left_out
+from lung_ssp.cohort.nlst.selection import choose_series, exclusion_reasons, nearest_reasons
+from lung_ssp.cohort.nlst.settings import SelectionSettings
 
 RULE = SelectionSettings(min_slices=80, max_slices=500, kernels=["STANDARD", "LUNG"])
 USABLE = {
@@ -54,17 +54,17 @@ def series(*changes: dict[str, Any]) -> pd.DataFrame:
     ],
 )
 def test_why_a_series_is_left_out(change: dict[str, Any], reason: str) -> None:
-    assert reasons_left_out(series(change), RULE).tolist() == [reason]
+    assert exclusion_reasons(series(change), RULE).tolist() == [reason]
 
 
 def test_kernels_not_in_the_list_can_be_refused() -> None:
     strict = RULE.model_copy(update={"other_kernels": "refuse"})
-    assert reasons_left_out(series({"kernel": "B30f"}, {}), strict).tolist() == [selection.OTHER_KERNEL, ""]
+    assert exclusion_reasons(series({"kernel": "B30f"}, {}), strict).tolist() == [selection.OTHER_KERNEL, ""]
 
 
 def test_a_study_of_two_participants_is_nobodys() -> None:
     both = series({}, {"participant": "P-2"}, {"study_uid": "1.2.8"})
-    assert reasons_left_out(both, RULE).tolist() == [selection.SHARED_STUDY, selection.SHARED_STUDY, ""]
+    assert exclusion_reasons(both, RULE).tolist() == [selection.SHARED_STUDY, selection.SHARED_STUDY, ""]
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lung_ssp.cohort.annotations.boxes import MarkedBox
+from lung_ssp.cohort.annotations.box_files import MarkedBox
 from lung_ssp.cohort.nlst.exams import Abnormality, Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.run import read_trial
-from lung_ssp.cohort.nlst.series_samples import SeriesWork, make_samples, marked_regions, sample_path, without_names
+from lung_ssp.cohort.nlst.preparation import read_nlst
+from lung_ssp.cohort.nlst.sample_files import sample_path
+from lung_ssp.cohort.nlst.series_samples import make_samples, marked_regions
+from lung_ssp.cohort.nlst.series_work import SeriesWork, without_identifiers
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 from lung_ssp.cohort.store import load_arrays
 from lung_ssp.ct.section import make_section
@@ -70,7 +72,7 @@ def test_a_fault_is_told_without_paths_and_uids(tmp_path):
     folder = tmp_path / "1.2.840.113654.2.55.123"
     job = job_of(folder, "1.2.840.113654.2.55.123", (), None)
     sentence = f"{folder}/a/000003.dcm (series 1.2.840.113654.2.55.123, slice 2.25.33862441) is 2.5 mm wide: mend it."
-    assert without_names(sentence, job) == "<file> (series <uid>, slice <uid>) is 2.5 mm wide: mend it."
+    assert without_identifiers(sentence, job) == "<file> (series <uid>, slice <uid>) is 2.5 mm wide: mend it."
 
 
 @pytest.mark.parametrize("content", [None, b"not DICOM"])
@@ -86,8 +88,8 @@ def test_a_series_that_cannot_be_read_is_a_result(tmp_path, content):
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_of_several_segmentations_the_one_of_this_series_counts(plan_trial, tmp_path):
-    jobs = read_trial(plan_trial(tmp_path)).jobs
+def test_of_several_segmentations_the_one_of_this_series_counts(plan_nlst, tmp_path):
+    jobs = read_nlst(plan_nlst(tmp_path)).jobs
     one, other = (job for job in jobs if job.lesion_masks)
     settings = SeriesSettings()
     series = open_series(one.folder)

@@ -1,0 +1,127 @@
+"""Jobs on dask.distributed, by local processes of one thread or by a cluster; a process that dies loses no job."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, TypeVar
+
+import dask
+from distributed import CancelledError, Client, LocalCluster, as_completed
+from distributed.comm import CommClosedError
+from distributed.scheduler import KilledWorker
+
+from lung_ssp.cohort.nlst.settings import WorkerSettings
+from lung_ssp.errors import LungSspError
+
+CONNECT_TIMEOUT = "20s"
+
+JobT = TypeVar("JobT")
+
+
+class WorkersLost(Exception):
+    """Every process that tried a job died."""
+
+
+# Inherited by the processes that are started: two threads in each of two processes would share every core.
+ONE_THREAD = dict.fromkeys(
+    (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "OPENCV_FOR_THREADS_NUM",
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+    ),
+    "1",
+)
+
+
+@contextmanager
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set environment variables within the block, for the processes that it starts."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def open_workers(settings: WorkerSettings, scheduler: str | None) -> Iterator[Client]:
+    """A client of the cluster at `scheduler`, or of one on this machine that ends with the block.
+
+    Raises:
+        LungSspError: no scheduler answers at that address.
+    """
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=CONNECT_TIMEOUT)
+        except (OSError, ValueError) as error:
+            raise LungSspError(
+                f"No Dask scheduler answers at {scheduler} ({type(error).__name__}): start one with dask-scheduler, or "
+                "leave out --scheduler to use this machine."
+            ) from error
+        with client:
+            yield client
+        return
+    with (
+        environment(ONE_THREAD),
+        tempfile.TemporaryDirectory(prefix="lung-ssp-workers-") as space,
+        dask.config.set(
+            {
+                "distributed.scheduler.allowed-failures": settings.attempts - 1,
+                # by default freed arrays are returned to the system at once, which is slow; SeriesWork does it
+                "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+            }
+        ),
+        LocalCluster(
+            n_workers=settings.count,
+            threads_per_worker=1,
+            memory_limit=int(settings.memory_gb * 1e9),
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            local_directory=space,
+            silence_logs=50,
+            env={"TQDM_DISABLE": "1"},  # the main process shows the progress of all
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def run_jobs(
+    client: Client, work: Callable[[JobT], Any], jobs: Sequence[JobT], name: Callable[[JobT], str]
+) -> Iterator[tuple[JobT, Any]]:
+    """Do `work` on each job; yields each job with its result, or with the exception it ended with, as they end.
+
+    Jobs are handed out in their order, one for each worker: so a worker that dies loses one job, which is given to
+    another, and no other job counts as failed. Where too many workers die of a job, its result is WorkersLost.
+    """
+    waiting = iter(jobs)
+    of_key: dict[str, JobT] = {}
+    running = as_completed()
+
+    def hand_out() -> None:
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        for job in islice(waiting, max(1, workers) - len(of_key)):
+            of_key[name(job)] = job
+            running.add(client.submit(work, job, key=name(job), pure=False))
+
+    try:
+        hand_out()
+        for future in running:
+            error = future.exception()
+            result = error if error is not None else future.result()
+            yield of_key.pop(future.key), WorkersLost() if isinstance(error, KilledWorker) else result
+            future.release()
+            hand_out()
+    except (CancelledError, CommClosedError) as error:
+        raise LungSspError(
+            "The connection to the Dask scheduler is lost: start the preparation again, it continues where it stopped."
+        ) from error

@@ -1,0 +1,157 @@
+"""From a plan and downloaded series to a prepared cohort."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lung_ssp.cohort.description import PHANTOM_MAKER
+from lung_ssp.cohort.nlst.assemble import assemble_cohort, read_samples
+from lung_ssp.cohort.nlst.exams import exams_of
+from lung_ssp.cohort.nlst.histology import HistologyMap
+from lung_ssp.cohort.nlst.image_rule import ImageRule
+from lung_ssp.cohort.nlst.jobs import SeriesJob, make_jobs
+from lung_ssp.cohort.nlst.journal import write_report
+from lung_ssp.cohort.nlst.lesion_boxes import read_boxes
+from lung_ssp.cohort.nlst.plan import require_salt
+from lung_ssp.cohort.nlst.plan_table import read_plan
+from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
+from lung_ssp.cohort.nlst.results import PreparationFigures, PreparationResult, SeriesResult
+from lung_ssp.cohort.nlst.series_preparation import prepare_series
+from lung_ssp.cohort.nlst.series_samples import CandidateFinder
+from lung_ssp.cohort.nlst.series_work import SeriesWork
+from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.nlst.tables import Tables, read_tables
+from lung_ssp.cohort.store import refuse_other_files
+from lung_ssp.errors import CohortError
+from lung_ssp.files import alone_in
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What finds candidates in scans where nobody has marked a lesion.
+
+    find: is sent to the workers. fingerprint: of the network. origin: the statement of the cohort that it was trained
+    on.
+    """
+
+    find: CandidateFinder
+    fingerprint: str
+    origin: str
+
+
+@dataclass(frozen=True, eq=False)
+class NlstInputs:
+    """What is known before a series is opened: the plan, the tables, the image rule, and the jobs that follow."""
+
+    plan: pd.DataFrame
+    tables: Tables
+    rule: ImageRule
+    jobs: list[SeriesJob]
+
+
+def prepare_nlst(
+    settings: NlstSettings,
+    candidates: Candidates | None = None,
+    scheduler: str | None = None,
+    leaky: bool = False,
+) -> PreparationResult:
+    """Make the missing samples of the plan's series, and the cohort from all samples.
+
+    What is done is not done again; a series that fails is recorded and the others go on.
+
+    Args:
+        candidates: what finds candidates where nobody has marked a lesion; None for nothing.
+        scheduler: address of a Dask scheduler; None for workers on this machine.
+        leaky: divide sections instead of patients, to show what that costs.
+
+    Returns:
+        how each series ended, the numbers, the samples and the cohort; `preparation_text` tells it in words.
+
+    Raises:
+        LungSspError: the plan, a table or a folder is missing or damaged, or no series gave a sample.
+    """
+    refuse_other_files(Path(settings.folders.cohort))
+    inputs = read_nlst(settings, candidates)
+    find = None if candidates is None else candidates.find
+    work = SeriesWork(Path(settings.folders.samples).resolve(), settings.series, inputs.rule, find)
+    with alone_in(work.out):
+        results = prepare_series(inputs.jobs, work, settings.workers, scheduler)
+    figures = PreparationFigures.of(results, settings.workers.count)
+    write_report(work.out, results, figures, settings.synthetic)
+    done = [job for job, result in zip(inputs.jobs, results, strict=True) if result.status == "done"]
+    if not done:
+        raise CohortError(_nothing_done(results, work.out))
+    samples = read_samples(done, work.out, settings.series.section.size)
+    slides = slide_folders(inputs.plan, Path(settings.folders.images))
+    origin = None if candidates is None else candidates.origin
+    cohort = assemble_cohort(done, samples, settings, inputs.rule.classes, slides, origin, leaky)
+    return PreparationResult(
+        root=Path(settings.folders.cohort),
+        cohort=cohort,
+        series=results,
+        figures=figures,
+        samples=samples.table,
+        image_classes=inputs.rule.classes,
+        oddities=inputs.tables.oddities,
+    )
+
+
+def read_nlst(settings: NlstSettings, candidates: Candidates | None = None) -> NlstInputs:
+    """Read the plan, the tables and the boxes.
+
+    Args:
+        candidates: what finds candidates where nobody has marked a lesion.
+
+    Raises:
+        LungSspError: one of them is missing or damaged, or the plan's phantoms are called patients.
+    """
+    plan = read_plan(Path(settings.folders.plan))
+    pseudonyms = open_pseudonyms(Path(settings.folders.salt))
+    require_salt(Path(settings.folders.plan), pseudonyms)
+    check_synthetic_flag(plan, settings.synthetic)
+    tables = read_tables(Path(settings.folders.tables), pseudonyms)
+    exams = exams_of(tables, HistologyMap.read(settings.series.samples.morphology))
+    if not Path(settings.folders.images).is_dir():
+        raise CohortError(
+            f"{settings.folders.images} does not exist: download the plan's series with lung-ssp prepare download."
+        )
+    images = Path(settings.folders.images).resolve()  # workers may have another working folder
+    boxes = read_boxes(settings.plan.boxes)
+    rule = ImageRule.read(settings.series.samples.image_rule)
+    found_by = "" if candidates is None else candidates.fingerprint
+    jobs = make_jobs(plan, images, exams, boxes, settings.series, rule, found_by, pseudonyms)
+    return NlstInputs(plan, tables, rule, jobs)
+
+
+def check_synthetic_flag(plan: pd.DataFrame, synthetic: bool) -> None:
+    """Make sure that a cohort of phantoms is marked as synthetic, and no other.
+
+    Raises:
+        CohortError: the plan holds phantoms and the settings say patients, or the other way round.
+    """
+    phantoms = plan.loc[plan["role"] == "ct", "maker"] == PHANTOM_MAKER
+    if phantoms.any() and not synthetic:
+        raise CohortError(f"{phantoms.sum()} series of the plan are of phantoms: set synthetic to true.")
+    if synthetic and not phantoms.all():
+        raise CohortError(f"{(~phantoms).sum()} series of the plan are not of phantoms: set synthetic to false.")
+
+
+def slide_folders(plan: pd.DataFrame, images: Path) -> dict[str, list[Path]]:
+    """The folders of each participant's slides that have been downloaded."""
+    folders: dict[str, list[Path]] = {}
+    for row in plan[plan["role"] == "slide"].sort_values("series_uid").itertuples():
+        if (images / row.series_uid).is_dir():
+            folders.setdefault(row.participant, []).append(images / row.series_uid)
+    return folders
+
+
+def _nothing_done(results: list[SeriesResult], out: Path) -> str:
+    """The error of a preparation in which every series failed."""
+    reasons = Counter(result.reason for result in results)
+    counted = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
+    return (
+        f"None of the {len(results)} series could be prepared ({counted}): see {out / 'failed.csv'} for the errors; "
+        "lung-ssp prepare download --execute downloads what is missing."
+    )

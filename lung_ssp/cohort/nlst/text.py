@@ -1,0 +1,117 @@
+"""The results of NLST's preparation as text: what the command line prints, and the text files beside the numbers."""
+
+from collections.abc import Mapping
+
+from lung_ssp.cohort.nlst.plan_summary import PlanSummary
+from lung_ssp.cohort.nlst.plan_table import ROLES
+from lung_ssp.cohort.nlst.results import Amount, DownloadResult, PreparationFigures, PreparationResult
+from lung_ssp.cohort.nlst.sample_counts import describe_samples
+from lung_ssp.cohort.nlst.sizes import MB_OF_GB, size_text
+
+
+def plan_text(summary: PlanSummary) -> str:
+    """What a plan holds and what it leaves out."""
+    index, planned, boxes = summary.index, summary.planned, summary.boxes
+    repeated = index.participant_studies - index.participant_years
+    shared = index.participant_studies - index.studies
+    lines = [
+        f"index: {index.ct_series:,} CT series, {index.participants:,} participants, {index.studies:,} exams",
+        f"  {index.ct_series - index.original_ct_series:,} of the series are derived by an analysis",
+        f"  {index.participant_years:,} screening years of participants; exams that are a second one of the same "
+        f"year: {repeated:,}, that belong to a second participant as well: {shared:,}",
+        "",
+        *_block("every CT series", summary.series),
+        *_block("every exam", summary.exams),
+        *_block("descriptions that cannot be parsed", summary.unreadable_descriptions),
+        f"planned: {planned.exams:,} exams of {planned.participants:,} participants; with a lesion mask "
+        f"{planned.with_lesion_mask:,}, with boxes {planned.with_boxes:,}, with either "
+        f"{planned.with_lesion_mask_or_boxes:,}, with a lung mask {planned.with_lung_mask:,}; participants with "
+        f"slides {planned.participants_with_slides:,}",
+        "",
+        *_block("planned, by year", planned.by_year),
+        *_block("planned, by maker", planned.by_maker),
+        *_block("planned, by kernel", planned.by_kernel),
+        *_block("planned, by thickness in mm", planned.by_thickness_mm),
+    ]
+    for source, outcomes in summary.masks.items():
+        lines += _block(f"masks of {source}", outcomes)
+    lines += _block("slides", summary.slides)
+    lines += _block("series that files of boxes name", boxes.outcomes | {"not in the index": boxes.not_in_index})
+    lines.append("to download:")
+    for role, size in summary.size.items():
+        amount = size_text(size.gb * MB_OF_GB)
+        lines.append(f"  {role:<14}{size.series:>10,} series {size.files:>12,} files {amount:>14}")
+    return "\n".join(lines) + "\n"
+
+
+def download_text(result: DownloadResult) -> str:
+    """What a download found and fetched, or what a dry run would fetch."""
+    lines = []
+    for role in ROLES:
+        lines.append(f"{role:<12} there and checked {_amount(result.present[role])}")
+        lines.append(f"{'':<12} to fetch          {_amount(result.missing[role])}")
+    if result.fetched is None:
+        lines.append(space_text(result))
+        lines += [] if result.fits else ["The disk is too small."]
+        lines.append("Dry run: nothing was fetched.")
+    elif result.fetched:
+        lines.append(f"{result.fetched:,} series were fetched and checked.")
+    else:
+        lines.append("Nothing is missing.")
+    return "\n".join(lines) + "\n"
+
+
+def space_text(result: DownloadResult) -> str:
+    """How much is to be fetched, and how much space there is."""
+    return (
+        f"{size_text(result.missing_mb)} to fetch, {size_text(result.free_mb)} free, of which {result.kept_gb:g} GB "
+        "are kept"
+    )
+
+
+def preparation_text(result: PreparationResult) -> str:
+    """What a preparation made: oddities of the tables, series, samples, and the cohort's statement."""
+    return "\n\n".join(
+        [
+            oddities_text(result.oddities),
+            figures_text(result.figures, result.cohort.synthetic),
+            describe_samples(result.samples, result.image_classes).rstrip(),
+            f"{result.root}: {result.cohort.statement}",
+        ]
+    )
+
+
+def oddities_text(oddities: Mapping[str, int]) -> str:
+    """What is odd in the tables, counted."""
+    lines = [f"  {oddity}: {count}" for oddity, count in oddities.items() if count]
+    return "\n".join(["tables" if lines else "tables   nothing odd", *lines])
+
+
+def figures_text(figures: PreparationFigures, synthetic: bool) -> str:
+    """The numbers of a preparation, marked where the series are synthetic."""
+    lines = ["SYNTHETIC series, no patients"] if synthetic else []
+    lines += [
+        f"series   {figures.series}: {figures.done} done, {figures.series - figures.done} failed",
+        *(f"  failed, {reason}: {count}" for reason, count in figures.failed.items()),
+        f"samples  {figures.samples}",
+        f"  abnormalities in the tables for which no lesion was found: {figures.abnormalities_without_place}",
+        f"  series of exams that the tables do not know: {figures.not_in_tables}",
+    ]
+    if figures.seconds_per_series is not None:
+        lines += [
+            f"per series  {figures.seconds_per_series:.2f} s, {figures.megabytes_per_series:.1f} MB",
+            f"the plan's {figures.series} series with {figures.workers} workers: {figures.projected_hours:.2f} hours, "
+            f"{size_text(figures.projected_megabytes_read or 0.0)} read",
+        ]
+    return "\n".join(lines)
+
+
+def _amount(amount: Amount) -> str:
+    return f"{amount.series:>8,} series {size_text(amount.megabytes):>13}"
+
+
+def _block(title: str, counts: Mapping[str, int]) -> list[str]:
+    """A titled list of counts with their sum."""
+    if not counts:
+        return [f"{title}: none", ""]
+    return [f"{title}: {sum(counts.values()):,}", *(f"  {n:>9,}  {name}" for name, n in counts.items()), ""]

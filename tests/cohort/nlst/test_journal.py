@@ -1,0 +1,30 @@
+"""The journal and the report of a preparation."""
+
+from lung_ssp.cohort.nlst.journal import read_journal, record, write_report
+from lung_ssp.cohort.nlst.results import PreparationFigures, SeriesResult
+from lung_ssp.cohort.nlst.text import figures_text
+from lung_ssp.files import read_json
+
+DONE = SeriesResult("a", "S-a", "done", samples=3, unplaced=2, seconds=2.0, megabytes=60.0)
+FAILED = SeriesResult("d", "S-d", "failed", "gap", "Series <uid> lacks a slice.")
+
+
+def test_the_journal_keeps_the_last_result_and_ignores_a_line_cut_by_a_kill(tmp_path):
+    assert read_journal(tmp_path) == {}
+    for result in (FAILED, DONE, SeriesResult("d", "S-d", "done", samples=2)):
+        record(tmp_path, result)
+    with (tmp_path / "journal.jsonl").open("a") as file:
+        file.write('\n{"name": "e", "ser')
+    later = SeriesResult("f", "S-f", "done")
+    record(tmp_path, later)
+    assert read_journal(tmp_path) == {"a": DONE, "d": SeriesResult("d", "S-d", "done", samples=2), "f": later}
+
+
+def test_a_report_lies_beside_the_samples(tmp_path):
+    figures = PreparationFigures.of([DONE, FAILED], workers=1)
+    write_report(tmp_path, [DONE, FAILED], figures, synthetic=True)
+    text = (tmp_path / "report.txt").read_text()
+    assert text == figures_text(figures, synthetic=True) + "\n"
+    assert text.startswith("SYNTHETIC")
+    assert read_json(tmp_path / "report.json") == {"synthetic": True, **figures.as_json()}
+    assert (tmp_path / "failed.csv").read_text() == "series,reason,message\nS-d,gap,Series <uid> lacks a slice.\n"
