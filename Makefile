@@ -4,6 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/installed
 NLST := $(VENV)/installed-nlst
+DOCS := $(VENV)/installed-docs
 TEST_TOOLS := $(VENV)/installed-test
 REPRODUCE := output/reproduce
 SMOKE := output/smoke
@@ -12,7 +13,7 @@ SIMULATED := output/simulated_nlst
 REAL_NODULES ?= $(wildcard ../shared/data/lidc-nodules)
 
 .DEFAULT_GOAL := help
-.PHONY: help install nlst reproduce smoke simulated-nlst test lint clean-smoke
+.PHONY: help install nlst reproduce smoke simulated-nlst test lint docs clean-smoke
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -31,7 +32,11 @@ $(NLST): setup.py constraints.txt tools/install.sh
 
 $(TEST_TOOLS): setup.py constraints.txt tools/install.sh
 	tools/install.sh cpu,nlst,test
-	@touch $@ $(INSTALLED) $(NLST)
+	@touch $@ $(INSTALLED) $(NLST) $(DOCS)
+
+$(DOCS): setup.py constraints.txt tools/install.sh
+	tools/install.sh docs
+	@touch $@
 
 reproduce: $(INSTALLED) ## the embedded cohort, both trainings, both evaluations: output/reproduce (at most 45 minutes)
 	$(PYTHON) tools/prepare.py --config configs/cohort/phantom.yml
@@ -70,3 +75,6 @@ lint: $(TEST_TOOLS) ## style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy lung_ssp
+
+docs: $(DOCS) ## the documentation as a site, its links checked: output/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict

@@ -26,13 +26,15 @@ ONNX = ["paddle2onnx==1.3.1", "onnxruntime>=1.17"]
 # What the package's speed is held against: the same network in PyTorch, the same lung mask in scikit-image.
 SCIKIT_IMAGE = "scikit-image>=0.26; python_version>='3.11'"  # from 0.26 on it fills holes up to a size, as is compared
 BENCHMARK = ["torch>=2.4", SCIKIT_IMAGE]
+# The documentation as a site; ruff sets its signatures.
+DOCS = ["mkdocs-material>=9.7,<9.8", "mkdocstrings[python]>=1,<2", "ruff"]
 TEST_TOOLS = [
+    *DOCS,
     "pytest",
     SCIKIT_IMAGE,
     "pytest-xdist",
     "psutil",
     "hypothesis",
-    "ruff",
     "mypy",
     "types-PyYAML",
     "pylibjpeg",
@@ -77,6 +79,7 @@ setup(
         "nlst": NLST,
         "onnx": ONNX,
         "benchmark": BENCHMARK,
+        "docs": DOCS,
         "test": TEST_TOOLS,
     },
     entry_points={"console_scripts": ["lung-ssp = lung_ssp.cli:main"]},
