@@ -1,4 +1,4 @@
-"""The Bayes accuracy of the synthetic cohort: the accuracy of the generator's own posterior, which no classifier beats."""
+"""The Bayes accuracy of the synthetic cohort: that of the generator's own posterior, which no classifier beats."""
 
 import numpy as np
 
