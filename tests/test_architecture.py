@@ -27,7 +27,7 @@ ORDER = (
     ("cohort",),
     ("training",),
     ("segmentation", "classification"),
-    ("tasks", "diagnosis"),
+    ("tasks", "diagnosis", "preparation"),
     ("runs",),
     ("face", "benchmark"),
     ("cli",),
@@ -36,7 +36,7 @@ LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 WITHOUT_PADDLE = ("errors", "settings", "files", "figures", "config", "ct", "cohort")
 
 # What decides whether a cohort is synthetic or real; but for it, nothing outside of phantom/ imports phantom/.
-CHOOSES_THE_COHORT = "lung_ssp.cohort.prepare"
+CHOOSES_THE_COHORT = "lung_ssp.preparation"
 
 MOST_LINES_OF_A_MODULE = 300
 MOST_LINES_OF_A_FUNCTION = 60
