@@ -1,0 +1,8 @@
+"""`python -m lung_ssp.cli` is `lung-ssp`."""
+
+import sys
+
+from lung_ssp.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""What a command is, and the arguments that several commands have."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command, or one step of a command.
+
+    run: does it; its docstring is the command's help. It imports what it needs when it is called, so that asking for
+        help loads no Paddle.
+    add_arguments: of this command alone.
+    libraries: packages that need system libraries, loaded before `run`; a missing one is told in words.
+    steps: its own commands; with `steps_metavar` and `steps_title`, how the help calls them.
+    """
+
+    name: str
+    run: Callable[[argparse.Namespace], None]
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    libraries: tuple[str, ...] = ()
+    steps: tuple["Command", ...] = ()
+    steps_metavar: str = "STEP"
+    steps_title: str | None = None
+
+    def add_to(self, parser: argparse.ArgumentParser) -> None:
+        """Give a parser the arguments and steps of this command."""
+        parser.set_defaults(command_to_run=self)
+        self.add_arguments(parser)
+        if self.steps:
+            below = parser.add_subparsers(dest="step", metavar=self.steps_metavar, title=self.steps_title)
+            for step in self.steps:
+                step.add_to(below.add_parser(step.name, help=step.run.__doc__, description=step.run.__doc__))
+
+
+PADDLE = ("cv2", "paddle", "paddleseg")
+OPENCV = ("cv2",)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """--config FILE, and -o KEY=VALUE."""
+    parser.add_argument(
+        "--config",
+        required=True,
+        metavar="FILE",
+        help="YAML configuration, or the path of a shipped one, such as classification/table2.yml",
+    )
+    add_override(parser)
+
+
+def add_override(parser: argparse.ArgumentParser) -> None:
+    """-o KEY=VALUE."""
+    parser.add_argument(
+        "-o", dest="override", action="append", default=[], metavar="KEY=VALUE", help="override one setting"
+    )
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """The folder of a run."""
+    parser.add_argument("run", type=Path, metavar="RUN", help="the run's folder")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """--device cpu|gpu."""
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where to compute (cpu)")
+
+
+def add_nlst_cohort(parser: argparse.ArgumentParser) -> None:
+    """--cohort NAME or --config FILE, of a cohort from NLST's images."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--cohort", metavar="NAME", help="the shipped configuration cohort/NAME.yml")
+    which.add_argument("--config", metavar="FILE", help="YAML configuration")
+    add_override(parser)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not positive")
+    return value
+
+
+def natural(text: str) -> int:
+    """A whole number from 0 on."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value

@@ -1,0 +1,48 @@
+"""lung-ssp diagnose."""
+
+import argparse
+from pathlib import Path
+
+from lung_ssp.cli.command import PADDLE, Command, add_device
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "series", type=Path, metavar="SERIES", help="folder of a CT series' DICOM files, or a volume in HU"
+    )
+    parser.add_argument("--segmentation", type=Path, required=True, metavar="RUN", help="a segmentation run")
+    parser.add_argument("--classification", type=Path, required=True, metavar="RUN", help="a classification run")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where findings are written")
+    parser.add_argument("--series-uid", metavar="UID", help="which series, where the folder holds several")
+    parser.add_argument(
+        "--accept",
+        default="",
+        metavar="NAMES",
+        help="what is corrected instead of refused, of tilt,gaps,duplicates; findings.json records it",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("onnx", "paddle"),
+        help="what runs the networks (onnx on a CPU where a run has been exported, else paddle)",
+    )
+    add_device(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Go the whole way from one series to findings."""
+    from lung_ssp.diagnosis.diagnoser import diagnose_series
+
+    diagnosis = diagnose_series(
+        arguments.series,
+        arguments.segmentation,
+        arguments.classification,
+        arguments.out,
+        series_uid=arguments.series_uid,
+        accept=[name for name in arguments.accept.split(",") if name],
+        engine=arguments.engine,
+        device=arguments.device,
+    )
+    print(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
+
+
+COMMAND = Command("diagnose", run, add_arguments, PADDLE)

@@ -1,0 +1,122 @@
+"""lung-ssp prepare, which by itself prepares the embedded cohort or one's own, and its steps for NLST."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lung_ssp.cli.command import OPENCV, Command, add_nlst_cohort, add_override
+from lung_ssp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lung_ssp.cohort.nlst.settings import NlstSettings
+    from lung_ssp.cohort.verify import CohortCheck
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="YAML configuration, or the path of a shipped one")
+    add_override(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prepare a cohort: sections with labels, and slices of its scans."""
+    from lung_ssp.preparation import prepare
+
+    if arguments.config is None:
+        raise ConfigError(
+            "Give a configuration (--config FILE), or a step of NLST's preparation: plan, download, run, verify."
+        )
+    prepared = prepare(arguments.config, arguments.override)
+    print(f"{prepared.root}: {prepared.description.statement}")
+
+
+def settings_of(arguments: argparse.Namespace) -> "NlstSettings":
+    """The settings that --cohort or --config name, with the overrides."""
+    from lung_ssp.preparation import config_of_cohort, nlst_settings
+
+    path = arguments.config if arguments.cohort is None else config_of_cohort(arguments.cohort)
+    return nlst_settings(path, arguments.override)
+
+
+def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
+    add_nlst_cohort(parser)
+    parser.add_argument("--patients", type=Path, metavar="FILE", help="only these participants, one a line")
+    parser.add_argument("--only-annotated", action="store_true", help="only exams in which somebody marked a lesion")
+    parser.add_argument("--max-gb", type=float, metavar="GB", help="no more than this to download, whole exams")
+
+
+def run_plan(arguments: argparse.Namespace) -> None:
+    """Choose one series for each exam of NLST from the public index; nothing is downloaded."""
+    from lung_ssp.cohort.nlst.text import plan_text
+    from lung_ssp.preparation import plan_nlst
+
+    print(plan_text(plan_nlst(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb)))
+
+
+def add_download_arguments(parser: argparse.ArgumentParser) -> None:
+    add_nlst_cohort(parser)
+    parser.add_argument("--execute", action="store_true", help="fetch; without it nothing is fetched")
+
+
+def run_download(arguments: argparse.Namespace) -> None:
+    """Tell what is missing of the plan's series; with --execute, fetch it."""
+    from lung_ssp.cohort.nlst.text import download_text
+    from lung_ssp.preparation import download_nlst
+
+    print(download_text(download_nlst(settings_of(arguments), arguments.execute)))
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    add_nlst_cohort(parser)
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster; without it, workers on this machine")
+    parser.add_argument(
+        "--leaky", action="store_true", help="divide sections, not patients, to show what it costs; results are marked"
+    )
+
+
+def run_run(arguments: argparse.Namespace) -> None:
+    """Turn the downloaded series of a plan into a prepared cohort."""
+    from lung_ssp.cohort.nlst.text import preparation_text
+    from lung_ssp.preparation import run_nlst
+
+    print(preparation_text(run_nlst(settings_of(arguments), arguments.scheduler, arguments.leaky)))
+
+
+def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("root", type=Path, metavar="COHORT", help="folder of a prepared cohort, of any kind")
+
+
+def run_verify(arguments: argparse.Namespace) -> None:
+    """Check that a prepared cohort is what was prepared; prints its fingerprint."""
+    from lung_ssp.cohort.verify import verify_cohort
+
+    print(check_text(verify_cohort(arguments.root)))
+
+
+def check_text(check: "CohortCheck") -> str:
+    """The result of a check in words; it ends with the fingerprint."""
+    sections = ", ".join(f"{split} {count}" for split, count in check.sections.items())
+    patients = "on both sides of the splits, on purpose" if check.leaky else "each in one split"
+    return "\n".join(
+        [
+            check.description.statement,
+            f"{check.files} files, as recorded",
+            f"sections: {sections}",
+            f"patients: {patients}",
+            f"fingerprint {check.fingerprint}",
+        ]
+    )
+
+
+COMMAND = Command(
+    "prepare",
+    run,
+    add_arguments,
+    OPENCV,
+    steps=(
+        Command("plan", run_plan, add_plan_arguments),
+        Command("download", run_download, add_download_arguments),
+        Command("run", run_run, add_run_arguments, OPENCV),
+        Command("verify", run_verify, add_verify_arguments),
+    ),
+    steps_title="steps of a cohort from NLST's own images",
+)

@@ -1,0 +1,71 @@
+"""lung-ssp train."""
+
+import argparse
+from pathlib import Path
+
+from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, natural, positive
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_config(parser)
+    add_device(parser)
+    parser.add_argument("--output", type=Path, required=True, metavar="RUN", help="the run's folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in the folder, if there is one")
+    parser.add_argument(
+        "--processes",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="divide each batch among so many: with a GPU each, or cores (1)",
+    )
+    parser.add_argument(
+        "--restarts",
+        type=natural,
+        default=0,
+        metavar="R",
+        help="how often to go on by itself when a process has died (0)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train the run that a configuration describes, or go on with it."""
+    if arguments.processes > 1 or arguments.restarts > 0:
+        launch_workers(arguments)
+    else:
+        train_here(arguments)
+
+
+def launch_workers(arguments: argparse.Namespace) -> None:
+    """Train in processes of their own, each of which runs this command again."""
+    from lung_ssp.training.launch import Job, launch
+
+    job = Job(training_arguments(arguments), arguments.processes, arguments.device, arguments.output)
+    launch(job, arguments.restarts)
+
+
+def train_here(arguments: argparse.Namespace) -> None:
+    """Train in this process, and print how it ended."""
+    from lung_ssp.runtime import require_libraries
+    from lung_ssp.training.worker import running_as_worker
+
+    with running_as_worker():
+        require_libraries(*PADDLE)
+        from lung_ssp.runs import train
+
+        done = train(
+            arguments.config, arguments.output, arguments.override, device=arguments.device, resume=arguments.resume
+        )
+    best = f"best {done.score_name} {done.best_score:.4f} at step {done.best_step}"
+    print(f"{done.run}: {done.steps} steps done; {best}")
+
+
+def training_arguments(arguments: argparse.Namespace) -> list[str]:
+    """The command line of one worker."""
+    words = ["train", "--config", arguments.config, "--output", str(arguments.output), "--device", arguments.device]
+    for override in arguments.override:
+        words += ["-o", override]
+    return words + ["--resume"] * arguments.resume
+
+
+# A parent of several processes loads no Paddle: its workers do.
+COMMAND = Command("train", run, add_arguments)
