@@ -9,7 +9,7 @@ import numpy as np
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.slices import slices_path, write_slices
-from lung_ssp.cohort.slides.store import Patches, write_patches
+from lung_ssp.cohort.slides.store import Tiles, write_tiles
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
@@ -41,7 +41,7 @@ def write_noise_cohort(root: Path, settings: ClassificationSettings | Segmentati
         if settings.model.takes_slides:
             shape = (len(sections), *sections.images.shape[1:], 3)
             images = rng.integers(256, size=shape).astype(np.uint8)
-            write_patches(root, split, Patches(images, sections.patients, sections.patients))
+            write_tiles(root, split, Tiles(images, sections.patients, sections.patients))
 
 
 def noise_sections(split: str, settings: ClassificationSettings, rng: np.random.Generator) -> Sections:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lung_ssp.cohort.scans import read_scans
-from lung_ssp.cohort.slides.store import patch_digests
+from lung_ssp.cohort.slides.store import tile_digests
 from lung_ssp.cohort.store import SPLITS, contents_digest, load_arrays, read_sections
 
 
@@ -14,7 +14,7 @@ def cohort_fingerprint(root: Path) -> str:
     Raises:
         CohortError: a file is missing or damaged.
     """
-    return contents_digest([read_sections(root, split) for split in SPLITS], *scan_digests(root), *patch_digests(root))
+    return contents_digest([read_sections(root, split) for split in SPLITS], *scan_digests(root), *tile_digests(root))
 
 
 def scan_digests(root: Path) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.slices import slices_path
-from lung_ssp.cohort.slides.store import patches_path, read_patches
+from lung_ssp.cohort.slides.store import read_tiles, tiles_path
 from lung_ssp.cohort.split import check_disjoint
 from lung_ssp.cohort.store import SPLITS, Sections, class_counts, load_arrays, read_sections
 from lung_ssp.ct.hounsfield import LOWEST_HU
@@ -166,8 +166,8 @@ def _problems_of_splits(root: Path, splits: dict[str, Sections], leaky: bool) ->
     scans = read_scans(root) if (root / "scans.csv").is_file() else []
     for split, sections in splits.items():
         patients = {*sections.patients.tolist(), *(scan.patient for scan in scans if scan.split == split)}
-        if patches_path(root, split).is_file():
-            patients |= set(read_patches(root, split).patients.tolist())
+        if tiles_path(root, split).is_file():
+            patients |= set(read_tiles(root, split).patients.tolist())
         if patients - set(recorded[split]):
             yield f"splits.csv lacks patients of {split}"
 

@@ -11,7 +11,7 @@ import yaml
 from lung_ssp.classification.build import build_classification
 from lung_ssp.classification.settings import DATASET_OF_MODEL, ClassificationSettings, TwoTaskClassifierSettings
 from lung_ssp.cohort.description import CohortDescription, write_cohort
-from lung_ssp.cohort.slides.store import Patches, write_patches
+from lung_ssp.cohort.slides.store import Tiles, write_tiles
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.config import Config
 from lung_ssp.ct.settings import SectionSettings
@@ -33,14 +33,14 @@ def disk_sections(count: int, seed: int) -> Sections:
     return Sections(images, {"image": labels, "pathology": pathology}, np.array([f"P{i}" for i in range(count)]))
 
 
-def disk_patches(sections: Sections, seed: int) -> Patches:
+def disk_patches(sections: Sections, seed: int) -> Tiles:
     """Three patches of every third patient, whose colour tells the class of the patient's section."""
     rng = np.random.default_rng(seed)
     chosen = np.arange(0, len(sections), 3)
     colours = 60 * np.eye(3)[sections.labels["image"][chosen]] + 120
     images = colours[:, None, None, None] + rng.normal(0, 10, (len(chosen), 3, SIZE, SIZE, 3))
     patients = np.repeat(sections.patients[chosen], 3)
-    return Patches(images.reshape(-1, SIZE, SIZE, 3).astype(np.uint8), patients, np.char.add(patients, "-1"))
+    return Tiles(images.reshape(-1, SIZE, SIZE, 3).astype(np.uint8), patients, np.char.add(patients, "-1"))
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def disk_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, (split, count) in enumerate(zip(SPLITS, (100, 30, 40), strict=True)):
         sections = disk_sections(count, seed)
         write_sections(root, split, sections)
-        write_patches(root, split, disk_patches(sections, seed))
+        write_tiles(root, split, disk_patches(sections, seed))
     write_cohort(
         root,
         CohortDescription(

@@ -12,7 +12,7 @@ import numpy as np
 from lung_ssp.classification.dataset import SectionBatch, SectionDataset, random_orientations, shard_labels
 from lung_ssp.classification.settings import ClassificationSettings, NumClasses, SectionAndSlideDatasetSettings
 from lung_ssp.cohort.classes import MISSING, NORMAL
-from lung_ssp.cohort.slides.store import Patches, read_patches
+from lung_ssp.cohort.slides.store import Tiles, read_tiles
 from lung_ssp.cohort.store import Sections
 from lung_ssp.errors import CohortError
 from lung_ssp.training.distributed import shard
@@ -64,7 +64,7 @@ class SectionAndSlideDataset(SectionDataset):
         super().__init__(settings, image_size, classes)
         self.slide_dropout = settings.slide_dropout
         root = Path(settings.dataset_root)
-        self.tiles = read_patches(root, settings.mode)
+        self.tiles = read_tiles(root, settings.mode)
         check_tiles(self.tiles, f"{root} ({settings.mode})", image_size, needed=settings.mode == "train")
         self.tiles_of = tiles_by_patient(self.tiles)
         self.has_slide = sections_with_slide(self.sections, self.tiles)
@@ -102,19 +102,19 @@ def slide_splits(settings: ClassificationSettings) -> list[SectionAndSlideDatase
     return [split for split in settings.splits() if isinstance(split, SectionAndSlideDatasetSettings)]
 
 
-def tiles_by_patient(tiles: Patches) -> dict[str, np.ndarray]:
+def tiles_by_patient(tiles: Tiles) -> dict[str, np.ndarray]:
     """The indices of each patient's tiles, rising."""
     order = np.argsort(tiles.patients, kind="stable")
     names, starts = np.unique(tiles.patients[order], return_index=True)
     return dict(zip(map(str, names), np.split(order, starts[1:]), strict=True)) if len(names) else {}
 
 
-def sections_with_slide(sections: Sections, tiles: Patches) -> np.ndarray:
+def sections_with_slide(sections: Sections, tiles: Tiles) -> np.ndarray:
     """Which sections have a slide, bool (n,): those of the patients with slides, but for benign findings."""
     return np.isin(sections.patients, tiles.patients) & (sections.labels["pathology"] != NORMAL)
 
 
-def check_tiles(tiles: Patches, where: str, image_size: int, needed: bool) -> None:
+def check_tiles(tiles: Tiles, where: str, image_size: int, needed: bool) -> None:
     """Refuse tiles that the network cannot take, with one sentence that says why."""
     if needed and len(tiles) == 0:
         raise CohortError(

@@ -25,7 +25,7 @@ from lung_ssp.cohort.nlst.sample_files import masks_path, sample_path, sample_sl
 from lung_ssp.cohort.nlst.series_work import without_paths
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.slices import slices_path
-from lung_ssp.cohort.slides.store import prepare_patches
+from lung_ssp.cohort.slides.store import prepare_tiles
 from lung_ssp.cohort.split import split_patients
 from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, load_arrays, section_counts, write_sections
 from lung_ssp.cohort.verify import record_files
@@ -87,7 +87,7 @@ def assemble_cohort(
     write_text(root / "splits.csv", table.to_csv(index=False))
     failed_slides: dict[str, str] = {}
     if settings.slides is not None:
-        prepare_patches(root, slides, split_of, settings.slides, settings.split.seed, failed_slides)
+        prepare_tiles(root, slides, split_of, settings.slides, settings.split.seed, failed_slides)
     description = CohortDescription(
         name=settings.name,
         synthetic=settings.synthetic,

@@ -193,6 +193,6 @@ class NlstSettings(Settings):
     candidates: str | None = Field(
         None, description="segmentation run that finds candidates where no lesion is marked; null: none"
     )
-    slides: SlideSettings | None = Field(None, description="patches of pathology slides; null: none")
+    slides: SlideSettings | None = Field(None, description="tiles of pathology slides; null: none")
     split: SplitSettings = Field(SplitSettings(), description="how patients are divided")
     workers: WorkerSettings = Field(WorkerSettings(), description="the processes that prepare series")

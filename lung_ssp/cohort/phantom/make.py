@@ -42,7 +42,7 @@ from lung_ssp.cohort.phantom.tables import (
     write_slides_table,
 )
 from lung_ssp.cohort.slides.settings import SlideSettings
-from lung_ssp.cohort.slides.store import prepare_patches
+from lung_ssp.cohort.slides.store import prepare_tiles
 from lung_ssp.cohort.split import check_disjoint
 from lung_ssp.cohort.store import (
     SPLITS,
@@ -193,7 +193,7 @@ def _write_scan(planned: PlannedScan, root: Path, settings: PhantomSettings, see
 def _write_patches(root: Path, slides: list[PlannedSlide], settings: SlideSettings, seed: int) -> dict[str, int]:
     """Cut the patches of the slides; how many patches each split has."""
     folders = {slide.patient: [root / slide.folder] for slide in slides}
-    return prepare_patches(root, folders, {slide.patient: slide.split for slide in slides}, settings, seed)
+    return prepare_tiles(root, folders, {slide.patient: slide.split for slide in slides}, settings, seed)
 
 
 def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan], seed: int) -> None:

@@ -1,1 +1,1 @@
-"""Pathology slides (DICOM whole-slide images): their tissue, cut into patches."""
+"""Pathology slides (DICOM whole-slide images): their tissue, cut into tiles."""

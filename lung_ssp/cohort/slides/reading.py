@@ -57,7 +57,7 @@ class Slide:
             return part
         try:
             pixels = self.pyramid.read_region((low[0], low[1]), whole.number, (width, height), as_array=True)
-        except Exception as error:  # each decoder has faults of its own
+        except Exception as error:  # each decoder raises errors of its own
             raise SlideError(f"{self.folder}: the slide's pixels cannot be decoded: download it again.") from error
         if pixels.shape != (height, width, 3) or pixels.dtype != np.uint8:
             raise SlideError(f"{self.folder}: the slide is not of three colours with 8 bits each: leave it out.")
@@ -75,7 +75,7 @@ class Slide:
         if not fine_enough:
             raise SlideError(
                 f"{self.folder}: the slide's finest level has {self.levels[0].mpp:.3g} micrometres a pixel, {mpp:.3g} "
-                "are asked for: raise patches.mpp and patches.tissue_mpp, or leave the slide out."
+                "are asked for: raise the settings mpp and tissue_mpp, or leave the slide out."
             )
         return max(fine_enough)
 
@@ -93,7 +93,7 @@ def open_slide(folder: Path) -> Iterator[Slide]:
         from wsidicom.file import WsiDicomFileSource
     except ImportError as error:
         raise EnvironmentFault(
-            "Slides are read by wsidicom, which is missing: pip install 'lung-ssp[nlst]'."
+            "Slides are read by wsidicom, which is not installed: pip install 'lung-ssp[nlst]'."
         ) from error
     folder = Path(folder)
     if not folder.is_dir():
@@ -132,7 +132,7 @@ def _dicom_files(folder: Path) -> set[Path]:
 
 @contextmanager
 def _without_log(name: str) -> Iterator[None]:
-    """Keep a library from logging what is told here as a fault: it would name files and print tracebacks."""
+    """Silence a library's log: it would print paths and tracebacks of errors that are raised here anyway."""
     logger = logging.getLogger(name)
     disabled, logger.disabled = logger.disabled, True
     try:

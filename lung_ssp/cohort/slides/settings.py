@@ -1,4 +1,4 @@
-"""How patches are cut from pathology slides."""
+"""How tiles are cut from pathology slides."""
 
 from pydantic import Field, model_validator
 
@@ -6,12 +6,12 @@ from lung_ssp.settings import Settings
 
 
 class SlideSettings(Settings):
-    """Patches of tissue, all of one size and one resolution, whatever the scanner's."""
+    """Tiles of tissue, all of one size and one resolution, whatever the scanner's."""
 
-    size: int = Field(28, ge=8, description="height and width of a patch in pixels; the classifier's model.image_size")
-    mpp: float = Field(3.0, gt=0, description="micrometres a pixel of a patch")
-    min_tissue: float = Field(0.6, gt=0, le=1, description="smallest share of tissue in a patch")
-    patches_per_slide: int = Field(32, ge=1, description="most patches of one slide, chosen at random")
+    size: int = Field(28, ge=8, description="height and width of a tile in pixels; the classifier's model.image_size")
+    mpp: float = Field(3.0, gt=0, description="micrometres a pixel of a tile")
+    min_tissue: float = Field(0.6, gt=0, le=1, description="smallest share of tissue in a tile")
+    patches_per_slide: int = Field(32, ge=1, description="most tiles of one slide, chosen at random")
     tissue_mpp: float = Field(8.0, gt=0, description="micrometres a pixel of the picture in which tissue is sought")
     smallest_part_mm2: float = Field(
         0.01, ge=0, description="parts of the tissue and holes in it smaller than this, in mm2, are dropped and filled"
@@ -21,6 +21,6 @@ class SlideSettings(Settings):
     def _tissue_is_sought_coarsely(self) -> "SlideSettings":
         if self.tissue_mpp > self.size * self.mpp:
             raise ValueError(
-                f"tissue_mpp is {self.tissue_mpp:g}, coarser than a whole patch of {self.size * self.mpp:g} micrometres"
+                f"tissue_mpp is {self.tissue_mpp:g}, coarser than a whole tile of {self.size * self.mpp:g} micrometres"
             )
         return self

@@ -1,4 +1,4 @@
-"""The patches of a prepared cohort: <root>/patches/<split>.npz, cut from one slide after the other."""
+"""The tiles of a prepared cohort: <root>/tiles/<split>.npz, cut from one slide after the other."""
 
 import hashlib
 import json
@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lung_ssp.cohort.slides.patches import cut_patches
 from lung_ssp.cohort.slides.reading import open_slide
 from lung_ssp.cohort.slides.settings import SlideSettings
+from lung_ssp.cohort.slides.tiles import cut_tiles
 from lung_ssp.cohort.store import SPLITS, load_arrays
 from lung_ssp.errors import CohortError, SlideError
 from lung_ssp.files import write_atomically
 
-FOLDER = "patches"
-UNFINISHED = ".slides"  # below it: the patches of each slide, until all are cut
+FOLDER = "tiles"
+UNFINISHED = ".slides"  # below it: the tiles of each slide, until all are cut
 
 
 @dataclass(frozen=True)
-class Patches:
-    """The patches of one split.
+class Tiles:
+    """The tiles of one split.
 
     images: uint8 (n, size, size, 3), red, green, blue. patients: (n,) text, whose tumour it is.
     slides: (n,) text, the patient's name and the slide's number among the patient's slides, from 1.
@@ -39,40 +39,40 @@ class Patches:
 
 @dataclass(frozen=True)
 class _PatientSlide:
-    """A slide with the name that stands for it."""
+    """A slide, and its name in outputs."""
 
     name: str
     patient: str
     folder: Path
 
 
-def write_patches(root: Path, split: str, patches: Patches, made_with: str = "", faults: str = "{}") -> None:
-    """Write one split's patches, atomically.
+def write_tiles(root: Path, split: str, tiles: Tiles, made_with: str = "", failures: str = "{}") -> None:
+    """Write one split's tiles, atomically.
 
     Args:
         made_with: JSON text of all that made them; only files with the same text are taken for finished.
-        faults: JSON text of the slides that could not be read, and why.
+        failures: JSON text: the slides that could not be read, by name, with the error.
     """
     write_atomically(
-        patches_path(root, split),
+        tiles_path(root, split),
         lambda file: np.savez(
             file,
-            images=patches.images.astype(np.uint8),
-            patients=patches.patients.astype(str),
-            slides=patches.slides.astype(str),
+            images=tiles.images.astype(np.uint8),
+            patients=tiles.patients.astype(str),
+            slides=tiles.slides.astype(str),
             made_with=np.array(made_with),
-            faults=np.array(faults),
+            failures=np.array(failures),
         ),
     )
 
 
-def read_patches(root: Path, split: str) -> Patches:
-    """The patches of one split.
+def read_tiles(root: Path, split: str) -> Tiles:
+    """The tiles of one split.
 
     Raises:
         CohortError: the file is missing or damaged.
     """
-    path = patches_path(root, split)
+    path = tiles_path(root, split)
     if not path.is_file():
         raise CohortError(
             f"{path} does not exist: prepare a cohort with pathology slides, or train a TwoTaskClassifier."
@@ -80,52 +80,52 @@ def read_patches(root: Path, split: str) -> Patches:
     arrays = load_arrays(path, ["images", "patients", "slides"])
     images, patients, slides = arrays["images"], arrays["patients"], arrays["slides"]
     if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
-        raise CohortError(f"{path} holds no colour patches: prepare the cohort again.")
+        raise CohortError(f"{path} holds no colour tiles: prepare the cohort again.")
     if not len(images) == len(patients) == len(slides):
-        raise CohortError(f"{path} does not say of each patch whose it is: prepare the cohort again.")
-    return Patches(images, patients, slides)
+        raise CohortError(f"{path} does not say of each tile whose it is: prepare the cohort again.")
+    return Tiles(images, patients, slides)
 
 
-def patches_path(root: Path, split: str) -> Path:
-    """Where the patches of a split lie."""
+def tiles_path(root: Path, split: str) -> Path:
+    """Where the tiles of a split lie."""
     return Path(root) / FOLDER / f"{split}.npz"
 
 
-def patch_digests(root: Path) -> Iterator[bytes]:
-    """What a cohort's fingerprint takes of its patches; nothing where the cohort has none."""
+def tile_digests(root: Path) -> Iterator[bytes]:
+    """The part of its tiles in a cohort's fingerprint; nothing where the cohort has none."""
     if not (Path(root) / FOLDER).is_dir():
         return
     for split in SPLITS:
-        patches = read_patches(root, split)
-        yield patches.images.tobytes()
-        yield "\n".join([*patches.patients.tolist(), *patches.slides.tolist()]).encode()
+        tiles = read_tiles(root, split)
+        yield tiles.images.tobytes()
+        yield "\n".join([*tiles.patients.tolist(), *tiles.slides.tolist()]).encode()
 
 
-def prepare_patches(
+def prepare_tiles(
     root: Path,
     slides: Mapping[str, Sequence[Path]],
     split_of: Mapping[str, str],
     settings: SlideSettings,
     seed: int,
-    faults: dict[str, str] | None = None,
+    failures: dict[str, str] | None = None,
 ) -> dict[str, int]:
-    """Cut the patches of all slides into <root>/patches/<split>.npz, one slide in memory at a time.
+    """Cut the tiles of all slides into <root>/tiles/<split>.npz, one slide in memory at a time.
 
-    An interrupted preparation goes on behind the last finished slide. Which patches are cut depends on the seed and the
+    An interrupted preparation continues after the last finished slide. Which tiles are cut depends on the seed and the
     slide's name alone. Patients without a split, who have no sections, are left out.
 
     Args:
         slides: the folders of each patient's slides, by the patient's name (a pseudonym).
         split_of: the split of each patient.
-        faults: where the fault of each slide that cannot be read is noted, by its name, so that the others go on; None
-            to stop at the first.
+        failures: gets the error of each slide that cannot be read, by its name, and the others go on; None: the first
+            error is raised.
 
     Returns:
-        how many patches each split has.
+        how many tiles each split has.
 
     Raises:
-        SlideError: a slide cannot be read, and `faults` is None.
-        CohortError: patches of other slides or settings are there.
+        SlideError: a slide cannot be read, and `failures` is None.
+        CohortError: tiles of other slides or settings are there.
     """
     root = Path(root)
     counts = {}
@@ -136,7 +136,7 @@ def prepare_patches(
             if split_of.get(patient) == split
             for number, folder in enumerate(slides[patient], start=1)
         ]
-        counts[split] = _prepare_split(root, split, chosen, settings, seed, faults)
+        counts[split] = _prepare_split(root, split, chosen, settings, seed, failures)
     shutil.rmtree(root / FOLDER / UNFINISHED, ignore_errors=True)
     return counts
 
@@ -147,44 +147,44 @@ def _prepare_split(
     slides: list[_PatientSlide],
     settings: SlideSettings,
     seed: int,
-    faults: dict[str, str] | None,
+    failures: dict[str, str] | None,
 ) -> int:
-    path = patches_path(root, split)
+    path = tiles_path(root, split)
     made_with = _describe(slides, settings, seed)
     if path.is_file():
-        arrays = load_arrays(path, ["made_with", "faults"])
-        if faults is not None:
-            faults |= json.loads(str(arrays["faults"]))
+        arrays = load_arrays(path, ["made_with", "failures"])
+        if failures is not None:
+            failures |= json.loads(str(arrays["failures"]))
         if str(arrays["made_with"]) != made_with:
             raise CohortError(
                 f"{path} was cut from other slides or with other settings: remove {path.parent} or prepare into "
                 "another folder."
             )
-        return len(read_patches(root, split))
+        return len(read_tiles(root, split))
     parts = []
     own: dict[str, str] = {}
     for slide in tqdm(slides, f"{split} slides", unit="slide", disable=not slides):
         try:
-            parts.append(_patches_of_slide(root / FOLDER / UNFINISHED / f"{slide.name}.npz", slide, settings, seed))
+            parts.append(_tiles_of_slide(root / FOLDER / UNFINISHED / f"{slide.name}.npz", slide, settings, seed))
         except SlideError as error:
-            if faults is None:
+            if failures is None:
                 raise
             own[slide.name] = str(error)
             parts.append(np.zeros((0, settings.size, settings.size, 3), np.uint8))
     counts = [len(part) for part in parts]
-    patches = Patches(
+    tiles = Tiles(
         images=np.concatenate([np.zeros((0, settings.size, settings.size, 3), np.uint8), *parts]),
         patients=np.repeat(np.array([slide.patient for slide in slides], dtype=str), counts),
         slides=np.repeat(np.array([slide.name for slide in slides], dtype=str), counts),
     )
-    if faults is not None:
-        faults |= own
-    write_patches(root, split, patches, made_with, json.dumps(own))
-    return len(patches)
+    if failures is not None:
+        failures |= own
+    write_tiles(root, split, tiles, made_with, json.dumps(own))
+    return len(tiles)
 
 
-def _patches_of_slide(path: Path, slide: _PatientSlide, settings: SlideSettings, seed: int) -> np.ndarray:
-    """The patches of one slide, from `path` if they have been cut already, uint8 (n, size, size, 3)."""
+def _tiles_of_slide(path: Path, slide: _PatientSlide, settings: SlideSettings, seed: int) -> np.ndarray:
+    """The tiles of one slide, from `path` if they have been cut already, uint8 (n, size, size, 3)."""
     made_with = _describe([slide], settings, seed)
     if path.is_file():
         arrays = load_arrays(path, ["images", "made_with"])
@@ -192,12 +192,12 @@ def _patches_of_slide(path: Path, slide: _PatientSlide, settings: SlideSettings,
             return arrays["images"]
     rng = np.random.default_rng(np.random.SeedSequence([seed, *hashlib.sha256(slide.name.encode()).digest()]))
     with open_slide(slide.folder) as opened:
-        images = cut_patches(opened, settings, rng)
+        images = cut_tiles(opened, settings, rng)
     write_atomically(path, lambda file: np.savez(file, images=images, made_with=np.array(made_with)))
     return images
 
 
 def _describe(slides: list[_PatientSlide], settings: SlideSettings, seed: int) -> str:
-    """All that patches depend on, as one JSON text; the slides by the names of their folders."""
+    """All that tiles depend on, as one JSON text; the slides by the names of their folders."""
     names = {slide.name: slide.folder.name for slide in slides}
-    return json.dumps({"seed": seed, "patches": settings.model_dump(), "slides": names}, sort_keys=True)
+    return json.dumps({"seed": seed, "tiles": settings.model_dump(), "slides": names}, sort_keys=True)

@@ -8,7 +8,7 @@ import pytest
 from lung_ssp.classification.dataset import SectionDataset
 from lung_ssp.classification.settings import NumClasses, SectionAndSlideDatasetSettings, SectionDatasetSettings
 from lung_ssp.classification.two_inputs.dataset import SectionAndSlideDataset
-from lung_ssp.cohort.slides.store import Patches, write_patches
+from lung_ssp.cohort.slides.store import Tiles, write_tiles
 from lung_ssp.cohort.store import Sections, write_sections
 from lung_ssp.errors import CohortError
 
@@ -31,7 +31,7 @@ def with_slides(tmp_path: Path) -> Path:
     greys = np.array([10, 20, 30, 40, 50], np.uint8)
     patches = np.broadcast_to(greys[:, None, None, None], (5, 16, 16, 3))
     owners = np.array(["A", "A", "A", "B", "D"])
-    write_patches(tmp_path, "train", Patches(patches, owners, owners))
+    write_tiles(tmp_path, "train", Tiles(patches, owners, owners))
     return tmp_path
 
 
@@ -88,13 +88,13 @@ def test_patches_are_flipped_and_turned_while_training(disk_cohort: Path) -> Non
 
 
 def test_patches_that_the_network_cannot_take_are_refused(with_slides: Path, tmp_path: Path) -> None:
-    nobody = Patches(np.zeros((0, 16, 16, 3), np.uint8), np.zeros(0, str), np.zeros(0, str))
-    write_patches(with_slides, "train", nobody)
+    nobody = Tiles(np.zeros((0, 16, 16, 3), np.uint8), np.zeros(0, str), np.zeros(0, str))
+    write_tiles(with_slides, "train", nobody)
     with pytest.raises(CohortError, match="no tiles of slides"):
         dataset(with_slides)
-    write_patches(with_slides, "train", Patches(np.zeros((1, 8, 8, 3)), np.array(["A"]), np.array(["A"])))
+    write_tiles(with_slides, "train", Tiles(np.zeros((1, 8, 8, 3)), np.array(["A"]), np.array(["A"])))
     with pytest.raises(CohortError, match="tiles of 8x8 pixels"):
         dataset(with_slides)
-    (with_slides / "patches" / "train.npz").unlink()
+    (with_slides / "tiles" / "train.npz").unlink()
     with pytest.raises(CohortError, match="cohort with pathology slides"):
         dataset(with_slides)

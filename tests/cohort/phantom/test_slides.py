@@ -14,7 +14,7 @@ from lung_ssp.cohort.phantom.patients import plan_patients
 from lung_ssp.cohort.phantom.settings import PhantomCohortSettings, PhantomSettings
 from lung_ssp.cohort.phantom.slides import plan_slides
 from lung_ssp.cohort.slides.settings import SlideSettings
-from lung_ssp.cohort.slides.store import read_patches, write_patches
+from lung_ssp.cohort.slides.store import read_tiles, write_tiles
 from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
@@ -64,7 +64,7 @@ def test_the_cohort_counts_its_slides_and_patches(cohort: Path) -> None:
     assert described.counts.slides == {"train": 4, "validation": 1, "test": 3}
     assert table["split"].value_counts().to_dict() == {"train": 4, "validation": 1, "test": 3}
     for split in SPLITS:
-        patches = read_patches(cohort, split)
+        patches = read_tiles(cohort, split)
         assert len(patches) == described.counts.patches[split] > 0
         assert set(patches.patients.tolist()) <= set(read_sections(cohort, split).patients.tolist())
     for row in table.itertuples():
@@ -82,9 +82,9 @@ def test_the_sections_are_those_of_the_cohort_without_slides(cohort: Path, tiny_
 def test_the_fingerprint_is_of_the_patches_too(cohort: Path, tmp_path: Path) -> None:
     shutil.copytree(cohort, tmp_path / "copy")
     assert cohort_fingerprint(tmp_path / "copy") == read_cohort(cohort).fingerprint
-    test = read_patches(cohort, "test")
+    test = read_tiles(cohort, "test")
     test.images[0, 0, 0, 0] ^= 1
-    write_patches(tmp_path / "copy", "test", test)
+    write_tiles(tmp_path / "copy", "test", test)
     assert cohort_fingerprint(tmp_path / "copy") != read_cohort(cohort).fingerprint
 
 

@@ -1,4 +1,4 @@
-"""Patches on disk: by split, resumable, never mixed."""
+"""Tiles on disk: by split, resumable, never mixed."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from lung_ssp.cohort.slides import store
 from lung_ssp.cohort.slides.settings import SlideSettings
-from lung_ssp.cohort.slides.store import Patches, patch_digests, prepare_patches, read_patches, write_patches
+from lung_ssp.cohort.slides.store import Tiles, prepare_tiles, read_tiles, tile_digests, write_tiles
 from lung_ssp.errors import CohortError, SlideError
 
 SETTINGS = SlideSettings(size=8, mpp=2.0, tissue_mpp=4.0, patches_per_slide=6)
@@ -29,21 +29,21 @@ def slides(make_slide: Callable[..., Path], picture: np.ndarray) -> dict[str, li
     }
 
 
-def test_patches_go_into_their_patients_split(slides: dict[str, list[Path]], tmp_path: Path) -> None:
-    assert prepare_patches(tmp_path, slides, SPLIT_OF, SETTINGS, 0) == {"train": 18, "validation": 0, "test": 0}
-    train = read_patches(tmp_path, "train")
+def test_tiles_go_into_their_patients_split(slides: dict[str, list[Path]], tmp_path: Path) -> None:
+    assert prepare_tiles(tmp_path, slides, SPLIT_OF, SETTINGS, 0) == {"train": 18, "validation": 0, "test": 0}
+    train = read_tiles(tmp_path, "train")
     assert train.images.shape == (18, 8, 8, 3) and train.images.dtype == np.uint8
     assert train.patients.tolist() == ["A"] * 12 + ["B"] * 6
     assert train.slides.tolist() == ["A-1"] * 6 + ["A-2"] * 6 + ["B-1"] * 6
-    assert read_patches(tmp_path, "test").images.shape == (0, 8, 8, 3)
-    assert sorted(path.name for path in (tmp_path / "patches").iterdir()) == ["test.npz", "train.npz", "validation.npz"]
+    assert read_tiles(tmp_path, "test").images.shape == (0, 8, 8, 3)
+    assert sorted(path.name for path in (tmp_path / "tiles").iterdir()) == ["test.npz", "train.npz", "validation.npz"]
 
 
 def test_an_interrupted_preparation_goes_on_with_the_next_slide(
     slides: dict[str, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare_patches(tmp_path / "straight", slides, SPLIT_OF, SETTINGS, 0)
-    cut = store.cut_patches
+    prepare_tiles(tmp_path / "straight", slides, SPLIT_OF, SETTINGS, 0)
+    cut = store.cut_tiles
     seen: list[Path] = []
 
     def counting(slide, settings, rng):  # type: ignore[no-untyped-def]
@@ -53,52 +53,52 @@ def test_an_interrupted_preparation_goes_on_with_the_next_slide(
         seen.append(slide.folder)
         return cut(slide, settings, rng)
 
-    monkeypatch.setattr(store, "cut_patches", counting)
+    monkeypatch.setattr(store, "cut_tiles", counting)
     with pytest.raises(KeyboardInterrupt):
-        prepare_patches(tmp_path / "broken", slides, SPLIT_OF, SETTINGS, 0)
-    assert not (tmp_path / "broken" / "patches" / "train.npz").exists()
-    prepare_patches(tmp_path / "broken", slides, SPLIT_OF, SETTINGS, 0)
+        prepare_tiles(tmp_path / "broken", slides, SPLIT_OF, SETTINGS, 0)
+    assert not (tmp_path / "broken" / "tiles" / "train.npz").exists()
+    prepare_tiles(tmp_path / "broken", slides, SPLIT_OF, SETTINGS, 0)
     assert [path for path in seen if path != Path()] == [*slides["A"], *slides["B"], *slides["C"]]
-    assert list(patch_digests(tmp_path / "broken")) == list(patch_digests(tmp_path / "straight"))
+    assert list(tile_digests(tmp_path / "broken")) == list(tile_digests(tmp_path / "straight"))
 
 
-def test_a_slides_patches_do_not_depend_on_the_others(slides: dict[str, list[Path]], tmp_path: Path) -> None:
-    prepare_patches(tmp_path / "all", slides, SPLIT_OF, SETTINGS, 0)
-    prepare_patches(tmp_path / "alone", {"B": slides["B"]}, SPLIT_OF, SETTINGS, 0)
-    prepare_patches(tmp_path / "seed", {"B": slides["B"]}, SPLIT_OF, SETTINGS, 1)
-    together, alone, seeded = (read_patches(tmp_path / name, "train").images for name in ("all", "alone", "seed"))
+def test_a_slides_tiles_do_not_depend_on_the_others(slides: dict[str, list[Path]], tmp_path: Path) -> None:
+    prepare_tiles(tmp_path / "all", slides, SPLIT_OF, SETTINGS, 0)
+    prepare_tiles(tmp_path / "alone", {"B": slides["B"]}, SPLIT_OF, SETTINGS, 0)
+    prepare_tiles(tmp_path / "seed", {"B": slides["B"]}, SPLIT_OF, SETTINGS, 1)
+    together, alone, seeded = (read_tiles(tmp_path / name, "train").images for name in ("all", "alone", "seed"))
     assert np.array_equal(together[12:], alone)
     assert not np.array_equal(alone, seeded)
 
 
-def test_patches_of_other_settings_or_slides_are_refused(slides: dict[str, list[Path]], tmp_path: Path) -> None:
-    prepare_patches(tmp_path, slides, SPLIT_OF, SETTINGS, 0)
+def test_tiles_of_other_settings_or_slides_are_refused(slides: dict[str, list[Path]], tmp_path: Path) -> None:
+    prepare_tiles(tmp_path, slides, SPLIT_OF, SETTINGS, 0)
     with pytest.raises(CohortError, match="other slides or with other settings"):
-        prepare_patches(tmp_path, slides, SPLIT_OF, SETTINGS.model_copy(update={"mpp": 3.0}), 0)
+        prepare_tiles(tmp_path, slides, SPLIT_OF, SETTINGS.model_copy(update={"mpp": 3.0}), 0)
     with pytest.raises(CohortError, match="other slides or with other settings"):
-        prepare_patches(tmp_path, {"A": slides["A"]}, SPLIT_OF, SETTINGS, 0)
+        prepare_tiles(tmp_path, {"A": slides["A"]}, SPLIT_OF, SETTINGS, 0)
 
 
 def test_an_unreadable_slide_stops_with_its_folder(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SlideError, match="empty holds no readable pathology slide"):
-        prepare_patches(tmp_path, {"A": [tmp_path / "empty"]}, SPLIT_OF, SETTINGS, 0)
+        prepare_tiles(tmp_path, {"A": [tmp_path / "empty"]}, SPLIT_OF, SETTINGS, 0)
 
 
 def test_what_is_missing_or_damaged_is_told(tmp_path: Path) -> None:
     with pytest.raises(CohortError, match="prepare a cohort with pathology slides"):
-        read_patches(tmp_path, "train")
-    grey = Patches(np.zeros((2, 8, 8), np.uint8), np.array(["A", "B"]), np.array(["A-1", "B-1"]))
-    write_patches(tmp_path, "train", grey)
-    with pytest.raises(CohortError, match="no colour patches"):
-        read_patches(tmp_path, "train")
-    write_patches(tmp_path, "train", Patches(np.zeros((2, 8, 8, 3)), np.array(["A"]), np.array(["A-1"])))
+        read_tiles(tmp_path, "train")
+    grey = Tiles(np.zeros((2, 8, 8), np.uint8), np.array(["A", "B"]), np.array(["A-1", "B-1"]))
+    write_tiles(tmp_path, "train", grey)
+    with pytest.raises(CohortError, match="no colour tiles"):
+        read_tiles(tmp_path, "train")
+    write_tiles(tmp_path, "train", Tiles(np.zeros((2, 8, 8, 3)), np.array(["A"]), np.array(["A-1"])))
     with pytest.raises(CohortError, match="whose it is"):
-        read_patches(tmp_path, "train")
-    (tmp_path / "patches" / "train.npz").write_bytes(b"no archive")
+        read_tiles(tmp_path, "train")
+    (tmp_path / "tiles" / "train.npz").write_bytes(b"no archive")
     with pytest.raises(CohortError, match="cannot be read"):
-        read_patches(tmp_path, "train")
+        read_tiles(tmp_path, "train")
 
 
-def test_a_cohort_without_patches_has_no_digest_of_them(tmp_path: Path) -> None:
-    assert list(patch_digests(tmp_path)) == []
+def test_a_cohort_without_tiles_has_no_digest_of_them(tmp_path: Path) -> None:
+    assert list(tile_digests(tmp_path)) == []

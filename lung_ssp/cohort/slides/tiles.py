@@ -1,4 +1,4 @@
-"""Patches of tissue from a slide."""
+"""Tiles of tissue, cut from a slide."""
 
 import cv2
 import numpy as np
@@ -8,17 +8,17 @@ from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.tissue import find_tissue
 
 
-def cut_patches(slide: Slide, settings: SlideSettings, rng: np.random.Generator) -> np.ndarray:
-    """Patches with enough tissue, side by side on a grid; which of them, where there are too many, is drawn.
+def cut_tiles(slide: Slide, settings: SlideSettings, rng: np.random.Generator) -> np.ndarray:
+    """Tiles with enough tissue, side by side on a grid; where there are too many, a random choice of them.
 
     Args:
-        rng: draws the grid's offset and the patches.
+        rng: draws the grid's offset and the tiles.
 
     Returns:
         uint8 (n, size, size, 3), red, green, blue, in the order of the grid; none where there is too little tissue.
 
     Raises:
-        SlideError: the slide cannot be read, or is coarser than the patches shall be.
+        SlideError: the slide cannot be read, or is coarser than the tiles.
     """
     tissue = find_tissue(slide, settings)
     side = settings.size * settings.mpp
@@ -30,12 +30,12 @@ def cut_patches(slide: Slide, settings: SlideSettings, rng: np.random.Generator)
     corners = corners[tissue.share(corners[:, 0], corners[:, 1], side) >= settings.min_tissue]
     if len(corners) > settings.patches_per_slide:
         corners = corners[np.sort(rng.choice(len(corners), settings.patches_per_slide, replace=False))]
-    patches = [cut_patch(slide, (float(x), float(y)), settings) for x, y in corners]
-    return np.stack(patches) if patches else np.zeros((0, settings.size, settings.size, 3), np.uint8)
+    tiles = [cut_tile(slide, (float(x), float(y)), settings) for x, y in corners]
+    return np.stack(tiles) if tiles else np.zeros((0, settings.size, settings.size, 3), np.uint8)
 
 
-def cut_patch(slide: Slide, corner_um: tuple[float, float], settings: SlideSettings) -> np.ndarray:
-    """One patch, uint8 (size, size, 3); (x, y) of its upper left corner in micrometres from the slide's corner."""
+def cut_tile(slide: Slide, corner_um: tuple[float, float], settings: SlideSettings) -> np.ndarray:
+    """One tile, uint8 (size, size, 3); (x, y) of its upper left corner in micrometres from the slide's corner."""
     index = slide.level_for(settings.mpp)
     mpp = slide.levels[index].mpp
     pixels = round(settings.size * settings.mpp / mpp)
