@@ -13,7 +13,7 @@ SIMULATED := output/simulated_nlst
 REAL_NODULES ?= $(wildcard ../shared/data/lidc-nodules)
 
 .DEFAULT_GOAL := help
-.PHONY: help install nlst reproduce smoke simulated-nlst test lint docs clean-smoke
+.PHONY: help install nlst reproduce smoke simulated-nlst wheel test lint docs clean-smoke
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -64,6 +64,9 @@ simulated-nlst: $(NLST) ## every step for NLST (docs/nlst.md), on phantoms that 
 	$(PYTHON) tools/prepare.py verify $(SIMULATED)/cohort
 	$(PYTHON) tools/train.py --config configs/classification/simulated_nlst.yml --output $(SIMULATED)/classification --resume
 	$(PYTHON) tools/eval.py $(SIMULATED)/classification
+
+wheel: $(INSTALLED) ## build the wheel and go the smoke's way with it alone, without the checkout: output/wheel (6 minutes)
+	tools/smoke_wheel.sh
 
 clean-smoke:
 	@rm -rf $(SMOKE)

@@ -23,7 +23,7 @@ class Command:
     libraries: tuple[str, ...] = ()
     steps: tuple["Command", ...] = ()
     steps_metavar: str = "STEP"
-    steps_title: str | None = None
+    steps_title: str = "steps"
 
     def add_to(self, parser: argparse.ArgumentParser) -> None:
         """Give a parser the arguments and steps of this command."""
