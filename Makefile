@@ -69,4 +69,4 @@ test: $(TEST_TOOLS) lint ## the whole test suite (at most 12 minutes)
 lint: $(TEST_TOOLS) ## style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy lung_ssp
+	$(PYTHON) -m mypy lung_ssp benchmarks

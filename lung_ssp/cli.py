@@ -152,36 +152,21 @@ def benchmark_preparation(arguments: argparse.Namespace) -> None:
     from lung_ssp.prepare import nlst_packages
 
     with nlst_packages():
-        from lung_ssp.benchmark.preparation import benchmark_preparation as measure
+        from lung_ssp.benchmark.nlst import benchmark_preparation as measure
+        from lung_ssp.benchmark.report import as_json
 
-        print(json.dumps(measure(settings_of(arguments), arguments.workers, arguments.repeats), indent=2))
-
-
-def benchmark_lungs(arguments: argparse.Namespace) -> None:
-    """Set the lung mask beside the same recipe in scikit-image and scipy alone, on one series."""
-    from lung_ssp import runtime
-
-    runtime.require_libraries("cv2")
-    from lung_ssp.benchmark.lungs import benchmark_lungs as measure
-
-    print(json.dumps(measure(arguments.series, arguments.repeats), indent=2))
-
-
-def benchmark_reading(arguments: argparse.Namespace) -> None:
-    """Set the reading of one series, with all its checks, beside SimpleITK's."""
-    from lung_ssp import runtime
-
-    runtime.require_libraries("cv2")
-    from lung_ssp.benchmark.reading import benchmark_reading as measure
-
-    print(json.dumps(measure(arguments.series, arguments.repeats), indent=2))
+        print(as_json(measure(settings_of(arguments), arguments.workers, arguments.repeats)))
 
 
 def benchmark_plan(arguments: argparse.Namespace) -> None:
     """Measure how long the plan of a whole index takes, and in how much memory."""
-    from lung_ssp.benchmark.plan import benchmark_plan as measure
+    from lung_ssp.prepare import nlst_packages
 
-    print(json.dumps(measure(settings_of(arguments), arguments.repeats), indent=2))
+    with nlst_packages():
+        from lung_ssp.benchmark.nlst import benchmark_plan as measure
+        from lung_ssp.benchmark.report import as_json
+
+        print(as_json(measure(settings_of(arguments), arguments.repeats)))
 
 
 def benchmark(arguments: argparse.Namespace) -> None:
@@ -189,35 +174,36 @@ def benchmark(arguments: argparse.Namespace) -> None:
     if arguments.compare is None:
         raise ConfigError("Say what to measure (training, inference, preparation, ...), or --compare two reports.")
     from lung_ssp.benchmark.compare import compare_reports
+    from lung_ssp.benchmark.text import comparison_text
 
-    print(compare_reports(*arguments.compare))
+    print(comparison_text(compare_reports(*arguments.compare)))
 
 
 def benchmark_steps(arguments: argparse.Namespace) -> None:
-    """Measure the steps of a training, or of a network that is used, with all that a reader of figures asks for."""
+    """Measure the speed, memory and operations of training or inference steps."""
     from lung_ssp import runtime
 
     runtime.require_libraries()
     runtime.choose_device(arguments.device)
-    from lung_ssp.benchmark.reports import check_target, write_report
-    from lung_ssp.benchmark.run import Plan, run_benchmark
-    from lung_ssp.benchmark.table import report_text
+    from lung_ssp.benchmark.cases import BenchmarkPlan
+    from lung_ssp.benchmark.report import check_target, write_report
+    from lung_ssp.benchmark.run import run_benchmark
+    from lung_ssp.benchmark.text import report_text
 
     if arguments.json is not None:
         check_target(arguments.json)
     report = run_benchmark(
-        Plan(
-            arguments.what,
-            arguments.config,
-            arguments.override,
-            arguments.device,
-            arguments.sharing,
-            arguments.amp,
-            arguments.input,
-            arguments.torch,
-            arguments.steps,
-            arguments.warmup,
-            arguments.repeats,
+        BenchmarkPlan(
+            phase=arguments.what,
+            config=arguments.config,
+            overrides=arguments.override,
+            device=arguments.device,
+            sharing=arguments.sharing,
+            amp=arguments.amp,
+            inputs=arguments.input,
+            steps=arguments.steps,
+            warmup=arguments.warmup,
+            repeats=arguments.repeats,
         )
     )
     if arguments.json is not None:
@@ -225,28 +211,15 @@ def benchmark_steps(arguments: argparse.Namespace) -> None:
     print(report_text(report))
 
 
-def benchmark_torch(arguments: argparse.Namespace) -> None:
-    """Set training steps beside the same network's in eager PyTorch, in turns on this machine's CPU."""
-    from lung_ssp import runtime
-
-    runtime.require_libraries()
-    runtime.choose_device("cpu")
-    from lung_ssp.benchmark.against_torch import compare_with_torch
-
-    compared = compare_with_torch(
-        arguments.config, arguments.override, arguments.sharing, arguments.repeats, arguments.steps
-    )
-    print(json.dumps(compared, indent=2))
-
-
 def benchmark_roofline(arguments: argparse.Namespace) -> None:
-    """Work out how fast the training steps of configurations could be at best on a device that is not there."""
+    """Compute how fast training steps could be at best on a device that is not at hand."""
     from lung_ssp import runtime
 
     runtime.require_libraries()
     from lung_ssp.benchmark.roofline import roofline
+    from lung_ssp.benchmark.text import roofline_text
 
-    print(roofline(arguments.config, arguments.on))
+    print(roofline_text(roofline(arguments.config, arguments.on)))
 
 
 def environment(arguments: argparse.Namespace) -> None:
@@ -361,8 +334,7 @@ def add_benchmark(commands) -> None:  # type: ignore[no-untyped-def]
         "--compare", nargs=2, type=Path, metavar="JSON", help="set the second of two reports beside the first"
     )
     what = command.add_subparsers(dest="what", metavar="WHAT")
-    add_roofline(what.add_parser("roofline", help="floors on paper", description=benchmark_roofline.__doc__))
-    add_benchmark_torch(what.add_parser("torch", help="training beside PyTorch's", description=benchmark_torch.__doc__))
+    add_roofline(what.add_parser("roofline", help="lower bounds on paper", description=benchmark_roofline.__doc__))
     for phase in ("training", "inference"):
         add_benchmark_steps(what.add_parser(phase, help=f"the steps of {phase}", description=benchmark_steps.__doc__))
 
@@ -378,33 +350,19 @@ def add_benchmark(commands) -> None:  # type: ignore[no-untyped-def]
     step.add_argument(
         "--workers", type=positive, nargs="+", default=[1, 2], metavar="N", help="numbers of workers (1 2)"
     )
-    for name, function in (("lungs", benchmark_lungs), ("reading", benchmark_reading)):
-        step = what.add_parser(name, help=function.__doc__, description=function.__doc__)
-        step.set_defaults(function=function)
-        step.add_argument("series", type=Path, metavar="SERIES", help="folder of a CT series' DICOM files")
-        step.add_argument("--repeats", type=positive, default=5, metavar="N", help="how often (5)")
 
 
 def add_roofline(step: argparse.ArgumentParser) -> None:
-    """The options of the floor on paper."""
+    """The options of the lower bounds on paper."""
     step.set_defaults(function=benchmark_roofline)
     step.add_argument("--on", type=Path, required=True, metavar="FILE", help="YAML description of a device")
     step.add_argument("--config", type=Path, required=True, nargs="+", metavar="FILE", help="YAML configurations")
 
 
-def add_benchmark_torch(step: argparse.ArgumentParser) -> None:
-    """The options of the comparison with PyTorch."""
-    step.set_defaults(function=benchmark_torch)
-    step.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML configuration")
-    add_override(step)
-    add_sharing(step)
-    step.add_argument("--repeats", type=positive, default=5, metavar="N", help="turns of each side (5)")
-    step.add_argument("--steps", type=positive, default=5, metavar="N", help="steps of a turn (5)")
-
-
 def add_benchmark_steps(step: argparse.ArgumentParser) -> None:
     """The options of the benchmarks of training and inference."""
-    from lung_ssp.benchmark.cases import AmpLevel, Input
+    from lung_ssp.benchmark.cases import Input
+    from lung_ssp.training.settings import AmpLevel
 
     step.set_defaults(function=benchmark_steps)
     step.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML configuration of a training")
@@ -421,7 +379,6 @@ def add_benchmark_steps(step: argparse.ArgumentParser) -> None:
         default=["synthetic"],
         help="synthetic: one batch again and again, needs no cohort; real: the cohort, read as it is used",
     )
-    step.add_argument("--torch", action="store_true", help="the same network in eager PyTorch as well")
     for name, default, text in (
         ("steps", 20, "timed steps of a repeat"),
         ("warmup", 5, "untimed steps before them"),
@@ -441,7 +398,7 @@ def add_sharing(step: argparse.ArgumentParser) -> None:
         choices=get_args(SharingMode),
         default=[],
         metavar="MODE",
-        help="ways of sharing to set beside each other, of " + ", ".join(get_args(SharingMode)),
+        help="sharing modes to compare, of " + ", ".join(get_args(SharingMode)),
     )
 
 
