@@ -75,7 +75,7 @@ def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
         settings.section,
         settings.seed,
         processes=cores(),
-        patch_settings=settings.patches,
+        tile_settings=settings.tiles,
     )
     record_splits(root)
     if (root / "scans.csv").is_file():

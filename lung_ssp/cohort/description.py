@@ -27,7 +27,7 @@ class CohortCounts(Settings):
     scans: dict[str, int] = Field(default_factory=dict, description="CT series")
     lesions_in_scans: int = Field(0, ge=0, description="lesions in all CT series together")
     slides: dict[str, int] = Field(default_factory=dict, description="pathology slides")
-    patches: dict[str, int] = Field(default_factory=dict, description="patches of the pathology slides")
+    tiles: dict[str, int] = Field(default_factory=dict, description="tiles of the pathology slides")
 
 
 class BayesAccuracy(Settings):
@@ -72,7 +72,7 @@ class CohortDescription(Settings):
     key: str = Field(description="hash of all that it was made from")
     section: SectionSettings = Field(description="how its sections were made")
     split: SplitSettings | None = Field(None, description="how patients were divided; null: not by chance")
-    patches: SlideSettings | None = Field(None, description="how its patches were cut; null: it has none")
+    tiles: SlideSettings | None = Field(None, description="how its tiles were cut; null: it has none")
     image_classes: tuple[str, ...] = Field(CLASS_NAMES, description="names of the classes of the image diagnosis")
     counts: CohortCounts = Field(CohortCounts(), description="how much it holds")
     generator: GeneratorDescription | None = Field(None, description="of a synthetic cohort of the package's own")

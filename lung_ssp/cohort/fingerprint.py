@@ -9,7 +9,7 @@ from lung_ssp.cohort.store import SPLITS, contents_digest, load_arrays, read_sec
 
 
 def cohort_fingerprint(root: Path) -> str:
-    """16 hexadecimal digits that depend on every section, label, patient, scan and patch of a cohort.
+    """16 hexadecimal digits that depend on every section, label, patient, scan and tile of a cohort.
 
     Raises:
         CohortError: a file is missing or damaged.

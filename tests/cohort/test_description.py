@@ -30,7 +30,7 @@ def test_a_description_comes_back_as_it_was(tmp_path: Path) -> None:
         update={
             "leaky": True,
             "split": SplitSettings(shares=[0.5, 0.25, 0.25], seed=3),
-            "patches": SlideSettings(),
+            "tiles": SlideSettings(),
             "image_classes": ("solid", "ground glass"),
             "counts": CohortCounts(sections={"train": 2}, classes={"train": {"image": [1, 1]}}, lesions_in_scans=4),
             "generator": GeneratorDescription(

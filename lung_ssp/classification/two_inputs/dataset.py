@@ -124,5 +124,5 @@ def check_tiles(tiles: Tiles, where: str, image_size: int, needed: bool) -> None
         size = "x".join(map(str, tiles.images.shape[1:3]))
         raise CohortError(
             f"{where} holds tiles of {size} pixels, but model.image_size is {image_size}: prepare the cohort with "
-            f"patches.size {image_size}."
+            f"tiles.size {image_size}."
         )

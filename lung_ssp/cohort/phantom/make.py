@@ -65,7 +65,7 @@ def make_phantom_cohort(
     section_settings: SectionSettings,
     seed: int,
     processes: int,
-    patch_settings: SlideSettings | None = None,
+    tile_settings: SlideSettings | None = None,
 ) -> CohortDescription:
     """Write the embedded cohort into `root` in the layout of cohort/store.py, and return its description.
 
@@ -73,14 +73,14 @@ def make_phantom_cohort(
     depend on settings and seed alone, not on the number of processes.
 
     Args:
-        patch_settings: how patches are cut from the slides, where the settings ask for any; None: as shipped.
+        tile_settings: how tiles are cut from the slides, where the settings ask for any; None: as shipped.
 
     Raises:
         CohortError: `root` holds a cohort of other settings, or files that are no cohort.
     """
     settings = cohort_settings.phantom
-    patch_settings = patch_settings or SlideSettings()
-    key = _key(settings, section_settings, patch_settings, seed)
+    tile_settings = tile_settings or SlideSettings()
+    key = _key(settings, section_settings, tile_settings, seed)
     claim_folder(root, key)
     if (root / COHORT_FILE).is_file():
         return read_cohort(root)
@@ -97,10 +97,10 @@ def make_phantom_cohort(
         write_slides(root, slides, settings, seed, key, pool)
     _write_tables(root, patients, scans, seed)
 
-    patches = {}
+    tiles = {}
     if slides:
         write_slides_table(root, slides, settings, seed)
-        patches = _write_patches(root, slides, patch_settings, seed)
+        tiles = _write_tiles(root, slides, tile_settings, seed)
     stored = {split: read_sections(root, split) for split in SPLITS}
     description = CohortDescription(
         name=cohort_settings.name,
@@ -109,8 +109,8 @@ def make_phantom_cohort(
         fingerprint=cohort_fingerprint(root),
         key=key,
         section=section_settings,
-        patches=patch_settings if slides else None,
-        counts=_counts(stored, scans, slides, patches),
+        tiles=tile_settings if slides else None,
+        counts=_counts(stored, scans, slides, tiles),
         generator=_describe_generator(stored, patients, settings, seed),
     )
     write_cohort(root, description)
@@ -123,7 +123,7 @@ def _check_splits(patients: list[Patient], scans: list[PlannedScan]) -> None:
     check_disjoint({split: [name for name, given in own if given == split] for split in SPLITS})
 
 
-def _key(settings: PhantomSettings, section_settings: SectionSettings, patch_settings: SlideSettings, seed: int) -> str:
+def _key(settings: PhantomSettings, section_settings: SectionSettings, tile_settings: SlideSettings, seed: int) -> str:
     """What a cohort is made from, as a number in hexadecimal; slides count where there are any."""
     phantom = settings.model_dump()
     if not any(settings.slides.patients):
@@ -133,7 +133,7 @@ def _key(settings: PhantomSettings, section_settings: SectionSettings, patch_set
         "seed": seed,
         "phantom": phantom,
         "section": section_settings.model_dump(),
-        **({"patches": patch_settings.model_dump()} if "slides" in phantom else {}),
+        **({"tiles": tile_settings.model_dump()} if "slides" in phantom else {}),
     }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
@@ -190,8 +190,8 @@ def _write_scan(planned: PlannedScan, root: Path, settings: PhantomSettings, see
     )
 
 
-def _write_patches(root: Path, slides: list[PlannedSlide], settings: SlideSettings, seed: int) -> dict[str, int]:
-    """Cut the patches of the slides; how many patches each split has."""
+def _write_tiles(root: Path, slides: list[PlannedSlide], settings: SlideSettings, seed: int) -> dict[str, int]:
+    """Cut the tiles of the slides; how many tiles each split has."""
     folders = {slide.patient: [root / slide.folder] for slide in slides}
     return prepare_tiles(root, folders, {slide.patient: slide.split for slide in slides}, settings, seed)
 
@@ -210,7 +210,7 @@ def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan],
 
 
 def _counts(
-    stored: Mapping[str, Sections], scans: list[PlannedScan], slides: list[PlannedSlide], patches: dict[str, int]
+    stored: Mapping[str, Sections], scans: list[PlannedScan], slides: list[PlannedSlide], tiles: dict[str, int]
 ) -> CohortCounts:
     more = {
         "scans": {split: sum(scan.split == split for scan in scans) for split in SPLITS},
@@ -218,7 +218,7 @@ def _counts(
     }
     if slides:
         more |= {"slides": {split: sum(slide.split == split for slide in slides) for split in SPLITS}}
-    return section_counts(stored).model_copy(update={**more, "patches": patches})
+    return section_counts(stored).model_copy(update={**more, "tiles": tiles})
 
 
 def _describe_generator(

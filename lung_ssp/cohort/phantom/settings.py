@@ -207,13 +207,13 @@ class PhantomPreparationSettings(Settings):
     section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")
     parenchyma: ParenchymaSettings = Field(ParenchymaSettings(), description="the lung mask of a scan's slices")
     slices: WorkingGridSettings = Field(WorkingGridSettings(), description="the segmentation network's grid")
-    patches: SlideSettings = Field(SlideSettings(), description="patches of pathology slides, where there are any")
+    tiles: SlideSettings = Field(SlideSettings(), description="tiles of pathology slides, where there are any")
 
     @model_validator(mode="after")
     def _both_branches_take_one_size(self) -> "PhantomPreparationSettings":
-        if any(self.cohort.phantom.slides.patients) and self.patches.size != self.section.size:
+        if any(self.cohort.phantom.slides.patients) and self.tiles.size != self.section.size:
             raise ValueError(
-                f"patches.size is {self.patches.size} and section.size {self.section.size}: both branches of the "
+                f"tiles.size is {self.tiles.size} and section.size {self.section.size}: both branches of the "
                 "classifier take images of one size"
             )
         return self

@@ -11,7 +11,7 @@ class SlideSettings(Settings):
     size: int = Field(28, ge=8, description="height and width of a tile in pixels; the classifier's model.image_size")
     mpp: float = Field(3.0, gt=0, description="micrometres a pixel of a tile")
     min_tissue: float = Field(0.6, gt=0, le=1, description="smallest share of tissue in a tile")
-    patches_per_slide: int = Field(32, ge=1, description="most tiles of one slide, chosen at random")
+    tiles_per_slide: int = Field(32, ge=1, description="most tiles of one slide, chosen at random")
     tissue_mpp: float = Field(8.0, gt=0, description="micrometres a pixel of the picture in which tissue is sought")
     smallest_part_mm2: float = Field(
         0.01, ge=0, description="parts of the tissue and holes in it smaller than this, in mm2, are dropped and filled"

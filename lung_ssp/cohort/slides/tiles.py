@@ -28,8 +28,8 @@ def cut_tiles(slide: Slide, settings: SlideSettings, rng: np.random.Generator) -
         np.meshgrid(np.arange(offset[0], width - side, side), np.arange(offset[1], height - side, side)), axis=-1
     ).reshape(-1, 2)
     corners = corners[tissue.share(corners[:, 0], corners[:, 1], side) >= settings.min_tissue]
-    if len(corners) > settings.patches_per_slide:
-        corners = corners[np.sort(rng.choice(len(corners), settings.patches_per_slide, replace=False))]
+    if len(corners) > settings.tiles_per_slide:
+        corners = corners[np.sort(rng.choice(len(corners), settings.tiles_per_slide, replace=False))]
     tiles = [cut_tile(slide, (float(x), float(y)), settings) for x, y in corners]
     return np.stack(tiles) if tiles else np.zeros((0, settings.size, settings.size, 3), np.uint8)
 

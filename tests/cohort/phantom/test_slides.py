@@ -20,7 +20,7 @@ from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 
 SEED = 7
-PATCHES = SlideSettings(patches_per_slide=5)
+TILES = SlideSettings(tiles_per_slide=5)
 
 
 def with_slides(settings: PhantomCohortSettings, patients: list[int]) -> PhantomCohortSettings:
@@ -29,8 +29,8 @@ def with_slides(settings: PhantomCohortSettings, patients: list[int]) -> Phantom
     return PhantomCohortSettings.model_validate({"phantom": settings.phantom.model_dump() | changes})
 
 
-def make(root: Path, settings: PhantomCohortSettings, patches: SlideSettings = PATCHES) -> CohortDescription:
-    return make_phantom_cohort(root, settings, SectionSettings(), SEED, 1, patches)
+def make(root: Path, settings: PhantomCohortSettings, tiles: SlideSettings = TILES) -> CohortDescription:
+    return make_phantom_cohort(root, settings, SectionSettings(), SEED, 1, tiles)
 
 
 @pytest.fixture(scope="module")
@@ -59,14 +59,14 @@ def test_more_slides_than_cancers_are_refused(tiny_settings: PhantomCohortSettin
         plan_slides(plan_patients(settings, SEED), settings, SEED)
 
 
-def test_the_cohort_counts_its_slides_and_patches(cohort: Path) -> None:
+def test_the_cohort_counts_its_slides_and_tiles(cohort: Path) -> None:
     described, table = read_cohort(cohort), pd.read_csv(cohort / "slides.csv")
     assert described.counts.slides == {"train": 4, "validation": 1, "test": 3}
     assert table["split"].value_counts().to_dict() == {"train": 4, "validation": 1, "test": 3}
     for split in SPLITS:
-        patches = read_tiles(cohort, split)
-        assert len(patches) == described.counts.patches[split] > 0
-        assert set(patches.patients.tolist()) <= set(read_sections(cohort, split).patients.tolist())
+        tiles = read_tiles(cohort, split)
+        assert len(tiles) == described.counts.tiles[split] > 0
+        assert set(tiles.patients.tolist()) <= set(read_sections(cohort, split).patients.tolist())
     for row in table.itertuples():
         assert len(list((cohort / row.slide).glob("*.dcm"))) == 2
 
@@ -75,11 +75,11 @@ def test_the_sections_are_those_of_the_cohort_without_slides(cohort: Path, tiny_
     for split in SPLITS:
         assert np.array_equal(read_sections(cohort, split).images, read_sections(tiny_cohort, split).images)
     described = read_cohort(tiny_cohort)
-    assert (described.counts.slides, described.counts.patches, described.patches) == ({}, {}, None)
-    assert not any((tiny_cohort / name).exists() for name in ("slides.csv", "slides", "patches"))
+    assert (described.counts.slides, described.counts.tiles, described.tiles) == ({}, {}, None)
+    assert not any((tiny_cohort / name).exists() for name in ("slides.csv", "slides", "tiles"))
 
 
-def test_the_fingerprint_is_of_the_patches_too(cohort: Path, tmp_path: Path) -> None:
+def test_the_fingerprint_is_of_the_tiles_too(cohort: Path, tmp_path: Path) -> None:
     shutil.copytree(cohort, tmp_path / "copy")
     assert cohort_fingerprint(tmp_path / "copy") == read_cohort(cohort).fingerprint
     test = read_tiles(cohort, "test")
@@ -88,11 +88,11 @@ def test_the_fingerprint_is_of_the_patches_too(cohort: Path, tmp_path: Path) -> 
     assert cohort_fingerprint(tmp_path / "copy") != read_cohort(cohort).fingerprint
 
 
-def test_how_patches_are_cut_matters_to_a_cohort_with_slides_alone(
+def test_how_tiles_are_cut_matters_to_a_cohort_with_slides_alone(
     tiny_settings: PhantomCohortSettings, cohort: Path
 ) -> None:
     with pytest.raises(CohortError, match="another cohort, of other settings"):
-        make(cohort, with_slides(tiny_settings, [4, 1, 3]), patches=SlideSettings(patches_per_slide=6))
+        make(cohort, with_slides(tiny_settings, [4, 1, 3]), tiles=SlideSettings(tiles_per_slide=6))
 
 
 def test_an_interrupted_preparation_ends_alike(
@@ -103,7 +103,7 @@ def test_an_interrupted_preparation_ends_alike(
     lost = pd.read_csv(cohort / "slides.csv")["slide"].iloc[[1, 5]]
     for folder in lost:
         shutil.rmtree(root / folder)
-    for name in ("cohort.json", "patches/test.npz"):
+    for name in ("cohort.json", "tiles/test.npz"):
         (root / name).unlink()
     again = make(root, with_slides(tiny_settings, [4, 1, 3]))
     assert again == read_cohort(cohort)

@@ -16,7 +16,7 @@ STAINED = (150, 70, 160)
 
 
 def settings(**changes: object) -> SlideSettings:
-    return SlideSettings.model_validate({"size": 8, "mpp": 2.0, "tissue_mpp": 4.0, "patches_per_slide": 500, **changes})
+    return SlideSettings.model_validate({"size": 8, "mpp": 2.0, "tissue_mpp": 4.0, "tiles_per_slide": 500, **changes})
 
 
 def test_tiles_are_of_tissue_alone(slide_folder: Path) -> None:
@@ -31,9 +31,9 @@ def test_tiles_are_of_tissue_alone(slide_folder: Path) -> None:
 def test_no_more_tiles_than_asked_for_and_none_twice(slide_folder: Path) -> None:
     with open_slide(slide_folder) as slide:
         every = cut_tiles(slide, settings(), np.random.default_rng(1))
-        some = cut_tiles(slide, settings(patches_per_slide=9), np.random.default_rng(1))
-        again = cut_tiles(slide, settings(patches_per_slide=9), np.random.default_rng(1))
-        other = cut_tiles(slide, settings(patches_per_slide=9), np.random.default_rng(2))
+        some = cut_tiles(slide, settings(tiles_per_slide=9), np.random.default_rng(1))
+        again = cut_tiles(slide, settings(tiles_per_slide=9), np.random.default_rng(1))
+        other = cut_tiles(slide, settings(tiles_per_slide=9), np.random.default_rng(2))
     assert len(some) == 9 < len(every)
     assert np.array_equal(some, again)
     assert not np.array_equal(some, other)

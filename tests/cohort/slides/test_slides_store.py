@@ -11,7 +11,7 @@ from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.store import Tiles, prepare_tiles, read_tiles, tile_digests, write_tiles
 from lung_ssp.errors import CohortError, SlideError
 
-SETTINGS = SlideSettings(size=8, mpp=2.0, tissue_mpp=4.0, patches_per_slide=6)
+SETTINGS = SlideSettings(size=8, mpp=2.0, tissue_mpp=4.0, tiles_per_slide=6)
 SPLIT_OF = {"A": "train", "B": "train", "C": "test", "D": "validation"}
 
 
