@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from lung_ssp.benchmark.steps import Subject
 from lung_ssp.classification.dataset import SectionBatch
+from lung_ssp.classification.monitoring import MonitoredTask
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
-from lung_ssp.classification.task import ClassificationTask
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.settings import LossSettings, SegmentationSettings
@@ -24,7 +24,7 @@ from torch_networks import copy_weights, torch_classifier, torch_unet
 
 def host_load(task: Task) -> Load:
     """What reads a training batch as arrays; the task itself may keep its data on a GPU, for Paddle alone."""
-    return task.training.batch if isinstance(task, ClassificationTask) else task.load
+    return task.training.batch if isinstance(task, MonitoredTask) else task.load
 
 
 def training_step(subject: Subject) -> Callable[[StepBatch], torch.Tensor]:

@@ -181,7 +181,7 @@ class Side:
 def main() -> int:
     """Compare what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="YAML configuration of a training")
+    parser.add_argument("--config", required=True, metavar="FILE", help="YAML configuration of a training")
     parser.add_argument("-o", dest="override", action="append", default=[], metavar="KEY=VALUE", help="one setting")
     parser.add_argument(
         "--sharing", nargs="+", choices=get_args(SharingMode), default=[], metavar="MODE", help="sharing modes"

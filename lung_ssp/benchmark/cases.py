@@ -27,7 +27,7 @@ class BenchmarkPlan:
     """
 
     phase: Phase
-    config: Path
+    config: str | Path
     overrides: Sequence[str] = ()
     device: str = "cpu"
     sharing: Sequence[str] = ()

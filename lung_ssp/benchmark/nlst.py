@@ -87,10 +87,10 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
     The workers have started, and have done one series each, before the clock starts.
 
     Raises:
-        LungSspError: the plan or the tables are at fault, or no series is there.
+        LungSspError: the plan or the tables are missing or damaged, or no series is there.
     """
-    nlst = read_nlst(settings)
-    jobs = [job for job in nlst.jobs if job.folder.is_dir()]
+    inputs = read_nlst(settings)
+    jobs = [job for job in inputs.jobs if job.folder.is_dir()]
     if not jobs:
         raise CohortError(f"None of the plan's series is in {settings.folders.images}: download them first.")
     seconds: dict[int, list[float]] = {count: [] for count in workers}
@@ -99,7 +99,7 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
         for count in workers:
             own = settings.workers.model_copy(update={"count": count})
             with tempfile.TemporaryDirectory() as out, open_workers(own, None) as client:
-                work = SeriesWork(Path(out), settings.series, nlst.rule, None)
+                work = SeriesWork(Path(out), settings.series, inputs.rule, None)
                 for _ in run_jobs(client, work, jobs[:count], lambda job: f"warmup-{job.name}"):
                     pass
                 begin = time.perf_counter()

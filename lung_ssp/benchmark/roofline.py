@@ -21,7 +21,7 @@ ALWAYS_FLOAT32 = ("Adam", "L2 penalty")  # in mixed precision too: the weights o
 class StepBound:
     """A configuration's training step: what it computes and moves in float32, and its least time in milliseconds."""
 
-    config: Path
+    config: str | Path
     parameters: int
     flops: int
     bytes: int
@@ -37,7 +37,7 @@ class Roofline:
     steps: list[StepBound]
 
 
-def roofline(configs: Sequence[Path], device_file: Path) -> Roofline:
+def roofline(configs: Sequence[str | Path], device_file: str | Path) -> Roofline:
     """The lower bounds of the configurations' training steps on a device, in float32 and mixed precision.
 
     Raises:
@@ -47,12 +47,12 @@ def roofline(configs: Sequence[Path], device_file: Path) -> Roofline:
     return Roofline(device, [step_bound(path, device) for path in configs])
 
 
-def step_bound(config: Path, device: DeviceSettings) -> StepBound:
+def step_bound(config: str | Path, device: DeviceSettings) -> StepBound:
     """One configuration's training step; raises as `roofline` does."""
     task_type, found = read_training(config)
     cases = task_type.benchmark_cases(found.settings)
     if cases.two_inputs:
-        raise ConfigError(f"{config}: a network of two inputs is not counted: set model.type to TwoTaskClassifier.")
+        raise ConfigError(f"{config}: a network of two inputs is not counted: name one of a TwoTaskClassifier.")
     network = task_type.build_network(found)
     costs = step_costs(network, operators(network, cases.input_shape))
     return StepBound(

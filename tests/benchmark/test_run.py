@@ -115,7 +115,7 @@ def test_what_was_asked_for_must_be_there(
 ) -> None:
     with pytest.raises(CohortError, match="prepare one first"):
         run_benchmark(replace(plan, inputs=["real"]))
-    with pytest.raises(ConfigError, match="has no network"):
+    with pytest.raises(ConfigError, match="expected classification or segmentation"):
         run_benchmark(replace(plan, config=Path(__file__).parents[2] / "configs" / "cohort" / "phantom.yml"))
     with pytest.raises(ConfigError, match="leave out --sharing"):
         run_benchmark(replace(plan, config=small_configs["segmentation"]))

@@ -42,7 +42,7 @@ def case_with(sharing: str, seconds: float, memory: Memory = RESIDENT, equal: bo
 def report_with(*cases: MeasuredCase, seed: int = 0, **environment: Any) -> BenchmarkReport:
     return BenchmarkReport(
         plan=BenchmarkPlan(
-            phase="training", config=Path("small.yml"), overrides=[], sharing=[], amp=[], inputs=["synthetic"]
+            phase="training", config="small.yml", overrides=[], sharing=[], amp=[], inputs=["synthetic"]
         ),
         settings={"task": "classification"},
         seed=seed,

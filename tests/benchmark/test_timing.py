@@ -49,14 +49,14 @@ def step_of(clock: Clock) -> Callable[[int], list[float]]:
 
 
 def test_each_step_is_timed_with_its_wait_for_the_batch(clock: Clock) -> None:
-    times = time_steps(batches(clock), step_of(clock), warmup=2, steps=3, stretch=1, synchronise=lambda: None)
+    times = time_steps(batches(clock), step_of(clock), warmup=2, steps=3, interval=1, synchronise=lambda: None)
     assert times.step_seconds == [4.0, 5.0, 6.0]
     assert times.reader_seconds == [1.0, 1.0, 1.0]
     assert times.outcome == 50.0
 
 
-def test_a_stretch_waits_for_its_device_at_its_two_ends_alone(clock: Clock) -> None:
-    times = time_steps(batches(clock), step_of(clock), warmup=0, steps=3, stretch=2, synchronise=clock.wait)
+def test_an_interval_waits_for_its_device_at_its_two_ends_alone(clock: Clock) -> None:
+    times = time_steps(batches(clock), step_of(clock), warmup=0, steps=3, interval=2, synchronise=clock.wait)
     # steps 1 and 2 take 5 s, steps 3 and 4 take 9 s, and each stretch half a second of waiting
     assert times.step_seconds == [5.5 / 2, 9.5 / 2]
     assert times.reader_seconds == [1.0, 1.0]

@@ -36,7 +36,7 @@ def test_ratios_are_taken_repeat_by_repeat_and_their_median_is_told() -> None:
 
 
 def test_a_configuration_without_a_network_is_refused() -> None:
-    with pytest.raises(ConfigError, match="has no network"):
+    with pytest.raises(ConfigError, match="expected classification or segmentation"):
         compare_with_torch(training("cohort/phantom.yml"))
 
 
