@@ -77,7 +77,7 @@ test: $(TEST_TOOLS) lint ## the whole test suite (at most 12 minutes)
 lint: $(TEST_TOOLS) ## style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy lung_ssp
+	$(PYTHON) -m mypy lung_ssp benchmarks
 
 docs: $(DOCS) ## the documentation as a site, its links checked: output/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict

@@ -23,15 +23,12 @@ NLST = [
 ]
 # Networks run by ONNX Runtime where there is no GPU; exporting is tied to Paddle 2.6.
 ONNX = ["paddle2onnx==1.3.1", "onnxruntime>=1.17"]
-# What the package's speed is held against: the same network in PyTorch, the same lung mask in scikit-image.
-SCIKIT_IMAGE = "scikit-image>=0.26; python_version>='3.11'"  # from 0.26 on it fills holes up to a size, as is compared
-BENCHMARK = ["torch>=2.4", SCIKIT_IMAGE]
 # The documentation as a site; ruff sets its signatures.
 DOCS = ["mkdocs-material>=9.7,<9.8", "mkdocstrings[python]>=1,<2", "ruff"]
 TEST_TOOLS = [
     *DOCS,
     "pytest",
-    SCIKIT_IMAGE,
+    "scikit-image>=0.26; python_version>='3.11'",  # benchmarks/lungs.py; from 0.26 on it fills holes up to a size
     "pytest-xdist",
     "psutil",
     "hypothesis",
@@ -78,7 +75,6 @@ setup(
         "gpu": ["paddlepaddle-gpu==2.6.2"],
         "nlst": NLST,
         "onnx": ONNX,
-        "benchmark": BENCHMARK,
         "docs": DOCS,
         "test": TEST_TOOLS,
     },

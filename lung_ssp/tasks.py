@@ -7,13 +7,16 @@ from typing import Any
 
 import paddle
 
+from lung_ssp.classification.benchmark_cases import ClassificationBenchmark
 from lung_ssp.classification.build import build_classification, build_classifier, exportable_classifier
 from lung_ssp.classification.evaluate import evaluate_classification
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.config import Config, ResolvedFile, resolve
+from lung_ssp.segmentation.benchmark_cases import SegmentationBenchmark
 from lung_ssp.segmentation.build import build_network, build_segmentation
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.trained import evaluate_segmentation_run, exportable_segmenter
+from lung_ssp.training.benchmark_cases import BenchmarkCases
 from lung_ssp.training.onnx import Exportable
 from lung_ssp.training.run import run_config
 from lung_ssp.training.settings import TrainingSettings
@@ -30,6 +33,7 @@ class TaskType:
     evaluate: measures a run, given its folder and the evaluation's options by name.
     evaluation_options: which options its evaluation has.
     exportable: a run's best network, ready to be exported.
+    benchmark_cases: how a benchmark feeds and uses the network of some settings.
     """
 
     name: str
@@ -39,6 +43,7 @@ class TaskType:
     evaluate: Callable[..., str]
     evaluation_options: tuple[str, ...]
     exportable: Callable[[Path], Exportable]
+    benchmark_cases: Callable[[Any], BenchmarkCases]
 
     def check(self, file: ResolvedFile) -> Config[TrainingSettings]:
         """A configuration file of this task.
@@ -60,6 +65,7 @@ TASKS = {
             evaluate_classification,
             ("table2",),
             exportable_classifier,
+            ClassificationBenchmark,
         ),
         TaskType(
             "segmentation",
@@ -69,6 +75,7 @@ TASKS = {
             evaluate_segmentation_run,
             ("real_nodules",),
             exportable_segmenter,
+            SegmentationBenchmark,
         ),
     )
 }

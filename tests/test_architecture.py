@@ -14,7 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lung_ssp"
 PADDLE = ("paddle", "paddleseg", "visualdl")
-OUTSIDE = ("benchmarks", "tests", "tools")  # folders of the repository that are no part of the package
+SCRIPTS = tuple(path.stem for path in (ROOT / "benchmarks").glob("*.py"))  # they import each other by these names
+OUTSIDE = ("benchmarks", "tests", "tools", *SCRIPTS)  # of the repository, no part of the package
+MEASURED_AGAINST = ("torch", "skimage")  # by benchmarks/
 
 # From the ground up. A room imports itself and what stands in an earlier line, nothing of its own line or a later one.
 ORDER = (
@@ -223,3 +225,13 @@ def test_functions_are_short() -> None:
     }
     long = [f"{name}: {count} lines" for name, count in lines.items() if count > MOST_LINES_OF_A_FUNCTION]
     assert not long, "\n".join(long)
+
+
+def test_the_package_never_loads_a_library_that_it_is_only_measured_against() -> None:
+    wrong = {
+        f"{module.name} names {name}"
+        for module in modules().values()
+        for name in imports(module) | {node.value for node in ast.walk(module.tree) if isinstance(node, ast.Constant)}
+        if isinstance(name, str) and any(within(name, library) for library in MEASURED_AGAINST)
+    }
+    assert not wrong, "\n".join(sorted(wrong))

@@ -1,1 +1,1 @@
-"""Measurements of speed and memory, each within one run so that its ratios can be trusted."""
+"""Speed and memory of what the package does, each measured within one run so that its ratios can be trusted."""

@@ -1,31 +1,55 @@
-"""What is measured beside each other: the cases of one benchmark."""
+"""What one benchmark measures side by side: its cases. Imports no Paddle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
-from lung_ssp.classification.settings import SharingMode
 from lung_ssp.training.settings import AmpLevel
 
 Phase = Literal["training", "inference"]
 Input = Literal["synthetic", "real"]
-Engine = Literal["paddle", "onnx", "torch"]
+Engine = Literal["paddle", "onnx"]
 
 ENGINES: dict[Phase, tuple[Engine, ...]] = {"training": ("paddle",), "inference": ("paddle", "onnx")}
+PARTS = ("sharing", "amp", "input", "batch_size", "engine")  # what tells the cases of one benchmark from each other
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkPlan:
+    """What a benchmark measures: every combination of sharing, amp, input and engine.
+
+    config, overrides: as for a training.
+    device: "cpu" or "gpu"; Paddle has been put on it.
+    sharing, amp: none means the configuration's own.
+    steps, warmup: timed and untimed steps of a repeat.
+    repeats: how often each case is measured.
+    """
+
+    phase: Phase
+    config: str | Path
+    overrides: Sequence[str] = ()
+    device: str = "cpu"
+    sharing: Sequence[str] = ()
+    amp: Sequence[AmpLevel] = ()
+    inputs: Sequence[Input] = ("synthetic",)
+    steps: int = 20
+    warmup: int = 5
+    repeats: int = 3
 
 
 @dataclass(frozen=True)
 class Case:
     """One thing to measure.
 
-    sharing: of the classifier; "" for the segmentation network, which shares nothing.
+    task: its name in the configuration.
+    sharing: the sharing mode; "" for a task whose network shares nothing.
     batch_size: images a step.
     """
 
-    task: Literal["classification", "segmentation"]
+    task: str
     phase: Phase
-    sharing: SharingMode | Literal[""]
+    sharing: str
     amp: AmpLevel
     input: Input
     batch_size: int
@@ -33,47 +57,15 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What tells the case from the others, the same in every benchmark."""
-        sharing = [self.sharing] if self.sharing else []
-        return " ".join(
-            [self.task, self.phase, *sharing, self.amp, self.input, f"batch {self.batch_size}", self.engine]
-        )
+        """All that tells the case from others; the same in every benchmark."""
+        return f"{self.task} {self.phase} {self.describe(PARTS)}"
+
+    def describe(self, parts: Sequence[str]) -> str:
+        """Some of PARTS in words."""
+        words = [f"batch {self.batch_size}" if part == "batch_size" else getattr(self, part) for part in parts]
+        return " ".join(word for word in words if word)
 
     def overrides(self) -> list[str]:
         """What the case changes in its configuration, as `-o` takes it."""
         sharing = [f"model.sharing={self.sharing}"] if self.sharing else []
         return [*sharing, f"compute.amp_level={self.amp}"]
-
-
-def make_cases(
-    settings: Any,
-    phase: Phase,
-    sharing: Sequence[SharingMode],
-    amp: Sequence[AmpLevel],
-    inputs: Sequence[Input],
-    torch: bool,
-) -> list[Case]:
-    """Every combination of what was asked for.
-
-    Args:
-        settings: ClassificationSettings or SegmentationSettings.
-        sharing, amp: none named: the configuration's own. The segmentation network shares nothing.
-        torch: measure the same network in PyTorch too.
-    """
-    classifier = settings.task == "classification"
-    modes: Sequence[Any] = (sharing or [settings.model.sharing]) if classifier else [""]
-    engines = (*ENGINES[phase], "torch") if torch else ENGINES[phase]
-    levels = amp or [settings.compute.amp_level]
-    return [
-        Case(settings.task, phase, mode, level, source, batch_size, engine)
-        for mode, level, source, batch_size in product(modes, levels, inputs, batch_sizes(settings, phase))
-        for engine in engines
-    ]
-
-
-def batch_sizes(settings: Any, phase: Phase) -> list[int]:
-    """Training: the configuration's. Inference: one image, as fast as it goes, and many at once."""
-    if phase == "training":
-        return [settings.batch_size]
-    many = settings.prediction.batch_size if settings.task == "segmentation" else settings.batch_size
-    return sorted({1, many})

@@ -1,45 +1,77 @@
-"""Two reports beside each other: how many times the first's figures the second's are."""
+"""Two reports side by side: the second one's figures by the first one's."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lung_ssp.benchmark.reports import read_report
-from lung_ssp.benchmark.table import aligned
+from lung_ssp.benchmark.report import BenchmarkReport, Figures, read_report
 from lung_ssp.config import flat
 
-RATIOS: dict[str, Callable[[dict[str, Any]], float]] = {
-    "images/s": lambda case: case["images_per_second"]["mean"],
-    "batch_cost": lambda case: case["batch_cost"],
-    # what a device runs out of: on a GPU what was taken from it, on a CPU what the process occupied
-    "memory": lambda case: case["memory_mb"].get("reserved", case["memory_mb"]["resident"]),
-}
-CONDITIONS = ("environment", "settings", "cohort", "steps", "warmup", "repeats", "stretch")
 MEASURED = "environment.matrix_product_gflops"  # no condition: the machine's speed at that moment
 
 
-def compare_reports(first: Path, second: Path) -> str:
-    """The ratios of all cases that both files hold, the cases that one alone holds, and the conditions that differ.
+@dataclass(frozen=True)
+class Ratios:
+    """A case's figures in the second report by those in the first."""
+
+    images_per_second: float
+    batch_cost: float
+    memory: float
+
+
+@dataclass(frozen=True)
+class ReportComparison:
+    """Two files, first and second.
+
+    ratios: by the names of the cases that both hold.
+    differences: the conditions that are not the same, by their dotted names, as they were in both.
+    """
+
+    first: Path
+    second: Path
+    ratios: dict[str, Ratios]
+    only_in_first: list[str]
+    only_in_second: list[str]
+    differences: dict[str, tuple[float | str, float | str]]
+
+
+def compare_reports(first: Path, second: Path) -> ReportComparison:
+    """Compare the cases and the conditions of two reports.
 
     Raises:
-        LungSspError: one of them is no benchmark's report.
+        LungSspError: one of the files is no report.
     """
-    reports = [read_report(path) for path in (first, second)]
-    cases = [{case["name"]: case for case in report["cases"]} for report in reports]
-    both = [name for name in cases[0] if name in cases[1]]
-    rows = [{what: f"{of(cases[1][name]) / of(cases[0][name]):.3f}" for what, of in RATIOS.items()} for name in both]
-    lines = [f"{second} by {first}"]
-    lines += aligned("case", both, rows) if both else ["no case is in both"]
-    for path, own, other in ((first, cases[0], cases[1]), (second, cases[1], cases[0])):
-        lines += [f"only in {path}: {name}" for name in own if name not in other]
-    return "\n".join([*lines, *differences(*reports)])
+    reports = read_report(first), read_report(second)
+    own, other = ({one.case.name: one.figures for one in report.cases} for report in reports)
+    return ReportComparison(
+        first,
+        second,
+        {name: ratios(own[name], other[name]) for name in own if name in other},
+        [name for name in own if name not in other],
+        [name for name in other if name not in own],
+        differences(*reports),
+    )
 
 
-def differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
-    """A warning for each condition that is not the same in both."""
-    one, other = (flat({name: report[name] for name in CONDITIONS}) for report in (first, second))
-    return [
-        f"warning: {name} was {one.get(name, 'not there')} and is {other.get(name, 'not there')}"
+def ratios(first: Figures, second: Figures) -> Ratios:
+    """The second figures by the first."""
+    return Ratios(
+        second.images_per_second / first.images_per_second,
+        second.batch_cost / first.batch_cost,
+        second.memory_mb.limiting / first.memory_mb.limiting,
+    )
+
+
+def differences(first: BenchmarkReport, second: BenchmarkReport) -> dict[str, tuple[float | str, float | str]]:
+    """The conditions that are not the same in both, by their dotted names."""
+    one, other = conditions(first), conditions(second)
+    return {
+        name: (one.get(name, "missing"), other.get(name, "missing"))
         for name in sorted(one.keys() | other.keys())
         if name != MEASURED and one.get(name) != other.get(name)
-    ]
+    }
+
+
+def conditions(report: BenchmarkReport) -> dict[str, float | str]:
+    """What the figures of a report depend on, by dotted names."""
+    counts = {name: getattr(report.plan, name) for name in ("steps", "warmup", "repeats")}
+    return flat({**counts, "environment": report.environment, "settings": report.settings, "cohort": report.cohort})

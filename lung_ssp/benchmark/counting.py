@@ -1,8 +1,8 @@
 """What a network's forward pass and training step compute and move, counted operator by operator, without running them.
 
-The operators are those of Paddle's static graph of the network, so whatever the layers really call is counted. Their
-products (convolutions and matrix products) are counted in floating point operations, a multiplication and an addition
-each; what is done element by element is bound by memory, and counted in bytes alone.
+The operators are those of Paddle's static graph, so whatever the layers really call is counted. Convolutions and matrix
+products are counted in floating point operations, a multiplication and an addition each; elementwise operators are
+bound by memory and counted in bytes alone.
 """
 
 import contextlib
@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
 import paddle
 
 VIEWS = ("reshape2", "flatten_contiguous_range", "unbind", "assign", "shape", "slice", "share_data")
-ADAM_NUMBERS = 7  # a parameter, its gradient and two moments read; the parameter and the moments written
-PENALTY_NUMBERS = 6  # a weight read for its square; read, and its gradient written; that added to the other gradient
+ADAM_ELEMENTS = 7  # a parameter, its gradient and two moments read; the parameter and the moments written
+PENALTY_ELEMENTS = 6  # a weight read for its square; read, and its gradient written; that added to the other gradient
 
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: its products in floating point operations, and the numbers it reads and writes.
+    """One operator of the forward pass: its floating point operations, and the elements it reads and writes.
 
-    gradients: of how many of its inputs a gradient is wanted; none of the image's, nor of what is made of it alone.
+    gradients: how many of its inputs need a gradient; the image does not, nor what is made of it alone.
     """
 
     name: str
@@ -34,79 +33,61 @@ class Operator:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """A network and a batch in numbers.
-
-    parameters: trainable numbers.
-    forward_flops, step_flops: of a forward pass, and of a training step: each product again for the gradient of its
-        weights and of its input, but for the image's.
-    step_bytes: what a training step's operators and Adam move to and from memory in float32, if each reads its inputs
-        and writes its outputs once; the loss left out, but for the L2 penalty.
-    """
-
-    parameters: int
-    forward_flops: int
-    step_flops: int
-    step_bytes: int
-
-
-@dataclass(frozen=True)
-class Work:
-    """A part of a training step: floating point operations of products, and numbers read or written."""
+class Cost:
+    """A part of a training step: its floating point operations, and the elements it reads and writes."""
 
     name: str
     flops: int
-    numbers: int
+    elements: int
 
 
-def count(network: paddle.nn.Layer, inputs: Sequence[np.ndarray]) -> Counts:
-    """Count a network on a batch.
+def count_flops(network: paddle.nn.Layer, shape: Sequence[int], training: bool) -> int:
+    """The floating point operations of a training step, or of a forward pass alone; the network is left as it was.
+
+    The backward pass repeats each product for the gradient of its weights and of its input, but for the image's.
 
     Args:
-        network: of one input; left as it was.
-        inputs: what it is given, with the batch axis.
+        network: with one input.
+        shape: of the float32 images (n, channels, height, width).
     """
-    found = operators(network, inputs)
-    step = step_of(network, found)
-    return Counts(
-        parameters=trainable(network),
-        forward_flops=sum(operator.flops for operator in found),
-        step_flops=sum(work.flops for work in step),
-        step_bytes=sum(4 * work.numbers for work in step),
-    )
+    found = operators(network, shape)
+    return sum(part.flops for part in (step_costs(network, found) if training else found))
 
 
-def step_of(network: paddle.nn.Layer, found: Sequence[Operator]) -> list[Work]:
-    """The work of a training step: forward pass, backward pass, L2 penalty where there is one, and Adam."""
-    step = []
+def step_costs(network: paddle.nn.Layer, found: Sequence[Operator]) -> list[Cost]:
+    """The parts of a training step: forward pass, backward pass, L2 penalty where there is one, and Adam.
+
+    Each operator reads its inputs and writes its outputs once; the losses but for the penalty are left out.
+    """
+    costs = []
     for operator in found:
-        step.append(Work(operator.name, operator.flops, operator.read + operator.written))
+        costs.append(Cost(operator.name, operator.flops, operator.read + operator.written))
         if operator.flops:  # for each gradient a product of the same size, of the result's gradient and the other input
-            numbers = operator.gradients * (operator.read + operator.written)
-            step.append(Work(f"{operator.name} backward", operator.gradients * operator.flops, numbers))
+            elements = operator.gradients * (operator.read + operator.written)
+            costs.append(Cost(f"{operator.name} backward", operator.gradients * operator.flops, elements))
         elif operator.gradients:
-            step.append(Work(f"{operator.name} backward", 0, 2 * operator.read + operator.written))
+            costs.append(Cost(f"{operator.name} backward", 0, 2 * operator.read + operator.written))
     if hasattr(network, "decayed_weights"):
         penalised = sum(prod(weight.shape) for weight in network.decayed_weights())
-        step.append(Work("L2 penalty", 0, PENALTY_NUMBERS * penalised))
-    step.append(Work("Adam", 0, ADAM_NUMBERS * trainable(network)))
-    return step
+        costs.append(Cost("L2 penalty", 0, PENALTY_ELEMENTS * penalised))
+    costs.append(Cost("Adam", 0, ADAM_ELEMENTS * trainable(network)))
+    return costs
 
 
 def trainable(network: paddle.nn.Layer) -> int:
-    """How many numbers a network learns."""
+    """The number of trainable parameters."""
     return sum(prod(parameter.shape) for parameter in network.parameters() if not parameter.stop_gradient)
 
 
-def operators(network: paddle.nn.Layer, inputs: Sequence[np.ndarray]) -> list[Operator]:
-    """The operators of a forward pass in their order, views of the same memory left out."""
-    specs = [paddle.static.InputSpec(list(array.shape), str(array.dtype)) for array in inputs]
-    with classic_graph():
+def operators(network: paddle.nn.Layer, shape: Sequence[int]) -> list[Operator]:
+    """The operators of a forward pass in their order, but for views of the same memory."""
+    specs = [paddle.static.InputSpec(list(shape), "float32")]
+    with static_graph():
         try:
             traced = paddle.jit.to_static(network, input_spec=specs, full_graph=True)
             block = traced.forward.concrete_program.main_program.global_block()
         finally:
-            for layer in network.sublayers(include_self=True):  # what is traced stands before the class's own
+            for layer in network.sublayers(include_self=True):  # tracing puts its own forward before the class's
                 vars(layer).pop("forward", None)
         learnt = {parameter.name for parameter in network.parameters() if not parameter.stop_gradient}
         found = []
@@ -119,8 +100,8 @@ def operators(network: paddle.nn.Layer, inputs: Sequence[np.ndarray]) -> list[Op
 
 
 @contextlib.contextmanager
-def classic_graph() -> Iterator[None]:
-    """Paddle 3 traces to another graph by itself; this is the one that both 2.6 and 3 have."""
+def static_graph() -> Iterator[None]:
+    """Trace to the static graph that both Paddle 2.6 and 3 have; by itself Paddle 3 traces to another one."""
     try:
         from paddle.pir_utils import OldIrGuard
     except ImportError:

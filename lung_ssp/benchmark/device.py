@@ -1,51 +1,67 @@
-"""What a measurement asks of its device: to be done, how much memory it took, and how fast it could be."""
+"""What a measurement asks of its device: to finish its work, how much memory was used, how fast it could be."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 from lung_ssp import runtime
-from lung_ssp.benchmark.cases import AmpLevel, Engine
-from lung_ssp.benchmark.memory import peak_memory_mb
 from lung_ssp.runtime.machine import MATRIX_SIZE
+from lung_ssp.training.settings import AmpLevel
 
-MATRIX_SIZES = {"cpu": MATRIX_SIZE, "gpu": 4096}  # a product of the smaller ones is over before a GPU is busy
+MATRIX_SIZES = {"cpu": MATRIX_SIZE, "gpu": 4096}  # a smaller product is over before a GPU is busy
+KILOBYTE = 1024
 
 
-def wait_for(engine: Engine, device: str) -> Callable[[], None]:
-    """What waits until the device has done all that the engine gave it; a CPU is done when a step returns."""
+@dataclass(frozen=True)
+class Memory:
+    """The peak so far, in 1e6 bytes.
+
+    resident: of the process in the computer's memory, libraries and data included.
+    allocated, reserved: on a GPU, what tensors took, and what Paddle had taken from the device for them; else None.
+    """
+
+    resident: float
+    allocated: float | None = None
+    reserved: float | None = None
+
+    @property
+    def limiting(self) -> float:
+        """What a device runs out of: reserved on a GPU, else resident."""
+        return self.resident if self.reserved is None else self.reserved
+
+
+def synchroniser(device: str) -> Callable[[], None]:
+    """A function that waits until the device has done all it was given; a CPU is done when a step returns."""
     if device == "cpu":
         return lambda: None
-    return library_on_gpu(engine).synchronize
-
-
-def memory_mb(engine: Engine, device: str) -> dict[str, float]:
-    """The largest memory so far in 1e6 bytes.
-
-    Returns:
-        resident: of this process in the computer's memory, libraries and data included.
-        allocated, reserved: on a GPU, what the tensors took, and what the engine had taken from the device for them.
-    """
-    memory = {"resident": peak_memory_mb()}
-    if device == "gpu":
-        library = library_on_gpu(engine)
-        memory["allocated"] = library.max_memory_allocated() / 1e6
-        memory["reserved"] = library.max_memory_reserved() / 1e6
-    return memory
-
-
-def library_on_gpu(engine: Engine) -> Any:
-    """The engine's module for GPUs."""
-    if engine == "torch":
-        import torch
-
-        return torch.cuda
     import paddle
 
-    return paddle.device.cuda
+    return paddle.device.cuda.synchronize
+
+
+def peak_memory(device: str) -> Memory:
+    """The peak memory of this process."""
+    if device == "cpu":
+        return Memory(peak_memory_mb())
+    import paddle
+
+    gpu = paddle.device.cuda
+    return Memory(peak_memory_mb(), gpu.max_memory_allocated() / 1e6, gpu.max_memory_reserved() / 1e6)
+
+
+def peak_memory_mb() -> float:
+    """The peak resident memory of this process, in 1e6 bytes.
+
+    From VmHWM of /proc/self/status: getrusage's figure may be that of the process that started this one.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * KILOBYTE / 1e6
+    raise OSError("/proc/self/status holds no VmHWM")
 
 
 def matrix_product_gflops(amp: AmpLevel, device: str) -> float:
-    """The rate of a large matrix product with Paddle, in float32 under O0 and in float16 under O1 and O2."""
+    """The rate of a large matrix product in Paddle, in float32 under O0 and in float16 under O1 and O2."""
     import paddle
 
     with paddle.amp.auto_cast(enable=amp != "O0"):

@@ -12,7 +12,17 @@ from lung_ssp.runtime.libraries import package_version
 from lung_ssp.runtime.process import cores, processor_vendor, set_here
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
-PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "paddleseg", "visualdl", "numpy", "opencv-python", "SimpleITK", "scipy")
+PACKAGES = (
+    "paddlepaddle",
+    "paddlepaddle-gpu",
+    "paddleseg",
+    "visualdl",
+    "onnxruntime",
+    "numpy",
+    "opencv-python",
+    "SimpleITK",
+    "scipy",
+)
 DEVICE_FLAGS = (  # of a GPU build alone
     "FLAGS_cudnn_deterministic",
     "FLAGS_cudnn_exhaustive_search",

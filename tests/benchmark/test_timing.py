@@ -1,11 +1,12 @@
 """The clock, on a clock that the steps themselves move."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from lung_ssp.benchmark import timing
-from lung_ssp.benchmark.timing import Workload, time_steps
+from lung_ssp.benchmark.timing import time_steps
 
 
 class Clock:
@@ -30,31 +31,32 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return own
 
 
-def workload(clock: Clock) -> Workload:
-    """Step number n reads for 1 s, computes for n s and comes to 10 n."""
+def batches(clock: Clock) -> Iterator[int]:
+    """Batch number n, each read in 1 s."""
+    for number in itertools.count(1):
+        clock.work(1)
+        yield number
 
-    def batches() -> Iterator[int]:
-        number = 0
-        while True:
-            clock.work(1)
-            yield (number := number + 1)
 
-    def step(number: int) -> int:
+def step_of(clock: Clock) -> Callable[[int], list[float]]:
+    """Step number n computes for n s and predicts 10 n, with a value that is missing."""
+
+    def step(number: int) -> list[float]:
         clock.work(number)
-        return 10 * number
+        return [10 * number - 1, 10 * number + 1, float("nan")]
 
-    return Workload(1, batches(), step, float)
+    return step
 
 
 def test_each_step_is_timed_with_its_wait_for_the_batch(clock: Clock) -> None:
-    times = time_steps(workload(clock), warmup=2, steps=3, stretch=1, synchronise=lambda: None)
+    times = time_steps(batches(clock), step_of(clock), warmup=2, steps=3, interval=1, synchronise=lambda: None)
     assert times.step_seconds == [4.0, 5.0, 6.0]
     assert times.reader_seconds == [1.0, 1.0, 1.0]
     assert times.outcome == 50.0
 
 
-def test_a_stretch_waits_for_its_device_at_its_two_ends_alone(clock: Clock) -> None:
-    times = time_steps(workload(clock), warmup=0, steps=3, stretch=2, synchronise=clock.wait)
+def test_an_interval_waits_for_its_device_at_its_two_ends_alone(clock: Clock) -> None:
+    times = time_steps(batches(clock), step_of(clock), warmup=0, steps=3, interval=2, synchronise=clock.wait)
     # steps 1 and 2 take 5 s, steps 3 and 4 take 9 s, and each stretch half a second of waiting
     assert times.step_seconds == [5.5 / 2, 9.5 / 2]
     assert times.reader_seconds == [1.0, 1.0]

@@ -1,69 +1,18 @@
-"""The lung mask against the same recipe in scikit-image and scipy alone, in one run and with equal masks."""
+"""The lung mask by the recipes of lung_ssp/ct/parenchyma.py, in scikit-image and scipy alone."""
 
 import math
-import statistics
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from scipy import ndimage
 
 from lung_ssp.ct import airways, background
 from lung_ssp.ct.morphology import LINES
-from lung_ssp.ct.parenchyma import interpolation, segment_lungs
+from lung_ssp.ct.parenchyma import interpolation
 from lung_ssp.ct.resampling import resample_axis
-from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.ct.volume import AIR_HU, Volume
-from lung_ssp.errors import EnvironmentFault, LungSspError
-
-RECIPES: tuple[Literal["paper", "lesion_preserving"], ...] = ("paper", "lesion_preserving")
 
 Spacing = tuple[float, float, float]
-
-
-def benchmark_lungs(series: Path, repeats: int) -> dict[str, Any]:
-    """Time both ways with both recipes on one series, in turns; the series is read and each way has run once before.
-
-    Returns:
-        the scan's shape, and for each recipe the seconds of each repeat both ways and the ratio of their medians.
-
-    Raises:
-        LungSspError: the series is at fault, or the masks differ.
-        EnvironmentFault: scikit-image is missing.
-    """
-    try:
-        import skimage  # noqa: F401
-    except ImportError as error:
-        raise EnvironmentFault("The plain lung mask needs scikit-image: pip install scikit-image.") from error
-    volume = read_series(series)
-    recipes = {}
-    for recipe in RECIPES:
-        settings = ParenchymaSettings(recipe=recipe)
-        differing = np.count_nonzero(segment_lungs(volume, settings).mask != plain_lungs(volume, settings))
-        if differing:
-            raise LungSspError(
-                f"The two lung masks of {series} differ in {differing} voxels ({recipe}): nothing to time."
-            )
-        package, plain = [], []
-        for _ in range(repeats):
-            package.append(seconds_of(lambda: segment_lungs(volume, settings)))  # noqa: B023
-            plain.append(seconds_of(lambda: plain_lungs(volume, settings)))  # noqa: B023
-        recipes[recipe] = {
-            "seconds": [round(value, 3) for value in package],
-            "plain_seconds": [round(value, 3) for value in plain],
-            "times_as_fast": round(statistics.median(plain) / statistics.median(package), 2),
-        }
-    return {"shape_zyx": list(volume.shape), "equal_masks": True, "recipes": recipes}
-
-
-def seconds_of(work: Callable[[], object]) -> float:
-    """How long one call takes."""
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
 
 
 def plain_lungs(volume: Volume, settings: ParenchymaSettings) -> np.ndarray:

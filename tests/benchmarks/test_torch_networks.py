@@ -12,7 +12,7 @@ from lung_ssp.segmentation.settings import ImprovedUNetSettings, UNetSettings
 
 torch = pytest.importorskip("torch", reason="the comparison with PyTorch needs PyTorch")
 
-from lung_ssp.benchmark.torch_networks import copy_weights, torch_classifier, torch_unet  # noqa: E402
+from torch_networks import copy_weights, torch_classifier, torch_unet  # noqa: E402
 
 MODES = ["single_task", "hard_sharing", "full_soft_sharing", "partial_soft_sharing"]
 SMALL = {"image_size": 16, "conv_channels": [2, 3], "fully_connected": 5}

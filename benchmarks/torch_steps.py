@@ -1,4 +1,4 @@
-"""The steps that are timed in eager PyTorch: the same network and loss, from the same weights, on the same batches.
+"""A training step in eager PyTorch: the same network and loss, from the same weights, on the same batches.
 
 Loading this module needs PyTorch.
 """
@@ -10,28 +10,33 @@ import paddle
 import torch
 from torch.nn import functional
 
-from lung_ssp.benchmark.inputs import network_inputs
-from lung_ssp.benchmark.subject import Subject
-from lung_ssp.benchmark.torch_networks import copy_weights, torch_classifier, torch_unet
+from lung_ssp.benchmark.steps import Subject
 from lung_ssp.classification.dataset import SectionBatch
-from lung_ssp.classification.settings import TwoTaskLossSettings
+from lung_ssp.classification.monitoring import MonitoredTask
+from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.segmentation.losses import NODULE
-from lung_ssp.segmentation.settings import LossSettings
-from lung_ssp.segmentation.task import Batch
-from lung_ssp.training.batches import StepBatch, dropout_seed
+from lung_ssp.segmentation.settings import LossSettings, SegmentationSettings
+from lung_ssp.training.batches import Load, StepBatch, dropout_seed
+from lung_ssp.training.task import Task
+from torch_networks import copy_weights, torch_classifier, torch_unet
+
+
+def host_load(task: Task) -> Load:
+    """What reads a training batch as arrays; the task itself may keep its data on a GPU, for Paddle alone."""
+    return task.training.batch if isinstance(task, MonitoredTask) else task.load
 
 
 def training_step(subject: Subject) -> Callable[[StepBatch], torch.Tensor]:
     """One update by a batch, to its loss, which stays on the device."""
-    settings, scheduler = subject.settings, subject.scheduler
+    settings, scheduler = settings_of(subject), subject.training.scheduler
     network = torch_network(subject).train()
     optimizer = torch_optimizer(subject, network)
 
     def step(drawn: StepBatch) -> torch.Tensor:
         torch.manual_seed(dropout_seed(settings.seed, drawn.step))
-        outputs = network(*map(on_device, network_inputs(drawn.batch)))
-        if isinstance(drawn.batch, Batch):
+        outputs = network(on_device(drawn.batch.images))
+        if isinstance(settings, SegmentationSettings):
             loss = segmentation_loss(outputs, on_device(drawn.batch.labels), settings.loss)
         else:
             loss = two_task_loss(network, outputs, drawn.batch, settings.loss)
@@ -46,33 +51,28 @@ def training_step(subject: Subject) -> Callable[[StepBatch], torch.Tensor]:
     return step
 
 
-def inference_step(subject: Subject) -> Callable[[list[np.ndarray]], np.ndarray]:
-    """Arrays to the logits of both tasks, or to the probability of a nodule."""
-    network = torch_network(subject).eval()
-
-    def step(inputs: list[np.ndarray]) -> np.ndarray:
-        with torch.inference_mode():
-            outputs = network(*map(on_device, inputs))
-            if subject.settings.task == "segmentation":
-                return functional.softmax(outputs, dim=1)[:, NODULE].cpu().numpy()
-            return torch.cat(outputs, dim=1).cpu().numpy()
-
-    return step
+def settings_of(subject: Subject) -> ClassificationSettings | SegmentationSettings:
+    """The settings of a subject of either task."""
+    assert isinstance(subject.settings, ClassificationSettings | SegmentationSettings)
+    return subject.settings
 
 
 def torch_network(subject: Subject) -> torch.nn.Module:
     """The network of a subject, with its weights, on its device."""
-    deterministic = subject.settings.compute.deterministic
+    settings = settings_of(subject)
+    deterministic = settings.compute.deterministic
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic, not deterministic
-    make = torch_unet if subject.settings.task == "segmentation" else torch_classifier
-    network = make(subject.settings.model)
-    copy_weights(subject.task.network, network)
+    if isinstance(settings, SegmentationSettings):
+        network = torch_unet(settings.model)
+    else:
+        network = torch_classifier(settings.model)
+    copy_weights(subject.training.task.network, network)
     return network.to(device())
 
 
 def torch_optimizer(subject: Subject, network: torch.nn.Module) -> torch.optim.Optimizer:
     """The optimizer of a subject's settings; the alphas' multiple of the learning rate is noted in their group."""
-    settings = subject.settings
+    settings = settings_of(subject)
     groups: dict[bool, list[torch.nn.Parameter]] = {False: [], True: []}
     for name, parameter in network.named_parameters():
         groups[name.startswith("units.")].append(parameter)

@@ -1,13 +1,12 @@
-"""The benchmarks measure what they say; how much it is is not tested."""
+"""Plan and preparation are measured as they say; how fast they are is not tested."""
 
 import subprocess
 import sys
 
 import pytest
 
-from lung_ssp.benchmark.memory import peak_memory_mb
-from lung_ssp.benchmark.plan import benchmark_plan
-from lung_ssp.benchmark.preparation import benchmark_preparation
+from lung_ssp.benchmark.device import peak_memory_mb
+from lung_ssp.benchmark.nlst import benchmark_plan, benchmark_preparation
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.errors import LungSspError
 
@@ -22,7 +21,7 @@ def settings_with(**plan: object) -> NlstSettings:
 
 def test_memory_is_this_process_own_and_never_falls():
     code = (
-        "from lung_ssp.benchmark.memory import peak_memory_mb as m\n"
+        "from lung_ssp.benchmark.device import peak_memory_mb as m\n"
         "a = m(); b = bytearray(200_000_000); c = m(); del b; print(a, c, m())"
     )
     before, with_it, after = map(
@@ -39,12 +38,12 @@ def test_a_plan_that_cannot_be_made_is_told():
 
 
 def test_series_are_timed_with_each_number_of_workers(plan_nlst, tmp_path):
-    figures = benchmark_preparation(plan_nlst(tmp_path), [1, 2], repeats=1)
-    assert figures["series"] == 6
-    assert set(figures["workers"]) == {"1", "2"}
-    one, two = figures["workers"]["1"], figures["workers"]["2"]
-    assert one["times_as_fast"] == 1.0
-    assert two["times_as_fast"] == pytest.approx(one["seconds"][0] / two["seconds"][0], rel=0.01)
-    assert one["series_per_second"] == pytest.approx(6 / one["seconds"][0], rel=0.01)
-    assert min(one["peak_memory_mb"], two["peak_memory_mb"]) > 100
+    speed = benchmark_preparation(plan_nlst(tmp_path), [1, 2], repeats=1)
+    assert speed.series == 6
+    one, two = speed.by_workers
+    assert (one.workers, two.workers) == (1, 2)
+    assert one.speedup == 1.0
+    assert two.speedup == pytest.approx(one.seconds[0] / two.seconds[0], rel=0.01)
+    assert one.series_per_second == pytest.approx(6 / one.seconds[0], rel=0.01)
+    assert min(one.peak_memory_mb, two.peak_memory_mb) > 100
     assert not (tmp_path / "samples").exists()
