@@ -16,7 +16,7 @@ from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
 
 if TYPE_CHECKING:
-    from highdicom.seg import Segmentation
+    from highdicom.seg import Segmentation, SegmentDescription
 
 MANUFACTURER = "lung_ssp"
 
@@ -39,8 +39,7 @@ def write_segmentation(
     """
     require_highdicom()
     import highdicom
-    from highdicom.seg import Segmentation, SegmentDescription
-    from pydicom.sr.codedict import codes
+    from highdicom.seg import Segmentation
 
     from lung_ssp import __version__
 
@@ -51,18 +50,6 @@ def write_segmentation(
         raise CohortError(
             f"The masks hold lesions up to {masks.max()}, but {len(descriptions)} descriptions are given."
         )
-    segments = [
-        SegmentDescription(
-            number,
-            label,
-            codes.SCT.MorphologicallyAbnormalStructure,
-            codes.SCT.Nodule,
-            "MANUAL",
-            tracking_uid=_uid(key, "lesion", number),
-            tracking_id=label,
-        )
-        for number, label in enumerate(descriptions, start=1)
-    ]
     slices = [highdicom.imread(reference.path) for reference in series.slices if reference.path is not None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # it would print names of patients that it finds unusual
@@ -70,7 +57,7 @@ def write_segmentation(
             slices,
             _as_stored(masks, series),
             "BINARY",
-            segments,
+            _segments(descriptions, key),
             series_instance_uid=_uid(key, "series"),
             series_number=100,
             sop_instance_uid=_uid(key, "image"),
@@ -85,6 +72,25 @@ def write_segmentation(
     for item in [*image.DimensionOrganizationSequence, *image.DimensionIndexSequence]:
         item.DimensionOrganizationUID = dimensions
     write_atomically(path, lambda file: image.save_as(file, enforce_file_format=True))
+
+
+def _segments(descriptions: Sequence[str], key: str) -> list["SegmentDescription"]:
+    """What the file says of each lesion."""
+    from highdicom.seg import SegmentDescription
+    from pydicom.sr.codedict import codes
+
+    return [
+        SegmentDescription(
+            number,
+            label,
+            codes.SCT.MorphologicallyAbnormalStructure,
+            codes.SCT.Nodule,
+            "MANUAL",
+            tracking_uid=_uid(key, "lesion", number),
+            tracking_id=label,
+        )
+        for number, label in enumerate(descriptions, start=1)
+    ]
 
 
 def _as_stored(masks: np.ndarray, series: Series) -> np.ndarray:
