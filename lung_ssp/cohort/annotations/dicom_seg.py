@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,9 +15,6 @@ from lung_ssp.cohort.annotations.settings import LARGEST_LOSS
 from lung_ssp.ct.series import DICOM_SUFFIXES, Series
 from lung_ssp.ct.slice_header import read_dataset
 from lung_ssp.errors import CohortError
-
-if TYPE_CHECKING:
-    pass
 
 SEGMENTATION_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation Storage

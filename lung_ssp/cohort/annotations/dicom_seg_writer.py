@@ -75,7 +75,7 @@ def write_segmentation(
 
 
 def _segments(descriptions: Sequence[str], key: str) -> list["SegmentDescription"]:
-    """One segment a lesion, by their numbers from 1."""
+    """What the file says of each lesion."""
     from highdicom.seg import SegmentDescription
     from pydicom.sr.codedict import codes
 

@@ -97,14 +97,7 @@ def assemble_cohort(
         tiles=settings.slides,
         image_classes=tuple(image_classes),
         counts=section_counts(stored),
-        nlst=NlstDescription(
-            sources=_sources(samples.table),
-            candidates_found_by=candidates,
-            slides_that_failed={
-                name: without_paths(message, [folder for own in slides.values() for folder in own])
-                for name, message in failed_slides.items()
-            },
-        ),
+        nlst=_describe_nlst(samples.table, candidates, slides, failed_slides),
     )
     write_cohort(root, description)
     record_files(root)
@@ -181,20 +174,30 @@ def _split_of_participants(
     return split_of | split_patients(others, settings.split.shares, np.random.default_rng(settings.split.seed + 1))
 
 
-def _write_splits(root: Path, table: pd.DataFrame, split: pd.Series, split_of: Mapping[str, str]) -> None:
-    """Write splits.csv, one row a participant and split: of those with samples, and of the others."""
-    patients = pd.DataFrame({"patient": table["participant"], "split": split})
+def _write_splits(root: Path, samples: pd.DataFrame, split: pd.Series, split_of: Mapping[str, str]) -> None:
+    """Write splits.csv, one row a participant; a leaky split has a participant once for each split."""
+    patients = pd.DataFrame({"patient": samples["participant"], "split": split})
     others = pd.DataFrame({"patient": list(split_of), "split": list(split_of.values())})
-    rows = pd.concat([patients, others]).drop_duplicates().sort_values(["split", "patient"])
-    write_text(root / "splits.csv", rows.to_csv(index=False))
+    table = pd.concat([patients, others]).drop_duplicates().sort_values(["split", "patient"])
+    write_text(root / "splits.csv", table.to_csv(index=False))
 
 
-def _sources(table: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """How many samples each source of the positions and of either label gave."""
-    return {
-        column: {str(kind): int(count) for kind, count in table[column].map(source_kind).value_counts().items()}
-        for column in ("position_source", "image_source", "pathology_source")
-    }
+def _describe_nlst(
+    samples: pd.DataFrame,
+    candidates: str | None,
+    slides: Mapping[str, Sequence[Path]],
+    failed_slides: Mapping[str, str],
+) -> NlstDescription:
+    """Where positions and labels come from, and which slides could not be read (without paths)."""
+    folders = [folder for own in slides.values() for folder in own]
+    return NlstDescription(
+        sources={
+            column: {str(k): int(n) for k, n in samples[column].map(source_kind).value_counts().items()}
+            for column in ("position_source", "image_source", "pathology_source")
+        },
+        candidates_found_by=candidates,
+        slides_that_failed={name: without_paths(message, folders) for name, message in failed_slides.items()},
+    )
 
 
 def _write_scans(root: Path, out: Path, jobs: Sequence[SeriesJob], split_of: Mapping[str, str]) -> None:
