@@ -88,7 +88,8 @@ def load_diagnoser(
         print(diagnose(read_series("scan")).table())
 
     Args:
-        segmentation, classification: the folders of the runs.
+        segmentation: folder of the segmentation run.
+        classification: folder of the classification run.
         engine: what runs the networks; None: on a CPU ONNX Runtime where a run has been exported, else Paddle.
         device: "cpu" or "gpu", where Paddle computes.
 
