@@ -100,10 +100,7 @@ def assemble_cohort(
         nlst=NlstDescription(
             sources=_sources(samples.table),
             candidates_found_by=candidates,
-            slides_that_failed={
-                name: without_paths(message, [folder for own in slides.values() for folder in own])
-                for name, message in failed_slides.items()
-            },
+            slides_that_failed=_told_without_paths(failed_slides, slides),
         ),
     )
     write_cohort(root, description)
@@ -187,6 +184,12 @@ def _write_splits(root: Path, table: pd.DataFrame, split: pd.Series, split_of: M
     others = pd.DataFrame({"patient": list(split_of), "split": list(split_of.values())})
     rows = pd.concat([patients, others]).drop_duplicates().sort_values(["split", "patient"])
     write_text(root / "splits.csv", rows.to_csv(index=False))
+
+
+def _told_without_paths(failed: Mapping[str, str], slides: Mapping[str, Sequence[Path]]) -> dict[str, str]:
+    """Why slides could not be read, without the names of their folders."""
+    folders = [folder for own in slides.values() for folder in own]
+    return {name: without_paths(message, folders) for name, message in failed.items()}
 
 
 def _sources(table: pd.DataFrame) -> dict[str, dict[str, int]]:
