@@ -33,8 +33,8 @@ def disk_sections(count: int, seed: int) -> Sections:
     return Sections(images, {"image": labels, "pathology": pathology}, np.array([f"P{i}" for i in range(count)]))
 
 
-def disk_patches(sections: Sections, seed: int) -> Tiles:
-    """Three patches of every third patient, whose colour tells the class of the patient's section."""
+def disk_tiles(sections: Sections, seed: int) -> Tiles:
+    """Three tiles of every third patient, whose colour tells the class of the patient's section."""
     rng = np.random.default_rng(seed)
     chosen = np.arange(0, len(sections), 3)
     colours = 60 * np.eye(3)[sections.labels["image"][chosen]] + 120
@@ -50,7 +50,7 @@ def disk_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, (split, count) in enumerate(zip(SPLITS, (100, 30, 40), strict=True)):
         sections = disk_sections(count, seed)
         write_sections(root, split, sections)
-        write_tiles(root, split, disk_patches(sections, seed))
+        write_tiles(root, split, disk_tiles(sections, seed))
     write_cohort(
         root,
         CohortDescription(

@@ -22,24 +22,24 @@ def dataset(root: Path, **settings: object) -> SectionAndSlideDataset:
 def with_slides(tmp_path: Path) -> Path:
     """Five sections: A's tumour and a harmless finding beside it, B's tumour, C's without a slide, D's unread one.
 
-    The patches of A are grey 10, 20 and 30, B's is 40, D's is 50.
+    The tiles of A are grey 10, 20 and 30, B's is 40, D's is 50.
     """
     images = np.random.default_rng(0).random((5, 16, 16), dtype=np.float32)
     patients = np.array(["A", "A", "B", "C", "D"])
     labels = {"image": np.array([1, 0, 2, 1, 1]), "pathology": np.array([1, 0, 2, 1, -1])}
     write_sections(tmp_path, "train", Sections(images, labels, patients))
     greys = np.array([10, 20, 30, 40, 50], np.uint8)
-    patches = np.broadcast_to(greys[:, None, None, None], (5, 16, 16, 3))
+    tiles = np.broadcast_to(greys[:, None, None, None], (5, 16, 16, 3))
     owners = np.array(["A", "A", "A", "B", "D"])
-    write_tiles(tmp_path, "train", Tiles(patches, owners, owners))
+    write_tiles(tmp_path, "train", Tiles(tiles, owners, owners))
     return tmp_path
 
 
-def test_a_section_goes_with_a_patch_of_its_patients_tumour(with_slides: Path) -> None:
+def test_a_section_goes_with_a_tile_of_its_patients_tumour(with_slides: Path) -> None:
     batch = dataset(with_slides).whole()
     assert batch.has_slide.tolist() == [True, False, True, False, True]
     assert batch.slides.shape == (5, 3, 16, 16) and batch.slides.dtype == np.float32
-    # In evaluation the middle one of the patient's patches.
+    # In evaluation the middle one of the patient's tiles.
     assert (batch.slides[:, 0, 0, 0] * 255).round().tolist() == [20, 0, 40, 0, 50]
 
 
@@ -53,7 +53,7 @@ def test_sections_without_a_slide_train_the_image_task_alone(with_slides: Path) 
     assert len(one.arrays()) == 1
 
 
-def test_in_training_each_of_the_patients_patches_is_drawn(with_slides: Path) -> None:
+def test_in_training_each_of_the_patients_tiles_is_drawn(with_slides: Path) -> None:
     data = dataset(with_slides)
 
     def drawn(seed: int) -> list[int]:
@@ -76,18 +76,18 @@ def test_slides_are_hidden_at_random_while_training_alone(disk_cohort: Path) -> 
     assert data.whole().has_slide.tolist() == whole.whole().has_slide.tolist()
 
 
-def test_patches_are_flipped_and_turned_while_training(disk_cohort: Path) -> None:
+def test_tiles_are_flipped_and_turned_while_training(disk_cohort: Path) -> None:
     data = dataset(disk_cohort, augment=True)
     section = int(np.flatnonzero(data.has_slide)[0])
     own = data.tiles.images[data.tiles_of[f"P{section}"]].transpose(0, 3, 1, 2) / 255
     batch = data.batch(np.full(40, section), np.random.default_rng(0))
     allowed = np.concatenate([np.rot90(side, k, (2, 3)) for k in range(4) for side in (own, own[..., ::-1])])
-    nearest = [np.abs(allowed - patch).max(axis=(1, 2, 3)).min() for patch in batch.slides]
+    nearest = [np.abs(allowed - tile).max(axis=(1, 2, 3)).min() for tile in batch.slides]
     assert max(nearest) < 1e-6
-    assert len({patch.tobytes() for patch in batch.slides}) > 8
+    assert len({tile.tobytes() for tile in batch.slides}) > 8
 
 
-def test_patches_that_the_network_cannot_take_are_refused(with_slides: Path, tmp_path: Path) -> None:
+def test_tiles_that_the_network_cannot_take_are_refused(with_slides: Path, tmp_path: Path) -> None:
     nobody = Tiles(np.zeros((0, 16, 16, 3), np.uint8), np.zeros(0, str), np.zeros(0, str))
     write_tiles(with_slides, "train", nobody)
     with pytest.raises(CohortError, match="no tiles of slides"):

@@ -15,7 +15,7 @@ from lung_ssp.classification.task import masked_cross_entropy, two_task_losses
 from lung_ssp.classification.two_inputs.task import TwoInputTask, pathology_with_slide
 from lung_ssp.config import Config
 from lung_ssp.training.checkpoint import load_checkpoint
-from lung_ssp.training.loop import Plan, train
+from lung_ssp.training.loop import TrainingPlan, train
 from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
 
 SettingsMaker = Callable[..., ClassificationSettings]
@@ -76,7 +76,7 @@ def test_measures_pass_over_what_is_not_predicted(two_inputs: SettingsMaker) -> 
 
 
 def test_slides_teach_what_a_slide_shows(two_inputs: SettingsMaker) -> None:
-    """The patches' colour tells the class: after a few steps the pathology branch reads it."""
+    """The tiles' colour tells the class: after a few steps the pathology branch reads it."""
     training = build_classification(Config(two_inputs(conv_channels=[8, 8], fully_connected=64), {}))
     task, optimizer = training.task, training.optimizer
     task.network.train()
@@ -89,7 +89,7 @@ def test_slides_teach_what_a_slide_shows(two_inputs: SettingsMaker) -> None:
 
 
 def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(two_inputs: SettingsMaker, tmp_path: Path) -> None:
-    plan = Plan(
+    plan = TrainingPlan(
         8,
         20,
         0,
@@ -120,6 +120,6 @@ def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(two_inputs: SettingsMake
     assert all(np.array_equal(ours[key], theirs[key]) for key in theirs)
 
 
-def test_pictures_show_the_patch_beside_its_section(two_inputs: SettingsMaker) -> None:
+def test_pictures_show_the_tile_beside_its_section(two_inputs: SettingsMaker) -> None:
     widths = {picture.shape[1] for picture in mixed(two_inputs).images().values()}
     assert widths == {16 * 8, 2 * 16 * 8}
