@@ -15,7 +15,7 @@ from lung_ssp.classification.task import masked_cross_entropy, two_task_losses
 from lung_ssp.classification.two_inputs.task import TwoInputTask, pathology_with_slide
 from lung_ssp.config import Config
 from lung_ssp.training.checkpoint import load_checkpoint
-from lung_ssp.training.loop import Plan, train
+from lung_ssp.training.loop import TrainingPlan, train
 from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
 
 SettingsMaker = Callable[..., ClassificationSettings]
@@ -89,7 +89,7 @@ def test_slides_teach_what_a_slide_shows(two_inputs: SettingsMaker) -> None:
 
 
 def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(two_inputs: SettingsMaker, tmp_path: Path) -> None:
-    plan = Plan(
+    plan = TrainingPlan(
         8,
         20,
         0,
