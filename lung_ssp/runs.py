@@ -15,6 +15,7 @@ from lung_ssp.files import read_json, write_json
 from lung_ssp.tasks import read_run, read_training
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
+from lung_ssp.training.evaluation import Evaluation, is_measured, read_metrics
 from lung_ssp.training.loop import TrainingPlan
 from lung_ssp.training.loop import train as train_task
 from lung_ssp.training.onnx import OnnxFile, write_onnx
@@ -114,18 +115,27 @@ def check_processes(settings: TrainingSettings) -> None:
         )
 
 
-def evaluate(run: str | Path, table2: bool = False, real_nodules: str | Path | None = None) -> str:
+def evaluate(
+    run: str | Path, table2: bool = False, real_nodules: str | Path | None = None, device: str = "cpu"
+) -> Evaluation:
     """Measure a run on its test samples; writes metrics.json, metrics.txt and figures/ into its folder.
 
-    What has been measured already, with the same weights, cohort and options, is not measured again.
+    What has been measured already, with the same weights, cohort and options, is not measured again, but read.
+
+    Example:
+        evaluation = evaluate("output/reproduce/classification")
+        print(evaluation.metrics.comparisons["image_against_reader"].accuracy)
+        print(evaluation.text())
 
     Args:
         run: the run's folder.
         table2: set the log of a classification run beside the paper's Table 2.
         real_nodules: folder with real nodules for a segmentation run, None for none.
+        device: "cpu" or "gpu".
 
     Raises:
-        LungSspError: the folder holds no trained run, its cohort is gone, or the option is another task's.
+        LungSspError: the folder holds no trained run, its cohort or the device is missing, the option is another
+            task's, or what was written earlier is damaged.
     """
     run = Path(run)
     task_type, config = read_run(run)
@@ -133,6 +143,7 @@ def evaluate(run: str | Path, table2: bool = False, real_nodules: str | Path | N
     for name, value in options.items():
         if value and name not in task_type.evaluation_options:
             raise ConfigError(f"{name} is no option of the evaluation of a {task_type.name} run: leave it out.")
+    runtime.choose_device(device)
     made_from = {
         "version": __version__,
         "weights": best_fingerprint(run),
@@ -140,11 +151,13 @@ def evaluate(run: str | Path, table2: bool = False, real_nodules: str | Path | N
         "table2": table2,
         "real_nodules": str(real_nodules) if real_nodules else None,
     }
-    if (run / EVALUATED).is_file() and read_json(run / EVALUATED) == made_from:
-        return (run / "metrics.txt").read_text(encoding="utf-8")
-    report = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
-    write_json(run / EVALUATED, made_from)
-    return report
+    evaluated = run / EVALUATED
+    if is_measured(run) and evaluated.is_file() and read_json(evaluated) == made_from:
+        return Evaluation(run, read_metrics(run, task_type.metrics))
+    evaluated.unlink(missing_ok=True)  # if this evaluation is killed halfway, what it left is nobody's
+    metrics = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
+    write_json(evaluated, made_from)
+    return Evaluation(run, metrics)
 
 
 def export(run: str | Path) -> OnnxFile:

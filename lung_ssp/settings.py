@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 Limit = TypeVar("Limit", float, float | None)
 
@@ -15,6 +15,13 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first key at fault and what is wrong with it; of what is no JSON at all, the latter alone."""
+    problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"]))
+    return f"{key}: {problem['msg']}" if key else problem["msg"]
 
 
 def rising(limits: list[Limit]) -> list[Limit]:

@@ -9,14 +9,18 @@ import paddle
 
 from lung_ssp.classification.benchmark_cases import ClassificationBenchmark
 from lung_ssp.classification.build import build_classification, build_classifier, exportable_classifier
-from lung_ssp.classification.evaluate import evaluate_classification
+from lung_ssp.classification.evaluate import evaluate_classifier
+from lung_ssp.classification.metrics import ClassificationMetrics
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.config import Config, ResolvedFile, resolve
 from lung_ssp.segmentation.benchmark_cases import SegmentationBenchmark
 from lung_ssp.segmentation.build import build_network, build_segmentation
+from lung_ssp.segmentation.evaluate import evaluate_segmenter
+from lung_ssp.segmentation.metrics import SegmentationMetrics
 from lung_ssp.segmentation.settings import SegmentationSettings
-from lung_ssp.segmentation.trained import evaluate_segmentation_run, exportable_segmenter
+from lung_ssp.segmentation.trained import exportable_segmenter
 from lung_ssp.training.benchmark_cases import BenchmarkCases
+from lung_ssp.training.evaluation import Metrics
 from lung_ssp.training.onnx import Exportable
 from lung_ssp.training.run import run_config
 from lung_ssp.training.settings import TrainingSettings
@@ -30,7 +34,8 @@ class TaskType:
     settings: of its configuration files.
     build: everything that is trained, from a checked configuration.
     build_network: the untrained network alone, which needs no cohort.
-    evaluate: measures a run, given its folder and the evaluation's options by name.
+    evaluate: measures a run, given its folder and the evaluation's options by name, and writes what it finds there.
+    metrics: what it finds.
     evaluation_options: which options its evaluation has.
     exportable: a run's best network, ready to be exported.
     benchmark_cases: how a benchmark feeds and uses the network of some settings.
@@ -40,7 +45,8 @@ class TaskType:
     settings: type[TrainingSettings]
     build: Callable[[Config[Any]], Training]
     build_network: Callable[[Config[Any]], paddle.nn.Layer]
-    evaluate: Callable[..., str]
+    evaluate: Callable[..., Metrics]
+    metrics: type[Metrics]
     evaluation_options: tuple[str, ...]
     exportable: Callable[[Path], Exportable]
     benchmark_cases: Callable[[Any], BenchmarkCases]
@@ -58,24 +64,26 @@ TASKS = {
     task.name: task
     for task in (
         TaskType(
-            "classification",
-            ClassificationSettings,
-            build_classification,
-            build_classifier,
-            evaluate_classification,
-            ("table2",),
-            exportable_classifier,
-            ClassificationBenchmark,
+            name="classification",
+            settings=ClassificationSettings,
+            build=build_classification,
+            build_network=build_classifier,
+            evaluate=evaluate_classifier,
+            metrics=ClassificationMetrics,
+            evaluation_options=("table2",),
+            exportable=exportable_classifier,
+            benchmark_cases=ClassificationBenchmark,
         ),
         TaskType(
-            "segmentation",
-            SegmentationSettings,
-            build_segmentation,
-            build_network,
-            evaluate_segmentation_run,
-            ("real_nodules",),
-            exportable_segmenter,
-            SegmentationBenchmark,
+            name="segmentation",
+            settings=SegmentationSettings,
+            build=build_segmentation,
+            build_network=build_network,
+            evaluate=evaluate_segmenter,
+            metrics=SegmentationMetrics,
+            evaluation_options=("real_nodules",),
+            exportable=exportable_segmenter,
+            benchmark_cases=SegmentationBenchmark,
         ),
     )
 }

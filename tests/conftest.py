@@ -69,7 +69,9 @@ def untrained_run(name: str, cohort: Path, folder: Path) -> Path:
     paddle.seed(0)
     # the classifier's normalisation comes from its cohort
     network = task.build(config).task.network if name == "classification" else task.build_network(config)
-    save_checkpoint(folder / "checkpoints", "best", 0, network_arrays(network), {"score": 0.0})
+    save_checkpoint(
+        folder / "checkpoints", "best", 0, network_arrays(network), {"score_name": "untrained", "score": 0.0}
+    )
     return folder
 
 

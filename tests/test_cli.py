@@ -167,8 +167,8 @@ def test_evaluation_writes_metrics_report_and_figures_that_name_the_cohort(strai
     assert metrics["synthetic"] is True
     assert metrics["fingerprint"] == "abcd"
     for question in ("image_against_reader", "image_against_pathology", "pathology_against_pathology"):
-        assert metrics[question]["samples"] == 20
-        assert 0 <= metrics[question]["accuracy"] <= 1
+        assert metrics["comparisons"][question]["samples"] == 20
+        assert 0 <= metrics["comparisons"][question]["accuracy"] <= 1
         assert (straight / "figures" / f"{question}.png").is_file()
     assert (straight / "figures" / "table2.png").is_file()
     for text in (done.stdout, (straight / "metrics.txt").read_text(), (straight / "table2.txt").read_text()):

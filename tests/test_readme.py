@@ -30,7 +30,9 @@ def smoke(tiny_cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "output" / "smoke" / "cohort").symlink_to(tiny_cohort)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        lung_ssp.train("segmentation/smoke.yml", "output/smoke/segmentation", ["iters=2", "nodules.max_candidates=2", *OF_BOTH])
+        lung_ssp.train(
+            "segmentation/smoke.yml", "output/smoke/segmentation", ["iters=2", "nodules.max_candidates=2", *OF_BOTH]
+        )
         lung_ssp.train("classification/smoke.yml", "output/smoke/classification", ["epochs=1", *OF_BOTH])
     return folder
 

@@ -1,25 +1,29 @@
-"""The evaluation of a segmentation run as its user calls it; a classification run's is tested with the command line."""
+"""The evaluation of a run as its user calls it; the log beside Table 2 is tested with the command line."""
 
-import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lung_ssp.errors import CohortError, ConfigError
+from lung_ssp.classification.metrics import ClassificationMetrics
+from lung_ssp.errors import CohortError, ConfigError, DamagedFile, EnvironmentFault
 from lung_ssp.runs import evaluate
+from lung_ssp.segmentation.metrics import SegmentationMetrics
 
 
-def test_a_segmentation_run_is_measured_on_its_test_scans(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    report = evaluate(runs[0], table2=False, real_nodules=None)
-    metrics = json.loads((runs[0] / "metrics.json").read_text())
-    assert metrics["synthetic"] is True
-    assert metrics["test_scans"]["scans"] == 1
-    assert "real_nodules" not in metrics
-    assert list((runs[0] / "figures").glob("*.png"))
-    for text in (report, (runs[0] / "metrics.txt").read_text()):
+def test_a_segmentation_run_is_measured_on_its_test_scans(runs: tuple[Path, Path]) -> None:
+    evaluation = evaluate(runs[0])
+    metrics = evaluation.metrics
+    assert isinstance(metrics, SegmentationMetrics)
+    assert metrics.synthetic is True
+    assert metrics.test_scans.scans == 1
+    assert metrics.real_nodules is None
+    assert list(evaluation.figures.glob("*.png"))
+    for text in (evaluation.text(), (runs[0] / "metrics.txt").read_text()):
         assert "SYNTHETIC" in text
-        assert metrics["fingerprint"] in text
+        assert metrics.fingerprint in text
+    assert evaluate(runs[0]) == evaluation  # the second time read from metrics.json
 
 
 def test_real_nodules_are_named_as_real_and_as_never_trained_on(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -27,15 +31,43 @@ def test_real_nodules_are_named_as_real_and_as_never_trained_on(runs: tuple[Path
     distance = np.linalg.norm(np.stack(np.mgrid[:51, :51, :51]) - 25, axis=0)
     masks = np.stack([distance < radius for radius in (6, 9)])
     np.savez(tmp_path / "lidc_nodules_3d.npz", hu=np.where(masks, 0, -850).astype(np.int16), mask=masks)
-    report = evaluate(runs[0], table2=False, real_nodules=tmp_path)
-    assert "2 nodules: real" in report
-    assert "never trained on" in report
+    evaluation = evaluate(runs[0], real_nodules=tmp_path)
+    assert isinstance(evaluation.metrics, SegmentationMetrics) and evaluation.metrics.real_nodules is not None
+    assert len(evaluation.metrics.real_nodules.dice_per_nodule.values) == 2
+    assert "2 nodules: real" in evaluation.text()
+    assert "never trained on" in evaluation.text()
+    assert evaluate(runs[0], real_nodules=tmp_path) == evaluation
+
+
+def test_what_is_measured_already_is_read_and_not_measured_again(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    run = shutil.copytree(runs[1], tmp_path / "run")
+    first = evaluate(run)
+    assert isinstance(first.metrics, ClassificationMetrics) and first.metrics.comparisons
+    (run / "metrics.txt").write_text("as it was left")
+    again = evaluate(run)
+    assert again == first
+    assert again.text() == "as it was left"
+
+
+def test_a_damaged_metrics_json_is_told_and_made_anew_without_it(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    run = shutil.copytree(runs[1], tmp_path / "run")
+    first = evaluate(run)
+    (run / "metrics.json").write_text('{"statement": 1}')
+    with pytest.raises(DamagedFile, match=r"metrics\.json is damaged \(statement: .*\): remove it and evaluate"):
+        evaluate(run)
+    (run / "metrics.json").unlink()
+    assert evaluate(run) == first
+
+
+def test_a_missing_device_is_told(runs: tuple[Path, Path]) -> None:
+    with pytest.raises(EnvironmentFault, match="--device gpu"):
+        evaluate(runs[1], device="gpu")
 
 
 def test_options_of_the_other_task_are_refused(runs: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="table2 is no option of the evaluation of a segmentation run"):
-        evaluate(runs[0], table2=True, real_nodules=None)
+        evaluate(runs[0], table2=True)
     with pytest.raises(ConfigError, match="real_nodules is no option of the evaluation of a classification run"):
-        evaluate(runs[1], table2=False, real_nodules=tmp_path)
+        evaluate(runs[1], real_nodules=tmp_path)
     with pytest.raises(CohortError, match="lidc_nodules_3d"):
-        evaluate(runs[0], table2=False, real_nodules=tmp_path)
+        evaluate(runs[0], real_nodules=tmp_path)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import paddle
@@ -22,7 +21,7 @@ from lung_ssp.errors import CheckpointError
 from lung_ssp.training.onnx import Engine, Exportable, ExportedNetwork, load_exported
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.order import steps_of_protocol
-from lung_ssp.training.run import restore_best, run_config
+from lung_ssp.training.run import BestCheckpoint, restore_best, run_config
 from lung_ssp.training.task import Training
 
 
@@ -70,13 +69,12 @@ def build_classifier(config: Config[ClassificationSettings]) -> TwoBranchNetwork
 class TrainedClassifier:
     """A trained network in evaluation mode, and where it comes from.
 
-    checkpoint: facts about it, from training.run.restore_best.
     exported: the same network in ONNX Runtime, where that engine was asked for.
     """
 
     network: TwoBranchNetwork
     settings: ClassificationSettings
-    checkpoint: dict[str, Any]
+    checkpoint: BestCheckpoint
     exported: ExportedNetwork | None = None
 
     @property
@@ -117,4 +115,4 @@ def exportable_classifier(run: Path) -> Exportable:
             f"{run} holds a network with two inputs, which cannot be exported: it is used with Paddle."
         )
     shapes = (1, 1, model.image_size, model.image_size), (5, 1, model.image_size, model.image_size)
-    return Exportable(trained.network, shapes, False, trained.checkpoint["fingerprint"])
+    return Exportable(trained.network, shapes, False, trained.checkpoint.fingerprint)

@@ -1,14 +1,13 @@
 """Each branch's predictions on the test sections against each kind of label."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import paddle
 from scipy.special import softmax
 
 from lung_ssp.classification.dataset import SectionDataset
-from lung_ssp.classification.metrics import classification_metrics
+from lung_ssp.classification.metrics import SlideAblation, TaskMetrics, task_metrics
 from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import ClassificationSettings
 
@@ -29,12 +28,12 @@ class Measures:
 
     labels: of all test sections, by task name, int64 (n,); -1 where there is none.
     comparisons: the metrics of each comparison, by its name.
-    ablation: for a network that takes slides, the measures with and without them.
+    slides: for a network that takes slides, the metrics with and without them.
     """
 
     labels: dict[str, np.ndarray]
-    comparisons: dict[str, Any]
-    ablation: dict[str, Any] = field(default_factory=dict)
+    comparisons: dict[str, TaskMetrics]
+    slides: SlideAblation | None = None
 
 
 def evaluate_sections(network: paddle.nn.Layer, settings: ClassificationSettings, comparisons: Comparisons) -> Measures:
@@ -57,17 +56,14 @@ def comparisons_between(names: dict[str, tuple[str, ...]]) -> Comparisons:
 
 def evaluate_comparisons(
     probabilities: dict[str, np.ndarray], labels: dict[str, np.ndarray], comparisons: Comparisons
-) -> dict[str, Any]:
+) -> dict[str, TaskMetrics]:
     """The metrics of each comparison, by its name.
 
     Args:
         probabilities: by task name, (n, classes).
         labels: by task name, int64 (n,); -1 for missing.
     """
-    return {
-        name: classification_metrics(probabilities[branch], labels[label])
-        for name, (branch, label) in comparisons.items()
-    }
+    return {name: task_metrics(probabilities[branch], labels[label]) for name, (branch, label) in comparisons.items()}
 
 
 def predict_probabilities(network: paddle.nn.Layer, *inputs: np.ndarray) -> dict[str, np.ndarray]:
@@ -77,14 +73,3 @@ def predict_probabilities(network: paddle.nn.Layer, *inputs: np.ndarray) -> dict
         inputs: as the network takes them, each with n samples.
     """
     return {task: softmax(logits, axis=1) for task, logits in predict_logits(network, *inputs).items()}
-
-
-def comparison_line(name: str, figures: dict[str, Any]) -> str:
-    """The metrics of one comparison as a line of a table: samples, accuracy, balanced accuracy, macro AUC."""
-    if not figures["samples"]:
-        return f"{name.replace('_', ' '):30s}{0:9d}"
-    auc = "-" if figures["macro_auc"] is None else f"{figures['macro_auc']:.4f}"
-    return (
-        f"{name.replace('_', ' '):30s}{figures['samples']:9d}{figures['accuracy']:10.4f}"
-        f"{figures['balanced_accuracy']:10.4f}{auc:>11s}"
-    )

@@ -1,41 +1,108 @@
-"""Accuracy, AUC and confusion matrix of one task; samples without a label are left out."""
+"""How well a classification run diagnoses: the figures of one comparison, and all of a run."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
 
 from lung_ssp.cohort.classes import MISSING
+from lung_ssp.cohort.description import BayesAccuracy
+from lung_ssp.training.evaluation import Metrics
 
 
-def classification_metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Accuracy, balanced accuracy, macro AUC (one class against the rest) and confusion matrix of one task.
+@dataclass(frozen=True)
+class TaskMetrics:
+    """Predictions set against the labels of one task; without any labelled sample all but `samples` is None.
+
+    samples: how many have a label.
+    balanced_accuracy: the mean recall of the classes that occur.
+    macro_auc: the mean of the known `auc_by_class`; None where there is none.
+    auc_by_class: of each class against the rest; None where all labels are on one side.
+    confusion: counts, the label in rows, the prediction in columns.
+    """
+
+    samples: int
+    accuracy: float | None
+    balanced_accuracy: float | None
+    macro_auc: float | None
+    auc_by_class: tuple[float | None, ...] | None
+    confusion: tuple[tuple[int, ...], ...] | None
+
+
+@dataclass(frozen=True)
+class SlideAblation:
+    """The image branch's comparisons by their name, with slides and without.
+
+    rule: what takes a slide's place where there is none.
+    sections_with_slide: how many test sections have one.
+    with_slide, same_sections_without_slide: on those sections.
+    all_sections_without_slide: on all test sections, as at a diagnosis.
+    """
+
+    rule: str
+    sections_with_slide: int
+    with_slide: dict[str, TaskMetrics]
+    same_sections_without_slide: dict[str, TaskMetrics]
+    all_sections_without_slide: dict[str, TaskMetrics]
+
+
+@dataclass(frozen=True)
+class ReferenceFigures:
+    """Accuracies that a run's are compared with; None where the cohort gives none.
+
+    most_common_class: of naming the most common pathology always.
+    reader_against_pathology: of the reader's label as a diagnosis of the pathology.
+    bayes_accuracy_of_the_pathology: of the best classifier, which the generator of a synthetic cohort knows.
+    """
+
+    most_common_class: float | None
+    reader_against_pathology: float | None
+    bayes_accuracy_of_the_pathology: BayesAccuracy | None
+
+
+@dataclass(frozen=True)
+class ClassificationMetrics(Metrics):
+    """The figures of a classification run on its test sections.
+
+    sharing, inputs: what the network shares, and what it takes.
+    classes: by task, the names of its classes.
+    comparisons: a branch against labels, by name (classification/comparisons.py).
+    mean_alphas: by the unit's stage, 2x2: what the task of the row takes from the task of the column.
+    slides: for a network that takes slides alone.
+    """
+
+    sharing: str
+    inputs: str
+    classes: dict[str, tuple[str, ...]]
+    comparisons: dict[str, TaskMetrics]
+    for_comparison: ReferenceFigures
+    mean_alphas: dict[str, tuple[tuple[float, ...], ...]]
+    slides: SlideAblation | None
+
+
+def task_metrics(probabilities: np.ndarray, labels: np.ndarray) -> TaskMetrics:
+    """The figures of one task; samples without a label are left out.
 
     Args:
         probabilities: (n, classes), rows summing to 1.
         labels: (n,), -1 for missing.
-
-    Returns:
-        plain numbers for JSON. Balanced accuracy is the mean recall of the classes that occur; `macro_auc` is the mean
-        over the classes that occur among the labels together with others, `auc_by_class` holds None for the rest;
-        `confusion` has the label in rows, the prediction in columns.
     """
     labelled = labels != MISSING
     probabilities, labels = probabilities[labelled], labels[labelled]
     classes = probabilities.shape[1]
     if len(labels) == 0:
-        return {"samples": 0}
+        return TaskMetrics(0, None, None, None, None, None)
     predicted = probabilities.argmax(axis=1)
-    by_class = [auc_against_rest(probabilities[:, k], labels == k) for k in range(classes)]
+    by_class = tuple(auc_against_rest(probabilities[:, k], labels == k) for k in range(classes))
     known = [value for value in by_class if value is not None]
-    return {
-        "samples": len(labels),
-        "accuracy": float(np.mean(predicted == labels)),
-        "balanced_accuracy": float(recall_score(labels, predicted, labels=np.unique(labels), average="macro")),
-        "macro_auc": float(np.mean(known)) if known else None,
-        "auc_by_class": by_class,
-        "confusion": confusion_matrix(labels, predicted, labels=range(classes)).tolist(),
-    }
+    return TaskMetrics(
+        samples=len(labels),
+        accuracy=float(np.mean(predicted == labels)),
+        balanced_accuracy=float(recall_score(labels, predicted, labels=np.unique(labels), average="macro")),
+        macro_auc=float(np.mean(known)) if known else None,
+        auc_by_class=by_class,
+        confusion=tuple(map(tuple, confusion_matrix(labels, predicted, labels=range(classes)).tolist())),
+    )
 
 
 def auc_against_rest(scores: np.ndarray, positive: np.ndarray) -> float | None:

@@ -10,7 +10,7 @@ from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_json
-from lung_ssp.settings import Settings
+from lung_ssp.settings import Settings, first_fault
 
 COHORT_FILE = "cohort.json"
 PHANTOM_MAKER = "PHANTOM"  # the maker that the SeriesDescription of a synthetic scan names
@@ -108,7 +108,6 @@ def read_cohort(folder: Path) -> CohortDescription:
     try:
         return CohortDescription.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        problem = error.errors()[0]
-    key = ".".join(map(str, problem["loc"]))
-    what = f"{key}: {problem['msg']}" if key else problem["msg"]
-    raise CohortError(f"{path} is damaged or of another program ({what}): prepare the cohort again.")
+        raise CohortError(
+            f"{path} is damaged or of another program ({first_fault(error)}): prepare the cohort again."
+        ) from None

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lung_ssp.training.run import run_cohort
+from lung_ssp.training.run import BestCheckpoint, run_cohort
 
 NOT_FOR_DIAGNOSIS = "Research use only, not for diagnosis."
 
@@ -31,16 +31,12 @@ class Weights:
         return asdict(self)
 
 
-def weights_of(run: Path, checkpoint: dict[str, Any]) -> Weights:
-    """Where the weights of a run come from.
-
-    Args:
-        checkpoint: what training.run.restore_best tells of the weights.
-    """
+def weights_of(run: Path, checkpoint: BestCheckpoint) -> Weights:
+    """Where the weights of a run come from."""
     cohort = run_cohort(run)
     return Weights(
-        checkpoint["step"],
-        checkpoint["fingerprint"],
+        checkpoint.step,
+        checkpoint.fingerprint,
         cohort.name,
         cohort.synthetic,
         cohort.statement,

@@ -1,4 +1,4 @@
-"""How well nodules are found: Dice of the foreground by scan and by lesion, never pooled over scans."""
+"""How well nodules are found: Dice of the foreground by scan and by lesion, never pooled over scans; all of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from lung_ssp.ct.lesion import Candidate, Lesion
 from lung_ssp.ct.volume import Volume
+from lung_ssp.training.evaluation import Metrics
 
 BACKGROUND = 0
 DICE_OF_A_HIT = 0.3
@@ -25,6 +26,83 @@ class Detection:
     found: tuple[int, ...]
     missed: tuple[int, ...]
     false_candidates: int
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Dice coefficients, with their mean and median."""
+
+    mean: float
+    median: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ScanMetrics:
+    """What was found in one scan.
+
+    dice: of the whole foreground.
+    dice_by_lesion: by the lesion's label.
+    found, missed: labels of the lesions that a candidate hits, or none.
+    false_candidates: that hit no lesion.
+    """
+
+    patient: str
+    dice: float
+    dice_by_lesion: dict[int, float]
+    found: tuple[int, ...]
+    missed: tuple[int, ...]
+    false_candidates: int
+
+
+@dataclass(frozen=True)
+class TestScanMetrics:
+    """What was found in the test scans of a cohort.
+
+    cohort: the statement of whose scans they are.
+    scans, lesions: how many there are.
+    lesion_sensitivity: the share of the lesions that a candidate hits.
+    """
+
+    cohort: str
+    scans: int
+    lesions: int
+    dice_per_scan: Scores
+    dice_per_lesion: Scores
+    lesion_sensitivity: float
+    false_candidates_per_scan: float
+    by_scan: tuple[ScanMetrics, ...]
+
+
+@dataclass(frozen=True)
+class RealNoduleMetrics:
+    """What was found of real nodules.
+
+    name, truth, licence, citation: what they are, and whose outline is the truth.
+    nodules: how many there are.
+    touched: the share of them that the result touches at all.
+    """
+
+    name: str
+    truth: str
+    licence: str
+    citation: str
+    nodules: int
+    dice_per_nodule: Scores
+    touched: float
+
+
+@dataclass(frozen=True)
+class SegmentationMetrics(Metrics):
+    """The figures of a segmentation run; of real nodules where they were asked for."""
+
+    test_scans: TestScanMetrics
+    real_nodules: RealNoduleMetrics | None
+
+
+def scores_of(values: Sequence[float]) -> Scores:
+    """Mean, median and the values themselves, of which there is at least one."""
+    return Scores(float(np.mean(values)), float(np.median(values)), tuple(values))
 
 
 def dice(prediction: np.ndarray, truth: np.ndarray) -> float:

@@ -1,7 +1,6 @@
 """Real nodules as a test of a network that was trained on synthetic ones only."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import paddle
@@ -11,12 +10,12 @@ from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.working_grid import crop_to_lungs
 from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_npz
-from lung_ssp.segmentation.evaluate import summary
 from lung_ssp.segmentation.figures import save_nodule_figure
-from lung_ssp.segmentation.metrics import dice_by_lesion
+from lung_ssp.segmentation.metrics import RealNoduleMetrics, dice_by_lesion, scores_of
 from lung_ssp.segmentation.predict import PaddlePredictor, probability_of_slices
 from lung_ssp.segmentation.settings import SegmentationSettings
 
+REAL_NODULES_FILE = "lidc_nodules_3d.npz"
 SPACING_MM = (1.0, 1.0, 1.0)
 SOURCE = {
     "name": "real LIDC nodules, never trained on",
@@ -30,7 +29,7 @@ SOURCE = {
 
 def evaluate_real_nodules(
     network: paddle.nn.Layer, settings: SegmentationSettings, path: Path, figure: Path, trained_on: str
-) -> dict[str, Any]:
+) -> RealNoduleMetrics:
     """Segment real nodules, each in a cube of 51 mm around it, and set the result against a reader's outline.
 
     A nodule's Dice is taken with all connected parts of the result that touch it. The cubes come without a lung mask,
@@ -43,9 +42,6 @@ def evaluate_real_nodules(
         figure: picture of some of the nodules.
         trained_on: the statement of the cohort that the weights come from.
 
-    Returns:
-        for metrics.json: source, licence and citation, Dice per nodule, the share that is touched at all.
-
     Raises:
         CohortError: the file cannot be read.
     """
@@ -54,12 +50,24 @@ def evaluate_real_nodules(
     scores = [dice_by_lesion(result, mask.astype(np.uint8))[1] for result, mask in zip(found, masks, strict=True)]
     caption = f"{SOURCE['name']}. {SOURCE['citation']}. Weights trained on: {trained_on}"
     save_nodule_figure(figure, cubes, masks, found, settings.slices.window_hu, caption)
-    return {
+    return RealNoduleMetrics(
         **SOURCE,
-        "nodules": len(scores),
-        "dice_per_nodule": summary(scores),
-        "touched": float(np.mean([score > 0 for score in scores])),
-    }
+        nodules=len(scores),
+        dice_per_nodule=scores_of(scores),
+        touched=float(np.mean([score > 0 for score in scores])),
+    )
+
+
+def real_nodules_file(folder: Path) -> Path:
+    """The file of the cubes in a folder.
+
+    Raises:
+        CohortError: it is not there.
+    """
+    path = folder / REAL_NODULES_FILE
+    if not path.is_file():
+        raise CohortError(f"{folder} holds no {REAL_NODULES_FILE}: name the folder that holds it, or leave it out.")
+    return path
 
 
 def _segment(network: paddle.nn.Layer, settings: SegmentationSettings, cube: np.ndarray) -> np.ndarray:

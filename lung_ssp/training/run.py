@@ -1,5 +1,6 @@
 """The folder of a run: created, resumed or refused, never overwritten."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,21 @@ from lung_ssp.training.launch import WORKER_LOGS
 
 CONFIG_FILE, ENVIRONMENT_FILE = "config.yml", "environment.json"
 CHECKPOINTS, LATEST, BEST = "checkpoints", "latest", "best"
+
+
+@dataclass(frozen=True)
+class BestCheckpoint:
+    """The best weights of a run.
+
+    step: of the training.
+    score_name, score: the validation score that chose them.
+    fingerprint: of the weights.
+    """
+
+    step: int
+    score_name: str
+    score: float
+    fingerprint: str
 
 
 def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort: Path, resume: bool) -> None:
@@ -112,11 +128,8 @@ def run_config(folder: Path) -> Path:
     return path
 
 
-def restore_best(folder: Path, network: paddle.nn.Layer) -> dict[str, Any]:
+def restore_best(folder: Path, network: paddle.nn.Layer) -> BestCheckpoint:
     """Load the best weights of a run into a network and put it into evaluation mode.
-
-    Returns:
-        step, name and value of the validation score, and the fingerprint of the weights, for reports.
 
     Raises:
         CheckpointError: the run has no best checkpoint, or it is damaged or of another network.
@@ -125,7 +138,13 @@ def restore_best(folder: Path, network: paddle.nn.Layer) -> dict[str, Any]:
     step, arrays, state = load_checkpoint(checkpoints, BEST)
     restore_network(network, arrays, str(checkpoints / BEST))
     network.eval()
-    return {"step": step, **state, "fingerprint": best_fingerprint(folder)}
+    try:
+        return BestCheckpoint(step, str(state["score_name"]), float(state["score"]), best_fingerprint(folder))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{checkpoints / BEST}.json does not tell the score that chose it: restore it from a copy or train afresh "
+            "in another folder."
+        ) from error
 
 
 def best_fingerprint(folder: Path) -> str:

@@ -119,7 +119,8 @@ def run(small_settings: Callable[..., ClassificationSettings], tmp_path: Path) -
         open_run(folder, yaml.safe_dump(settings.model_dump()), {}, cohort, resume=False)
         paddle.seed(1)
         network = build_classification(Config(settings, {})).task.network
-        save_checkpoint(folder / "checkpoints", "best", 0, network_arrays(network), {"score": 0.0})
+        state = {"score_name": "untrained", "score": 0.0}
+        save_checkpoint(folder / "checkpoints", "best", 0, network_arrays(network), state)
         return folder
 
     return make

@@ -16,6 +16,7 @@ from lung_ssp.diagnosis.diagnoser import classify
 from lung_ssp.diagnosis.diagnosis import finding_line
 from lung_ssp.diagnosis.figures import class_of_both, save_overview
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.training.run import BestCheckpoint
 
 NAMES = {"image": CLASS_NAMES, "pathology": CLASS_NAMES}
 
@@ -44,7 +45,7 @@ def classifier(model_type: str) -> TrainedClassifier:
     paddle.seed(0)
     network = PARTS[model_type].network(settings.model)
     network.eval()
-    return TrainedClassifier(network, settings, {})
+    return TrainedClassifier(network, settings, BestCheckpoint(0, "untrained", 0.0, "00"))
 
 
 @pytest.fixture(scope="module")

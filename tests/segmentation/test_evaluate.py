@@ -1,7 +1,5 @@
 """Test scans from DICOM files to the figures of metrics.json."""
 
-import json
-
 import cv2
 import numpy as np
 import paddle
@@ -9,7 +7,7 @@ import pytest
 
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.errors import CohortError
-from lung_ssp.segmentation.evaluate import evaluate_segmentation, summary
+from lung_ssp.segmentation.evaluate import evaluate_test_scans
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
 from lung_ssp.segmentation.settings import SegmentationSettings
 
@@ -39,29 +37,24 @@ def scan_cohort(tmp_path_factory, make_small_scans):
 
 
 def test_measures_by_scan_and_by_lesion(scan_cohort, settings, tmp_path):
-    metrics = evaluate_segmentation(AboveWater(), settings, scan_cohort, tmp_path / "figures")
+    metrics = evaluate_test_scans(AboveWater(), settings, scan_cohort, tmp_path / "figures")
     (scan,) = read_scans(scan_cohort)
     lesions = len(np.unique(scan.lesions())) - 1
-    assert "SYNTHETIC" in metrics["cohort"] and "fingerprint" in metrics["cohort"]
-    assert (metrics["scans"], metrics["lesions"]) == (1, lesions)
-    assert 0 < metrics["dice_per_scan"]["mean"] < 1  # lesions are found, and so are vessels and the edge of the mask
-    assert len(metrics["dice_per_lesion"]["values"]) == lesions
-    result = metrics["by_scan"][0]
-    assert result["patient"] == scan.patient
-    assert len(result["found"]) + len(result["missed"]) == lesions
-    assert metrics["lesion_sensitivity"] == pytest.approx(len(result["found"]) / lesions)
-    assert metrics["false_candidates_per_scan"] == result["false_candidates"]
-    json.dumps(metrics, allow_nan=False)
+    assert "SYNTHETIC" in metrics.cohort and "fingerprint" in metrics.cohort
+    assert (metrics.scans, metrics.lesions) == (1, lesions)
+    assert 0 < metrics.dice_per_scan.mean < 1  # lesions are found, and so are vessels and the edge of the mask
+    assert len(metrics.dice_per_lesion.values) == lesions
+    result = metrics.by_scan[0]
+    assert result.patient == scan.patient and sorted(result.dice_by_lesion) == list(range(1, lesions + 1))
+    assert len(result.found) + len(result.missed) == lesions
+    assert metrics.lesion_sensitivity == pytest.approx(len(result.found) / lesions)
+    assert metrics.false_candidates_per_scan == result.false_candidates
     assert cv2.imread(str(tmp_path / "figures" / f"{scan.patient}.png")).shape[2] == 3
 
 
 def test_a_cohort_without_test_scans_is_refused(slice_cohort, settings, tmp_path):
     with pytest.raises(CohortError, match="no test scan"):
-        evaluate_segmentation(AboveWater(), settings, slice_cohort, tmp_path / "figures")
-
-
-def test_summary_by_hand():
-    assert summary([0.0, 0.5, 1.0, 0.9]) == {"mean": 0.6, "median": 0.7, "values": [0.0, 0.5, 1.0, 0.9]}
+        evaluate_test_scans(AboveWater(), settings, slice_cohort, tmp_path / "figures")
 
 
 def test_cubes_with_nodules(settings, tmp_path):
@@ -70,10 +63,10 @@ def test_cubes_with_nodules(settings, tmp_path):
     cubes = np.where(ball, 50, -850).astype(np.int16)[np.newaxis]
     np.savez(tmp_path / "cubes.npz", hu=cubes, mask=ball[np.newaxis])
     metrics = evaluate_real_nodules(AboveWater(), settings, tmp_path / "cubes.npz", tmp_path / "cubes.png", "SYNTHETIC")
-    assert metrics["name"] == "real LIDC nodules, never trained on"
-    assert metrics["nodules"] == 1 and metrics["touched"] == 1
-    assert metrics["dice_per_nodule"]["mean"] > 0.9
-    assert "CC BY 3.0" in metrics["licence"] and "LIDC" in metrics["citation"]
+    assert metrics.name == "real LIDC nodules, never trained on"
+    assert metrics.nodules == 1 and metrics.touched == 1
+    assert metrics.dice_per_nodule.mean > 0.9
+    assert "CC BY 3.0" in metrics.licence and "LIDC" in metrics.citation
     assert cv2.imread(str(tmp_path / "cubes.png")) is not None
 
 
@@ -88,5 +81,5 @@ def test_real_nodules_have_the_form_that_is_expected(settings, shared_data, tmp_
         some = {"hu": arrays["hu"][:4], "mask": arrays["mask"][:4]}
     np.savez(tmp_path / "some.npz", **some)
     metrics = evaluate_real_nodules(AboveWater(), settings, tmp_path / "some.npz", tmp_path / "some.png", "SYNTHETIC")
-    assert metrics["nodules"] == 4
-    assert metrics["touched"] >= 0.75  # what is denser than -300 HU meets nearly every solid nodule
+    assert metrics.nodules == 4
+    assert metrics.touched >= 0.75  # what is denser than -300 HU meets nearly every solid nodule

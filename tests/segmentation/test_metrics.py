@@ -8,13 +8,17 @@ from hypothesis.extra import numpy as arrays
 from lung_ssp.ct.lesion import find_candidates
 from lung_ssp.ct.settings import NoduleSettings
 from lung_ssp.ct.volume import Volume
-from lung_ssp.segmentation.metrics import detect, dice, dice_by_lesion
+from lung_ssp.segmentation.metrics import Scores, detect, dice, dice_by_lesion, scores_of
 
 MASKS = arrays.arrays(bool, (2, 3, 4))
 
 
 def row(*values: int) -> np.ndarray:
     return np.array([[values]])
+
+
+def test_scores_by_hand():
+    assert scores_of([0.0, 0.5, 1.0, 0.9]) == Scores(mean=0.6, median=0.7, values=(0.0, 0.5, 1.0, 0.9))
 
 
 def test_dice_by_hand():

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import paddle
 import pytest
 
 from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CheckpointError
 from lung_ssp.files import read_json, write_json
-from lung_ssp.training.run import check_cohort, open_run, run_cohort, run_config
+from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
+from lung_ssp.training.run import BestCheckpoint, check_cohort, open_run, restore_best, run_cohort, run_config
 
 
 def described(fingerprint: str) -> CohortDescription:
@@ -105,3 +107,19 @@ def test_a_training_refused_before_its_first_step_may_be_started_anew(tmp_path: 
     open_run(tmp_path / "run", "batch_size: 16\n", {}, cohort, resume=False)
     open_run(tmp_path / "run", "batch_size: 2\n", {}, cohort, resume=False)
     assert run_config(tmp_path / "run").read_text() == "batch_size: 2\n"
+
+
+def test_the_best_checkpoint_tells_its_score_and_its_weights(tmp_path: Path) -> None:
+    network = paddle.nn.Linear(2, 1)
+    arrays = network_arrays(network)
+    save_checkpoint(tmp_path / "checkpoints", "best", 7, arrays, {"score_name": "dice", "score": 0.5})
+    fingerprint = read_json(tmp_path / "checkpoints" / "best.json")["sha256"][:16]
+    assert restore_best(tmp_path, network) == BestCheckpoint(7, "dice", 0.5, fingerprint)
+    assert not network.training
+
+
+def test_a_best_checkpoint_without_its_score_is_refused(tmp_path: Path) -> None:
+    network = paddle.nn.Linear(2, 1)
+    save_checkpoint(tmp_path / "checkpoints", "best", 7, network_arrays(network), {"score": 0.5})
+    with pytest.raises(CheckpointError, match=r"best\.json does not tell the score"):
+        restore_best(tmp_path, network)

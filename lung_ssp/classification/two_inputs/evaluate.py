@@ -1,17 +1,15 @@
 """The network with two inputs on its test sections: with their slides, and the image branch without."""
 
-from typing import Any
-
 import numpy as np
 import paddle
 
 from lung_ssp.classification.comparisons import (
     Comparisons,
     Measures,
-    comparison_line,
     evaluate_comparisons,
     predict_probabilities,
 )
+from lung_ssp.classification.metrics import SlideAblation, TaskMetrics
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.two_inputs.dataset import SectionAndSlideBatch, SectionAndSlideDataset, slide_splits
 
@@ -40,7 +38,7 @@ def evaluate_sections_and_slides(
             **evaluate_comparisons(probabilities, labels, of_image),
             **evaluate_comparisons(probabilities, test.labels, of_pathology),
         },
-        {"slides": slide_ablation(network, test, labels, probabilities, of_image)},
+        slide_ablation(network, test, labels, probabilities, of_image),
     )
 
 
@@ -50,7 +48,7 @@ def slide_ablation(
     labels: dict[str, np.ndarray],
     with_slides: dict[str, np.ndarray],
     comparisons: Comparisons,
-) -> dict[str, Any]:
+) -> SlideAblation:
     """The image branch with and without slides on the same sections, and without any on all, as at a diagnosis.
 
     Args:
@@ -61,22 +59,14 @@ def slide_ablation(
     alone = predict_probabilities(network, test.images)
     every = np.ones_like(test.has_slide)
 
-    def compare(probabilities: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, Any]:
+    def compare(probabilities: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, TaskMetrics]:
         image = {"image": probabilities["image"][chosen]}
         return evaluate_comparisons(image, {task: known[chosen] for task, known in labels.items()}, comparisons)
 
-    return {
-        "rule": RULE,
-        "sections_with_slide": int(test.has_slide.sum()),
-        "with_slide": compare(with_slides, test.has_slide),
-        "same_sections_without_slide": compare(alone, test.has_slide),
-        "all_sections_without_slide": compare(alone, every),
-    }
-
-
-def ablation_lines(slides: dict[str, Any]) -> list[str]:
-    """The slide ablation as lines of the report."""
-    lines = ["", f"slide ablation ({slides['sections_with_slide']} test sections have a slide):"]
-    for part in ("with_slide", "same_sections_without_slide", "all_sections_without_slide"):
-        lines += [f"{part.replace('_', ' ')}:", *(comparison_line(name, slides[part][name]) for name in slides[part])]
-    return [*lines, f"({slides['rule']})"]
+    return SlideAblation(
+        rule=RULE,
+        sections_with_slide=int(test.has_slide.sum()),
+        with_slide=compare(with_slides, test.has_slide),
+        same_sections_without_slide=compare(alone, test.has_slide),
+        all_sections_without_slide=compare(alone, every),
+    )
