@@ -13,7 +13,7 @@ The names below are all that a notebook needs. Each is loaded when it is first u
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lung_ssp.runtime.process import prepare_process
+from lung_ssp.runtime import prepare_process
 
 if TYPE_CHECKING:
     from lung_ssp.ct.parenchyma import segment_lungs

@@ -16,7 +16,6 @@ from lung_ssp.tasks import read_run, read_training
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
 from lung_ssp.training.evaluation import Evaluation, is_measured, read_metrics
-from lung_ssp.training.loop import TrainingPlan
 from lung_ssp.training.loop import train as train_task
 from lung_ssp.training.onnx import OnnxFile, write_onnx
 from lung_ssp.training.run import best_fingerprint, check_cohort, open_run
@@ -79,11 +78,7 @@ def train(
     distributed.barrier()
     training = task_type.build(checked)
     synchronise_batch_norm(training.task.network)
-    shown = {**flat(checked.tree), "cohort": statement}
-    plan = TrainingPlan(
-        training.steps, settings.batch_size, settings.seed, settings.checkpoint, settings.log, settings.compute, shown
-    )
-    progress = train_task(training.task, training.optimizer, training.scheduler, plan, output)
+    progress = train_task(training, settings, {**flat(checked.tree), "cohort": statement}, output)
     assert progress.best_score is not None and progress.best_step is not None  # the last step is always validated
     return TrainedRun(
         output, settings.task, progress.step, training.task.score_name, progress.best_score, progress.best_step

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lung_ssp import runtime
-from lung_ssp.runtime.machine import MATRIX_SIZE
+from lung_ssp.runtime import MATRIX_SIZE
 from lung_ssp.training.settings import AmpLevel
 
 MATRIX_SIZES = {"cpu": MATRIX_SIZE, "gpu": 4096}  # a smaller product is over before a GPU is busy

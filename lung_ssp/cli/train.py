@@ -46,7 +46,7 @@ def launch_workers(arguments: argparse.Namespace) -> None:
 def train_here(arguments: argparse.Namespace) -> None:
     """Train in this process, and print how it ended."""
     from lung_ssp.runtime import require_libraries
-    from lung_ssp.training.worker import running_as_worker
+    from lung_ssp.training.launch import running_as_worker
 
     with running_as_worker():
         require_libraries(*PADDLE)

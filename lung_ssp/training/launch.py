@@ -1,8 +1,8 @@
 """Training in several processes of this machine, or in one that is started again when it dies.
 
 As torchrun does, the parent starts the workers, watches them and kills all when one fails. The environment that it
-gives them is the one that paddle.distributed.launch gives. A worker writes why it failed into a file (worker.py), so
-that the parent need not search the workers' logs.
+gives them is the one that paddle.distributed.launch gives. A worker writes why it failed into a small JSON file, so
+that the parent need not search the workers' logs, and ends with its parent.
 """
 
 import logging
@@ -16,18 +16,19 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lung_ssp import runtime
-from lung_ssp.errors import EnvironmentFault, TrainingError
-from lung_ssp.files import copy
-from lung_ssp.training.worker import FAILURE_FILE, PARENT, read_failure
+from lung_ssp.errors import EnvironmentFault, LungSspError, TrainingError
+from lung_ssp.files import copy, read_json, write_json
 
 WORKER_LOGS = "launch"  # in the run's folder: the workers' logs after a failure
 COMMAND = (sys.executable, "-u", "-m", "lung_ssp.cli")  # takes `Job.training_arguments`
 POLL_SECONDS = 0.02
 GRACE_SECONDS = 0.2  # for the system to report every process that has ended before the one first noticed
+FAILURE_FILE, PARENT = "LUNG_SSP_FAILURE_FILE", "LUNG_SSP_PARENT"  # a worker's environment: a path, a process id
+PR_SET_PDEATHSIG = 1  # prctl.h
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,20 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """The exception that ended a worker.
+
+    time: when it was raised, in seconds of time.monotonic(), which all processes of a machine share.
+    exception: name of its class.
+    sentence: the message of an error that the user must correct; None for any other exception.
+    """
+
+    time: float
+    exception: str
+    sentence: str | None
+
+
+@dataclass(frozen=True)
 class Worker:
     """A started worker, with its log and the file in which it tells why it failed."""
 
@@ -55,6 +70,10 @@ class Worker:
     process: "subprocess.Popen[bytes]"
     log: Path
     failure_file: Path
+
+    def failure(self) -> Failure | None:
+        """The failure that it has written; None where it has written none."""
+        return Failure(**read_json(self.failure_file)) if self.failure_file.is_file() else None
 
 
 class WorkerFailure(TrainingError):
@@ -91,13 +110,14 @@ def check_devices(job: Job) -> None:
     Raises:
         EnvironmentFault: with the number of GPUs.
     """
-    if job.device != "gpu":
-        return
-    runtime.require_libraries("paddle")
-    import paddle
+    if job.device == "gpu":
+        runtime.require_libraries("paddle")
+        import paddle
 
-    if job.processes > (gpus := paddle.device.cuda.device_count()):
-        raise EnvironmentFault(f"--processes is {job.processes}, but Paddle sees {gpus} GPUs: each process needs one.")
+        if job.processes > (gpus := paddle.device.cuda.device_count()):
+            raise EnvironmentFault(
+                f"--processes is {job.processes}, but Paddle sees {gpus} GPUs: each process needs one."
+            )
 
 
 def run_workers(job: Job) -> None:
@@ -113,14 +133,18 @@ def run_workers(job: Job) -> None:
         try:
             for rank in range(job.processes):
                 workers.append(start_worker(job, rank, endpoints, Path(folder)))
-            failed = wait_for_workers(workers)
+            while not any(codes := [worker.process.poll() for worker in workers]):
+                if None not in codes:
+                    return
+                time.sleep(POLL_SECONDS)
+            time.sleep(GRACE_SECONDS)
+            failed = first_failed(workers)
         finally:
             for worker in workers:
                 worker.process.kill()
             for worker in workers:
                 worker.process.wait()
-        if failed is not None:
-            raise error_of(failed, workers, job)
+        raise error_of(failed, workers, job)
 
 
 def start_worker(job: Job, rank: int, endpoints: list[str], folder: Path) -> Worker:
@@ -182,39 +206,23 @@ def sigterm_as_exit() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def wait_for_workers(workers: list[Worker]) -> Worker | None:
-    """Wait until all workers are done (None), or until one has failed; returns the one that failed first."""
-    while True:
-        codes = [worker.process.poll() for worker in workers]
-        if any(codes):
-            time.sleep(GRACE_SECONDS)
-            return first_failed(workers)
-        if None not in codes:
-            return None
-        time.sleep(POLL_SECONDS)
-
-
 def first_failed(workers: list[Worker]) -> Worker:
     """The worker whose failure is the cause of the others'.
 
     A worker that has lost the connection to another raises an exception, which it writes down. So a worker that ended
-    without a word was killed, and is the cause; else the one whose exception is the earliest.
+    without writing was killed, and is the cause; else the one whose exception is the earliest.
     """
 
-    def order(worker: Worker) -> tuple[bool, float]:
-        failure = read_failure(worker.failure_file)
-        return (False, 0.0) if failure is None else (True, failure.time)
+    def order(worker: Worker) -> float:
+        failure = worker.failure()
+        return -1.0 if failure is None else failure.time
 
     return min((worker for worker in workers if worker.process.poll() or worker.failure_file.is_file()), key=order)
 
 
 def error_of(failed: Worker, workers: list[Worker], job: Job) -> TrainingError:
-    """The error to raise for a worker that failed; unless it refused its input, the logs are kept in the run's folder.
-
-    Returns:
-        a TrainingError with the worker's own sentence where it refused its input, else a WorkerFailure.
-    """
-    failure = read_failure(failed.failure_file)
+    """The TrainingError of a worker that refused its input, else a WorkerFailure; then the run gets all logs."""
+    failure = failed.failure()
     if failure is not None and failure.sentence is not None:
         return TrainingError(failure.sentence)
     kept = job.output / WORKER_LOGS
@@ -223,10 +231,58 @@ def error_of(failed: Worker, workers: list[Worker], job: Job) -> TrainingError:
     code = failed.process.returncode
     if failure is not None:
         how = f"failed ({failure.exception})"
-    elif code < 0:
-        how = f"was killed by {signal.Signals(-code).name}"
     else:
-        how = f"ended with exit code {code}"
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return WorkerFailure(
         f"Worker {failed.rank} of {job.processes} (counted from 0) {how}: see {kept / failed.log.name}."
     )
+
+
+def is_worker() -> bool:
+    """Whether `launch` has started this process."""
+    return FAILURE_FILE in os.environ
+
+
+@contextmanager
+def running_as_worker() -> Iterator[None]:
+    """In a worker: end with the parent, and write the exception that leaves the block into the failure file.
+
+    In any other process it does nothing.
+    """
+    if is_worker():
+        end_with_parent(int(os.environ[PARENT]))
+    try:
+        yield
+    except Exception as error:
+        if is_worker():
+            failure = Failure(time.monotonic(), type(error).__name__, sentence_of(error))
+            write_json(Path(os.environ[FAILURE_FILE]), asdict(failure))
+        raise
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the system kill this process as soon as its parent has ended, in whatever way; Linux only.
+
+    By SIGKILL: Paddle's handler of SIGTERM may wait for ever for a lock of the interrupted thread. Nothing is lost,
+    since all files are written atomically.
+
+    Args:
+        parent: its process id. If that process has already ended, this one ends here.
+    """
+    prctl = runtime.c_function("prctl")
+    if prctl is not None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sentence_of(error: Exception) -> str | None:
+    """The message of an error that the user must correct, e.g. a full disk; None for any other exception.
+
+    An OSError without an error number is Paddle's, which raises it for lost connections.
+    """
+    if isinstance(error, LungSspError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror)
+    return None

@@ -3,9 +3,9 @@
 import functools
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import paddle
@@ -22,34 +22,15 @@ from lung_ssp.training.checkpoint import (
     save_checkpoint,
 )
 from lung_ssp.training.distributed import barrier, broadcast_parameters, is_main_process, rank
-from lung_ssp.training.due import due_after
+from lung_ssp.training.launch import is_worker
 from lung_ssp.training.logs import RunLog
 from lung_ssp.training.order import OrderState, SampleOrder
 from lung_ssp.training.precision import Precision
 from lung_ssp.training.run import BEST, CHECKPOINTS, LATEST
-from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
-from lung_ssp.training.task import Task
-from lung_ssp.training.worker import is_worker
+from lung_ssp.training.settings import TrainingSettings
+from lung_ssp.training.task import Task, Training
 
-Scheduler: TypeAlias = paddle.optimizer.lr.LRScheduler
-
-
-@dataclass(frozen=True)
-class TrainingPlan:
-    """How a task is trained.
-
-    steps: of the whole training.
-    batch_size: samples of a step, of all processes together.
-    hyperparameters: flat settings shown in the dashboard.
-    """
-
-    steps: int
-    batch_size: int
-    seed: int
-    checkpoint: CheckpointSettings
-    log: LogSettings
-    compute: ComputeSettings
-    hyperparameters: dict[str, Any]
+STATE_KEYS = {"order", "precision", "scheduler", "best_score", "best_step", "log_positions"}  # as `save` writes them
 
 
 @dataclass
@@ -61,49 +42,55 @@ class Progress:
     best_step: int | None = None
 
 
-@dataclass
 class Trainer:
     """One training: a step is an update and what is due after it.
 
     The losses stay on the device until something is due, so that no other step waits for the device. Each of several
     processes has a trainer; all trainers step and measure together (training/distributed.py).
 
-    log: None in every process but the main one, which alone writes.
-    unchecked: losses that have not been read yet.
+    Args:
+        folder: the run's.
+
+    Raises:
+        ConfigError: the device has no mixed precision, or the batch is larger than the training set.
     """
 
-    task: Task
-    precision: Precision
-    scheduler: Scheduler
-    plan: TrainingPlan
-    checkpoints: Path
-    log: RunLog | None
-    progress: Progress
-    unchecked: list[paddle.Tensor] = field(default_factory=list)
+    def __init__(self, training: Training, settings: TrainingSettings, folder: Path) -> None:
+        self.training, self.task, self.settings = training, training.task, settings
+        self.checkpoints = folder / CHECKPOINTS
+        self.order = SampleOrder(self.task.size, settings.batch_size, settings.seed)
+        self.precision = Precision(settings.compute, self.task.network, training.optimizer)
+        self.progress = Progress()
+        self.log: RunLog | None = None  # in every process but the main one, which alone writes
+        self.unchecked: list[paddle.Tensor] = []  # losses that have not been read yet
 
     def step(self, drawn: StepBatch) -> None:
-        """One update with a batch, and what is due after it."""
-        plan, step = self.plan, drawn.step
+        """One update with a batch, and what is due after it; the last one is always validated and saved."""
+        checkpoint, log, step = self.settings.checkpoint, self.settings.log, drawn.step
         self.progress.step = step
-        paddle.seed(dropout_seed(plan.seed, step, rank()))
+        paddle.seed(dropout_seed(self.settings.seed, step, rank()))
         losses = update(self.task, self.precision, drawn.batch)
-        learning_rate = self.scheduler()
-        self.scheduler.step()
+        learning_rate = self.training.scheduler()
+        self.training.scheduler.step()
         self.unchecked.append(losses["total"].detach())
 
-        due = due_after(step, plan.steps, plan.checkpoint, plan.log)
-        if due.anything:
+        last = step == self.training.steps
+        scalars_due, row_due = step % log.scalars_every == 0, step % log.every == 0
+        validation_due = last or step % checkpoint.validate_every == 0
+        checkpoint_due = last or step % checkpoint.every == 0
+        if scalars_due or row_due or validation_due or checkpoint_due:
             self.check_losses()
         validation = functools.cache(self.validate)  # the log and the choice of the best may both need it
-        if due.scalars:
-            self.write_scalars(losses, learning_rate)
-        if due.log:
+        if scalars_due and self.log:
+            curves = {f"loss/{name}": float(value) for name, value in losses.items()}
+            self.log.scalars(step, {**curves, **self.task.scalars(), "learning_rate": learning_rate})
+        if row_due:
             self.write_log(drawn, losses["total"], validation)
-        if due.validation:
+        if validation_due:
             self.keep_best(validation())
-        if due.checkpoint:
+        if checkpoint_due:
             self.save(drawn.order)
-        if due.validation or due.checkpoint:
+        if validation_due or checkpoint_due:
             barrier()  # the main process may have written a checkpoint
 
     def check_losses(self) -> None:
@@ -123,12 +110,6 @@ class Trainer:
         """The measures on the validation samples."""
         with self.precision.autocast():
             return self.task.validate()
-
-    def write_scalars(self, losses: dict[str, paddle.Tensor], learning_rate: float) -> None:
-        """Add a point to the dashboard's curves of the losses."""
-        if self.log:
-            curves = {f"loss/{name}": float(value) for name, value in losses.items()}
-            self.log.scalars(self.progress.step, {**curves, **self.task.scalars(), "learning_rate": learning_rate})
 
     def write_log(self, drawn: StepBatch, loss: paddle.Tensor, validation: Callable[[], dict[str, float]]) -> None:
         """Add a line to the log, and its measures and histograms to the dashboard."""
@@ -161,15 +142,44 @@ class Trainer:
         state = {
             "order": order.as_json(),
             "precision": self.precision.state(),
-            "scheduler": self.scheduler.state_dict(),
+            "scheduler": self.training.scheduler.state_dict(),
             "best_score": self.progress.best_score,
             "best_step": self.progress.best_step,
             "log_positions": self.log.positions(),
         }
         save_checkpoint(self.checkpoints, LATEST, self.progress.step, arrays, state)
 
+    def restore(self) -> dict[str, int] | None:
+        """Return to the latest checkpoint, if there is one.
 
-STATE_KEYS = {"order", "precision", "scheduler", "best_score", "best_step", "log_positions"}  # as `save` writes them
+        Returns:
+            the lengths of the log files (RunLog's `positions`); None for a training that begins.
+
+        Raises:
+            CheckpointError: the checkpoint is damaged, incomplete, of another network, or missing from a trained run;
+                the folder is unchanged then.
+        """
+        latest = self.checkpoints / LATEST
+        if not latest.with_suffix(".json").is_file():
+            if (self.checkpoints / f"{BEST}.json").is_file():
+                raise CheckpointError(
+                    f"{latest}.json is missing, though the run has been trained: restore it from a copy or train "
+                    "afresh in another folder."
+                )
+            return None
+        step, arrays, state = load_checkpoint(self.checkpoints, LATEST)
+        if lacking := STATE_KEYS - set(state):
+            raise CheckpointError(
+                f"{latest}.json lacks {min(lacking)}, it is damaged or of an earlier version: restore it from a copy "
+                "or train afresh in another folder."
+            )
+        restore_network(self.task.network, arrays, str(latest))
+        restore_optimizer(self.training.optimizer, self.task.network, arrays)
+        self.training.scheduler.set_state_dict(state["scheduler"])
+        self.order.restore(state["order"])
+        self.precision.restore(state["precision"])
+        self.progress = Progress(step, state["best_score"], state["best_step"])
+        return state["log_positions"]
 
 
 def update(task: Task, precision: Precision, batch: Any) -> dict[str, paddle.Tensor]:
@@ -180,51 +190,11 @@ def update(task: Task, precision: Precision, batch: Any) -> dict[str, paddle.Ten
     return losses
 
 
-def restore_latest(
-    checkpoints: Path, task: Task, precision: Precision, scheduler: Scheduler, order: SampleOrder
-) -> tuple[Progress, dict[str, int] | None]:
-    """Restore a training from its latest checkpoint, if there is one.
-
-    Returns:
-        the progress, and the lengths of the log files (RunLog's `positions`); None for a training that begins.
-
-    Raises:
-        CheckpointError: the checkpoint is damaged, incomplete, of another network, or missing from a trained run;
-            the folder is unchanged then.
-    """
-    if not (checkpoints / f"{LATEST}.json").is_file():
-        if (checkpoints / f"{BEST}.json").is_file():
-            raise CheckpointError(
-                f"{checkpoints / LATEST}.json is missing, though the run has been trained: restore it from a copy or "
-                "train afresh in another folder."
-            )
-        return Progress(), None
-    step, arrays, state = load_checkpoint(checkpoints, LATEST)
-    if lacking := STATE_KEYS - set(state):
-        raise CheckpointError(
-            f"{checkpoints / LATEST}.json lacks {min(lacking)}, it is damaged or of an earlier version: restore it "
-            "from a copy or train afresh in another folder."
-        )
-    restore_network(task.network, arrays, str(checkpoints / LATEST))
-    restore_optimizer(precision.optimizer, task.network, arrays)
-    scheduler.set_state_dict(state["scheduler"])
-    order.restore(state["order"])
-    precision.restore(state["precision"])
-    return Progress(step, state["best_score"], state["best_step"]), state["log_positions"]
-
-
-def progress_bar(initial: int, steps: int) -> tqdm:
-    """The steps done, shown by the main process: a worker on standard output, since its standard error is a log."""
-    stream = sys.stdout if is_worker() else sys.stderr
-    return tqdm(desc="training", total=steps, initial=initial, unit="step", file=stream, disable=not is_main_process())
-
-
-def train(
-    task: Task, optimizer: paddle.optimizer.Optimizer, scheduler: Scheduler, plan: TrainingPlan, folder: Path
-) -> Progress:
-    """Train until `plan.steps`, from the folder's latest checkpoint if there is one.
+def train(training: Training, settings: TrainingSettings, hyperparameters: dict[str, Any], folder: Path) -> Progress:
+    """Train to the last step, from the folder's latest checkpoint if there is one.
 
     Args:
+        hyperparameters: flat settings shown in the dashboard.
         folder: the run's folder; gets the log, VisualDL's file and checkpoints/.
 
     Raises:
@@ -232,31 +202,31 @@ def train(
         ConfigError: the device has no mixed precision, or the batch is larger than the training set.
         TrainingError: a loss is not finite.
     """
-    order = SampleOrder(task.size, plan.batch_size, plan.seed)
-    precision = Precision(plan.compute, task.network, optimizer)
-    checkpoints = folder / CHECKPOINTS
-    progress, positions = restore_latest(checkpoints, task, precision, scheduler, order)
-    if progress.step >= plan.steps:
+    trainer, task = Trainer(training, settings, folder), training.task
+    positions = trainer.restore()
+    progress = trainer.progress
+    if progress.step >= training.steps:
         return progress
 
     barrier()  # all have read the checkpoint, before the main process writes another
     broadcast_parameters(task.network)
-    log = RunLog(folder, task.log_name, task.log_columns, positions) if is_main_process() else None
-    trainer = Trainer(task, precision, scheduler, plan, checkpoints, log, progress)
-    if log and positions is None:
-        log.images(task.images())
-        log.hyperparameters(plan.hyperparameters, list(task.log_columns[2:]))
-        trainer.save(order.state())
+    if is_main_process():
+        trainer.log = RunLog(folder, task.log_name, task.log_columns, positions)
+        if positions is None:
+            trainer.log.images(task.images())
+            trainer.log.hyperparameters(hyperparameters, list(task.log_columns[2:]))
+            trainer.save(trainer.order.state())
     barrier()
     task.network.train()
-    steps = range(progress.step + 1, plan.steps + 1)
-    with (
-        progress_bar(progress.step, plan.steps) as bar,
-        batches(task.load, order, plan.seed, steps, plan.compute.prefetch) as coming,
-    ):
+    stream = sys.stdout if is_worker() else sys.stderr  # the standard error of a worker is a log
+    bar = tqdm(
+        desc="training", total=training.steps, initial=progress.step, unit="step", file=stream, disable=not trainer.log
+    )
+    steps = range(progress.step + 1, training.steps + 1)
+    with bar, batches(task.load, trainer.order, settings.seed, steps, settings.compute.prefetch) as coming:
         for drawn in coming:
             trainer.step(drawn)
             bar.update()
-    if log:
-        log.close()
+    if trainer.log:
+        trainer.log.close()
     return progress

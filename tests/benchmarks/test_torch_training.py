@@ -50,7 +50,7 @@ def test_a_missing_pytorch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pytorch_as_it_comes_has_its_memory_left_alone(side: str, keeps: bool) -> None:
     code = (
         f"from torch_side import leave_memory_alone; leave_memory_alone({side!r})\n"
-        "from lung_ssp.runtime.process import set_here; print('mallopt' in set_here)"
+        "from lung_ssp.runtime import set_here; print('mallopt' in set_here)"
     )
     # Dask sets such variables in a process that starts workers, as other tests do
     own = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}

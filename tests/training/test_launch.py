@@ -28,16 +28,19 @@ from lung_ssp.runs import check_processes
 from lung_ssp.training import distributed
 from lung_ssp.training.checkpoint import load_checkpoint
 from lung_ssp.training.launch import (
+    FAILURE_FILE,
+    PARENT,
+    Failure,
     Job,
     Worker,
     WorkerFailure,
     check_devices,
     error_of,
     first_failed,
+    running_as_worker,
     sigterm_as_exit,
     worker_environment,
 )
-from lung_ssp.training.worker import FAILURE_FILE, PARENT, Failure, running_as_worker
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = REPOSITORY / "configs"
@@ -312,7 +315,7 @@ def test_a_worker_writes_down_why_it_failed(
 ) -> None:
     monkeypatch.setenv(FAILURE_FILE, str(tmp_path / "failure.json"))
     monkeypatch.setenv(PARENT, str(os.getppid()))
-    monkeypatch.setattr("lung_ssp.training.worker.end_with_parent", lambda parent: None)
+    monkeypatch.setattr("lung_ssp.training.launch.end_with_parent", lambda parent: None)
     before = time.monotonic()
     with pytest.raises(type(error)), running_as_worker():
         raise error
@@ -329,7 +332,7 @@ def test_what_no_parent_has_started_writes_nothing(tmp_path: Path, monkeypatch: 
 
 
 def test_a_worker_whose_parent_is_gone_ends_at_once() -> None:
-    code = "from lung_ssp.training.worker import end_with_parent; end_with_parent(1); print('here')"
+    code = "from lung_ssp.training.launch import end_with_parent; end_with_parent(1); print('here')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=False)
     assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
 

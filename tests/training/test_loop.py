@@ -11,17 +11,21 @@ import pytest
 from visualdl import LogReader
 
 from lung_ssp.errors import CheckpointError, TrainingError
+from lung_ssp.training import loop
 from lung_ssp.training.checkpoint import load_checkpoint
 from lung_ssp.training.logs import VISUALDL_FILE
-from lung_ssp.training.loop import TrainingPlan, train
+from lung_ssp.training.loop import Trainer, train
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.settings import (
     CheckpointSettings,
     ComputeSettings,
+    DatasetSettings,
     LogSettings,
     OptimizerSettings,
     SchedulerSettings,
+    TrainingSettings,
 )
+from lung_ssp.training.task import Training
 
 
 class Line:
@@ -66,18 +70,30 @@ class Line:
         return {"grey": np.zeros((4, 4, 3), np.uint8)}
 
 
-def plan(steps: int = 20, every: int = 3, prefetch: int = 0) -> TrainingPlan:
-    checkpoint, log = CheckpointSettings(every=every, validate_every=4), LogSettings(every=5, scalars_every=2)
-    return TrainingPlan(steps, 6, 1, checkpoint, log, ComputeSettings(prefetch=prefetch), {"a": 1})
+def settings(every: int = 3, validate_every: int = 4, log: tuple[int, int] = (5, 2), prefetch: int = 0) -> TrainingSettings:
+    """Of a training of `Line`; `log`: steps between two lines, and between two points of the curves."""
+    return TrainingSettings(
+        task="line",
+        seed=1,
+        batch_size=6,
+        train_dataset=DatasetSettings(dataset_root="none"),
+        checkpoint=CheckpointSettings(every=every, validate_every=validate_every),
+        log=LogSettings(every=log[0], scalars_every=log[1]),
+        compute=ComputeSettings(prefetch=prefetch),
+    )
 
 
 def run(
-    folder: Path, task: Line | None = None, whole: TrainingPlan | None = None, stop_after: int | None = None
+    folder: Path,
+    task: Line | None = None,
+    own: TrainingSettings | None = None,
+    steps: int = 20,
+    stop_after: int | None = None,
 ) -> Line:
     """Train; `stop_after` breaks the run off, as a kill would, in the middle of that step."""
-    task, whole = task or Line(), whole or plan()
-    scheduler = make_scheduler(SchedulerSettings(learning_rate=0.05, end_lr=0.0), whole.steps)
-    optimizer = make_optimizer(OptimizerSettings(), task.network, scheduler)
+    task, own = task or Line(), own or settings()
+    scheduler = make_scheduler(SchedulerSettings(learning_rate=0.05, end_lr=0.0), steps)
+    training = Training(task, make_optimizer(OptimizerSettings(), task.network, scheduler), scheduler, steps)
     if stop_after is not None:
         steps_done = iter(range(stop_after + 1))
         losses = task.losses
@@ -89,9 +105,9 @@ def run(
 
         task.losses = failing  # type: ignore[method-assign]
         with pytest.raises(KeyboardInterrupt):
-            train(task, optimizer, scheduler, whole, folder)
+            train(training, own, {"a": 1}, folder)
     else:
-        train(task, optimizer, scheduler, whole, folder)
+        train(training, own, {"a": 1}, folder)
     return task
 
 
@@ -152,6 +168,21 @@ def test_the_dashboard_holds_each_step_of_each_tag_once(tmp_path: Path) -> None:
     assert [step for step, _ in found["image"]["grey"]] == [0]
     first_rate = found["scalar"]["learning_rate"][0]
     assert first_rate == (2, pytest.approx(0.05 * 19 / 20))
+
+
+def test_each_thing_is_due_every_n_steps_and_the_last_step_is_validated_and_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved, checked, check = [], [], Trainer.check_losses
+    monkeypatch.setattr(loop, "save_checkpoint", lambda _, name, step, *__: saved.append((name, step)))
+    monkeypatch.setattr(Trainer, "check_losses", lambda self: (checked.append(self.progress.step), check(self)))
+    run(tmp_path, own=settings(every=3, validate_every=4, log=(5, 2)), steps=11)
+    found = curves(tmp_path)["scalar"]
+    assert [step for step, _ in found["loss/total"]] == [2, 4, 6, 8, 10]
+    assert [step for step, _ in found["slope_value"]] == [5, 10]
+    assert [step for step, _ in found["closeness"]] == [4, 8, 11]  # the validation
+    assert [step for name, step in saved if name == "latest"] == [0, 3, 6, 9, 11]
+    assert checked == [2, 3, 4, 5, 6, 8, 9, 10, 11]
 
 
 def test_the_best_checkpoint_is_the_one_validation_chose(tmp_path: Path) -> None:
@@ -240,16 +271,16 @@ def test_a_checkpoint_that_lacks_part_of_its_state_is_refused(tmp_path: Path) ->
 
 def test_a_loss_that_is_no_number_never_becomes_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(TrainingError):
-        run(tmp_path, Line(target=float("nan")), plan(every=1))
+        run(tmp_path, Line(target=float("nan")), settings(every=1))
     assert load_checkpoint(tmp_path / "checkpoints", "latest")[0] == 0
 
 
 def test_batches_prefetched_train_the_same_bits(tmp_path: Path) -> None:
-    plain, early = run(tmp_path / "plain"), run(tmp_path / "early", whole=plan(prefetch=3))
+    plain, early = run(tmp_path / "plain"), run(tmp_path / "early", own=settings(prefetch=3))
     assert weights(early) == weights(plain)
     assert (tmp_path / "early" / "log.csv").read_bytes() == (tmp_path / "plain" / "log.csv").read_bytes()
-    run(tmp_path / "broken", whole=plan(prefetch=3), stop_after=11)
-    assert weights(run(tmp_path / "broken", whole=plan(prefetch=3))) == weights(plain)
+    run(tmp_path / "broken", own=settings(prefetch=3), stop_after=11)
+    assert weights(run(tmp_path / "broken", own=settings(prefetch=3))) == weights(plain)
 
 
 def test_a_step_does_not_wait_for_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,6 +304,5 @@ def test_a_step_does_not_wait_for_the_device(tmp_path: Path, monkeypatch: pytest
             return original(tensor, *args, **kwargs)
 
         monkeypatch.setattr(paddle.Tensor, name, noted)
-    checkpoint, log = CheckpointSettings(every=8, validate_every=8), LogSettings(every=8, scalars_every=4)
-    run(tmp_path, task, TrainingPlan(16, 6, 1, checkpoint, log, ComputeSettings(), {}))
+    run(tmp_path, task, settings(every=8, validate_every=8, log=(8, 4)), steps=16)
     assert set(reads) - {0} == {4, 8, 12, 16}

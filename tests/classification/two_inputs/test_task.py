@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from lung_ssp.classification.task import masked_cross_entropy, two_task_losses
 from lung_ssp.classification.two_inputs.task import TwoInputTask, pathology_with_slide
 from lung_ssp.config import Config
 from lung_ssp.training.checkpoint import load_checkpoint
-from lung_ssp.training.loop import TrainingPlan, train
-from lung_ssp.training.settings import CheckpointSettings, ComputeSettings, LogSettings
+from lung_ssp.training.loop import train
+from lung_ssp.training.settings import CheckpointSettings, LogSettings
 
 SettingsMaker = Callable[..., ClassificationSettings]
 
@@ -89,18 +90,14 @@ def test_slides_teach_what_a_slide_shows(two_inputs: SettingsMaker) -> None:
 
 
 def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(two_inputs: SettingsMaker, tmp_path: Path) -> None:
-    plan = TrainingPlan(
-        8,
-        20,
-        0,
-        CheckpointSettings(every=2, validate_every=4),
-        LogSettings(every=4, scalars_every=2),
-        ComputeSettings(),
-        {},
-    )
+    every = {
+        "checkpoint": CheckpointSettings(every=2, validate_every=4),
+        "log": LogSettings(every=4, scalars_every=2),
+    }
+    settings = two_inputs().model_copy(update={**every, "batch_size": 20, "seed": 0})
 
     def run(folder: Path, stop_after: int | None = None) -> None:
-        training = build_classification(Config(two_inputs(), {}))
+        training = replace(build_classification(Config(two_inputs(), {})), steps=8)
         task, losses, done = training.task, training.task.losses, iter(range(100))
 
         def breaking(batch):  # type: ignore[no-untyped-def]
@@ -109,7 +106,7 @@ def test_a_broken_run_of_two_inputs_goes_on_bit_for_bit(two_inputs: SettingsMake
             return losses(batch)
 
         task.losses = breaking  # type: ignore[method-assign]
-        train(task, training.optimizer, training.scheduler, plan, folder)
+        train(training, settings, {}, folder)
 
     run(tmp_path / "straight")
     with pytest.raises(KeyboardInterrupt):

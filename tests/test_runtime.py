@@ -10,8 +10,7 @@ import pytest
 
 from lung_ssp import runtime
 from lung_ssp.errors import EnvironmentFault
-from lung_ssp.runtime import libraries, machine, process
-from lung_ssp.runtime.machine import VARIABLES
+from lung_ssp.runtime import VARIABLES
 
 
 def in_a_new_process(code: str, **variables: str) -> str:
@@ -23,15 +22,14 @@ def in_a_new_process(code: str, **variables: str) -> str:
 
 
 REPORT = (
-    "import json, os, lung_ssp; from lung_ssp.runtime import process; "
-    "print(json.dumps([dict(os.environ), process.set_here]))"
+    "import json, os, lung_ssp; from lung_ssp import runtime; print(json.dumps([dict(os.environ), runtime.set_here]))"
 )
 
 
 def test_importing_the_package_sets_what_the_user_left_open() -> None:
     variables, set_here = json.loads(in_a_new_process(REPORT))
     assert variables["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
-    assert ("MKL_DEBUG_CPU_TYPE" in variables) == (process.processor_vendor() == "AuthenticAMD")
+    assert ("MKL_DEBUG_CPU_TYPE" in variables) == (runtime.processor_vendor() == "AuthenticAMD")
     assert set_here["OMP_NUM_THREADS"] == variables["OMP_NUM_THREADS"]
     assert "mallopt" in set_here
 
@@ -112,7 +110,7 @@ def test_a_missing_library_is_told_with_its_remedy(
         if name == failing:
             raise ImportError(message)
 
-    monkeypatch.setattr(libraries.importlib, "import_module", import_module)
+    monkeypatch.setattr(runtime.importlib, "import_module", import_module)
     with pytest.raises(EnvironmentFault, match=remedy):
         runtime.require_libraries()
 
@@ -120,7 +118,7 @@ def test_a_missing_library_is_told_with_its_remedy(
 def test_outside_a_checkout_the_commit_is_what_the_image_was_built_from(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(machine, "__file__", str(tmp_path / "lung_ssp" / "runtime" / "machine.py"))
+    monkeypatch.setattr(runtime, "__file__", str(tmp_path / "lung_ssp" / "runtime.py"))
     monkeypatch.setenv("LUNG_SSP_COMMIT", "0123abc")
     assert runtime.commit() == "0123abc"
     monkeypatch.setenv("LUNG_SSP_COMMIT", "")  # an image built without telling it
@@ -129,6 +127,6 @@ def test_outside_a_checkout_the_commit_is_what_the_image_was_built_from(
 
 def test_in_a_checkout_the_commit_is_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()  # no repository: git fails there
-    monkeypatch.setattr(machine, "__file__", str(tmp_path / "lung_ssp" / "runtime" / "machine.py"))
+    monkeypatch.setattr(runtime, "__file__", str(tmp_path / "lung_ssp" / "runtime.py"))
     monkeypatch.setenv("LUNG_SSP_COMMIT", "0123abc")
     assert runtime.commit() is None

@@ -1,0 +1,233 @@
+"""The process, its libraries and its machine. Importing this module loads no Paddle."""
+
+import contextlib
+import ctypes
+import importlib
+import importlib.metadata
+import io
+import os
+import platform
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from lung_ssp.errors import EnvironmentFault
+
+M_TRIM_THRESHOLD = -1  # malloc.h
+M_MMAP_THRESHOLD = -3
+VARIABLES = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+PACKAGES = (
+    "paddlepaddle",
+    "paddlepaddle-gpu",
+    "paddleseg",
+    "visualdl",
+    "onnxruntime",
+    "numpy",
+    "opencv-python",
+    "SimpleITK",
+    "scipy",
+)
+DEVICE_FLAGS = (  # of a GPU build alone
+    "FLAGS_cudnn_deterministic",
+    "FLAGS_cudnn_exhaustive_search",
+    "FLAGS_cudnn_batchnorm_spatial_persistent",
+    "FLAGS_conv_workspace_size_limit",
+    "FLAGS_gemm_use_half_precision_compute_type",
+    "FLAGS_embedding_deterministic",
+)
+MATRIX_SIZE = 1024
+REMEDIES = {
+    "cv2": "install the system's OpenGL library: apt-get install libgl1 libglib2.0-0",
+    "paddle": "install Paddle: pip install paddlepaddle==2.6.2 (paddlepaddle-gpu==2.6.2 with a GPU)",
+    "paddleseg": "install it with the tested versions: pip install -c constraints.txt -e .[cpu]",
+}
+set_here: dict[str, str] = {}  # what this package has settled, for environment.json
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def c_function(name: str) -> Any:
+    """A function of the C library, None where the system's library does not have it."""
+    try:
+        return getattr(ctypes.CDLL(None), name, None)
+    except (OSError, TypeError):  # on systems whose loader cannot name the process itself
+        return None
+
+
+def prepare_process() -> None:
+    """Set what Paddle reads when it is loaded, unless the user has set it already.
+
+    - OMP_NUM_THREADS: Paddle takes one thread where it is unset; here, one for each core of the process.
+    - MKL_DEBUG_CPU_TYPE=5, on AMD processors: the MKL that Paddle ships takes its slow path there without it.
+    - malloc keeps large blocks: otherwise each temporary tensor goes back to the system and is faulted in again.
+    """
+    variables = {"OMP_NUM_THREADS": str(cores())}
+    if processor_vendor() == "AuthenticAMD":
+        variables["MKL_DEBUG_CPU_TYPE"] = "5"
+    for name, value in variables.items():
+        if name not in os.environ:
+            os.environ[name] = set_here[name] = value
+    mallopt = None if {"MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"} & set(os.environ) else c_function("mallopt")
+    if mallopt is not None and mallopt(M_MMAP_THRESHOLD, 1 << 30) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1):
+        set_here["mallopt"] = "large blocks are kept"
+    # Silence Paddle's per-layer BatchNorm warning.
+    warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
+    # A build for GPUs warns where there is none; choose_device refuses a missing GPU, and only if it was asked for.
+    warnings.filterwarnings("ignore", message="You are using GPU version Paddle, but your CUDA device is not set")
+
+
+def processor_vendor() -> str:
+    """The vendor_id of /proc/cpuinfo, e.g. "AuthenticAMD"; empty where it is not told."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("vendor_id")), "")
+
+
+def return_free_memory() -> None:
+    """Give back to the system what malloc keeps, where the library can: before a pause, or before other work."""
+    trim = c_function("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def require_libraries(*modules: str) -> None:
+    """Load packages that need system libraries, so that the error for a missing one says what to install.
+
+    Args:
+        modules: which of REMEDIES; all where none is named.
+
+    Raises:
+        EnvironmentFault: saying what to install.
+    """
+    for module in modules or REMEDIES:
+        printed = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(printed):
+                importlib.import_module(module)
+        except ImportError as error:
+            remedy = REMEDIES[module]
+            if "libgomp" in str(error):
+                remedy = "install the system's OpenMP library: apt-get install libgomp1"
+            raise EnvironmentFault(f"The package {module} cannot be loaded ({error}): {remedy}.") from error
+        for line in printed.getvalue().splitlines():
+            if "OMP_NUM_THREADS" not in line:  # Paddle's advice for data-parallel processes; here one has all cores
+                print(line, file=sys.stderr)
+
+
+def choose_device(name: str) -> None:
+    """Let Paddle compute on "cpu" or "gpu".
+
+    Raises:
+        EnvironmentFault: this Paddle can use no GPU, where Paddle itself would end the process.
+    """
+    import paddle
+
+    if name == "gpu" and not paddle.device.is_compiled_with_cuda():
+        raise EnvironmentFault(
+            "--device gpu: this Paddle is a build for the CPU alone. "
+            "Use --device cpu, or install paddlepaddle-gpu==2.6.2."
+        )
+    if name == "gpu" and paddle.device.cuda.device_count() == 0:
+        raise EnvironmentFault(
+            "--device gpu: Paddle sees no GPU. Use --device cpu, or see to it that nvidia-smi lists one "
+            "(a container needs --gpus all)."
+        )
+    paddle.set_device(name)
+
+
+def use_deterministic_algorithms(deterministic: bool) -> None:
+    """Let a GPU use only algorithms that give the same bits each time, as a CPU does, or let cuDNN pick the fastest."""
+    import paddle
+
+    if paddle.device.is_compiled_with_cuda():
+        paddle.set_flags(
+            {"FLAGS_cudnn_deterministic": deterministic, "FLAGS_cudnn_exhaustive_search": not deterministic}
+        )
+
+
+def package_version(name: str) -> str | None:
+    """The installed version of a package, None where it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def device_facts() -> dict[str, Any]:
+    """The device's name, the CUDA and cuDNN that this Paddle was built with, and the flags that choose algorithms."""
+    import paddle
+    from paddle.base import core
+
+    name = paddle.device.get_device()
+    facts: dict[str, Any] = {"name": name}
+    if paddle.device.is_compiled_with_cuda():
+        facts |= {"cuda": paddle.version.cuda(), "cudnn": paddle.version.cudnn()}
+        known = [name for name in DEVICE_FLAGS if name in core.globals().keys()]  # noqa: SIM118  (it is no dictionary)
+        facts["flags"] = paddle.get_flags(known)
+    if name.startswith("gpu"):
+        gpu = paddle.device.cuda.get_device_properties()
+        facts |= {"model": gpu.name, "memory_mb": round(gpu.total_memory / 1e6)}
+        facts["compute_capability"] = f"{gpu.major}.{gpu.minor}"
+    return facts
+
+
+def matrix_product_rate(size: int = MATRIX_SIZE, repeats: int = 5) -> float:
+    """GFLOP/s of Paddle's float32 matrix product of two (size, size) matrices, the best of some repeats."""
+    import paddle
+
+    a = paddle.ones([size, size])
+    best = float("inf")
+    for _ in range(repeats + 1):  # the first one loads the library
+        begin = time.perf_counter()
+        float((a @ a)[0, 0])
+        best = min(best, time.perf_counter() - begin)
+    return 2 * size**3 / best / 1e9
+
+
+def rate_without_settings() -> float:
+    """The same rate with Paddle as it is by itself: one thread, and MKL's own choice of path."""
+    code = "from lung_ssp.runtime import matrix_product_rate; print(matrix_product_rate())"
+    plain = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_DEBUG_CPU_TYPE": "0"}
+    done = subprocess.run([sys.executable, "-c", code], env=plain, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def environment() -> dict[str, Any]:
+    """What a run was computed with: versions, processor, threads, memory, and the measured matrix-product rate."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version for name in PACKAGES if (version := package_version(name))},
+        "commit": commit(),
+        "processor": processor_vendor() or platform.processor(),
+        "cores": cores(),
+        "device": device_facts(),
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "set_by_package": dict(set_here),
+        "matrix_product_gflops": round(matrix_product_rate(), 1),
+    }
+
+
+def commit() -> str | None:
+    """The commit of the checkout this package runs from, with "+changes" where files differ.
+
+    Outside one, what LUNG_SSP_COMMIT says, which an image sets when it is built; None where it says nothing.
+    """
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return os.environ.get("LUNG_SSP_COMMIT") or None
+    try:
+        head, changes = (
+            subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+            for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+changes" if changes else "")
