@@ -9,6 +9,7 @@ from lung_ssp.classification.settings import SharingMode
 from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, add_nlst_cohort, positive
 from lung_ssp.cli.prepare import settings_of
 from lung_ssp.errors import ConfigError
+from lung_ssp.preparation import nlst_packages
 from lung_ssp.training.settings import AmpLevel
 
 
@@ -108,8 +109,6 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_plan(arguments: argparse.Namespace) -> None:
     """Measure how long the plan of a whole index takes, and in how much memory."""
-    from lung_ssp.preparation import nlst_packages
-
     with nlst_packages():
         from lung_ssp.benchmark.nlst import benchmark_plan
         from lung_ssp.benchmark.report import as_json
@@ -126,8 +125,6 @@ def add_preparation_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_preparation(arguments: argparse.Namespace) -> None:
     """Measure how fast the downloaded series of a plan are prepared, with several numbers of workers."""
-    from lung_ssp.preparation import nlst_packages
-
     with nlst_packages():
         from lung_ssp.benchmark.nlst import benchmark_preparation
         from lung_ssp.benchmark.report import as_json

@@ -70,7 +70,9 @@ class Line:
         return {"grey": np.zeros((4, 4, 3), np.uint8)}
 
 
-def settings(every: int = 3, validate_every: int = 4, log: tuple[int, int] = (5, 2), prefetch: int = 0) -> TrainingSettings:
+def settings(
+    every: int = 3, validate_every: int = 4, log: tuple[int, int] = (5, 2), prefetch: int = 0
+) -> TrainingSettings:
     """Of a training of `Line`; `log`: steps between two lines, and between two points of the curves."""
     return TrainingSettings(
         task="line",
