@@ -1,8 +1,8 @@
 """Checking a configuration against its settings, and telling what is wrong with it in one sentence."""
 
 import difflib
-from contextlib import suppress
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 

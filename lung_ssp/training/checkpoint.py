@@ -98,16 +98,14 @@ def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.L
     Paddle's own parameter names count up with every network built in the process, so they are not used as keys.
     """
     accumulators = optimizer.state_dict()
-    masters = accumulators.pop(MASTERS, {})
+    masters = {tensor.name: tensor for tensor in accumulators.pop(MASTERS, {}).values()}
     arrays = {}
     for name, parameter in network.named_parameters():
         prefix = f"{parameter.name}_"
-        for key, value in accumulators.items():
-            if key.startswith(prefix):  # not the state of the learning rate, which the scheduler holds
-                arrays[f"optimizer/{name}/{key.removeprefix(prefix)}"] = value.numpy()
-        if parameter.name in masters:
-            master = masters[parameter.name]
-            arrays[f"{MASTERS}/{name}/{master.name.removeprefix(prefix)}"] = master.numpy()
+        for kind, tensors in (("optimizer", accumulators), (MASTERS, masters)):
+            for key, tensor in tensors.items():
+                if key.startswith(prefix):  # the state of the learning rate is not among them: the scheduler has it
+                    arrays[f"{kind}/{name}/{key.removeprefix(prefix)}"] = tensor.numpy()
     return arrays
 
 
