@@ -257,8 +257,7 @@ def end_with_parent(parent: int) -> None:
     Args:
         parent: its process id. If that process has already ended, this one ends here.
     """
-    prctl = runtime.c_function("prctl")
-    if prctl is not None:
+    if (prctl := runtime.c_function("prctl")) is not None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
