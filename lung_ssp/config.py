@@ -219,7 +219,6 @@ def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, float | str]:
         if isinstance(value, dict):
             values.update(flat(value, f"{prefix}{key}."))
         else:
-            values[f"{prefix}{key}"] = (
-                value if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
-            )
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            values[f"{prefix}{key}"] = value if is_number else str(value)
     return values

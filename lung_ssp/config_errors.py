@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -48,8 +49,10 @@ def describe(
     if isinstance(value, str) and problem["type"] == "literal_error":
         options = [option.strip("' ") for option in problem["ctx"]["expected"].replace(" or ", ",").split(",")]
         return f"{sentence}{nearest(value, options)}."
-    if isinstance(value, str) and is_number(value):
-        return f"{sentence} (YAML 1.1 reads {value} as text: write it with a point, e.g. 1.0e-3)."
+    if isinstance(value, str):
+        with suppress(ValueError):
+            float(value)
+            return f"{sentence} (YAML 1.1 reads {value} as text: write it with a point, e.g. 1.0e-3)."
     if isinstance(value, dict):
         return f"{where}: {key}: {message}." if key else f"{where}: {message}."
     return f"{sentence}."
@@ -94,12 +97,3 @@ def nearest(name: str, valid: Sequence[str]) -> str:
     """ " (did you mean x?)" for the valid name most like `name`, else nothing."""
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     return f" (did you mean {close[0]}?)" if close else ""
-
-
-def is_number(text: str) -> bool:
-    """Whether Python would read the text as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

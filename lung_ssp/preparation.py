@@ -10,15 +10,13 @@ from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.cohort.manifest_settings import ManifestSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
-from lung_ssp.config import SHIPPED, load_config, resolve
+from lung_ssp.config import SHIPPED, resolve
 from lung_ssp.errors import ConfigError, EnvironmentFault
-from lung_ssp.runtime import cores
+from lung_ssp.runtime import cores, require_libraries
 
 if TYPE_CHECKING:
     from lung_ssp.cohort.nlst.plan_summary import PlanSummary
     from lung_ssp.cohort.nlst.results import DownloadResult, PreparationResult
-
-CONFIGS = SHIPPED / "cohort"
 
 # What a step needs it loads itself: a plan needs no OpenCV, the embedded cohort not the extra nlst.
 
@@ -33,11 +31,6 @@ class PreparedCohort:
     root: Path
     description: CohortDescription
 
-    @property
-    def sections(self) -> dict[str, int]:
-        """How many labelled sections each split has."""
-        return self.description.counts.sections
-
 
 def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort:
     """Prepare the embedded cohort or one from a manifest; what is finished is not done again.
@@ -48,20 +41,25 @@ def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort
 
     Raises:
         ConfigError: the configuration is wrong, or of another task.
-        CohortError: the folder holds another cohort, or the manifest is wrong.
+        CohortError: the folder holds another cohort, or the manifest or a file that it names is wrong.
     """
     file = resolve(config, overrides)
     if file.choose({"phantom": True, "manifest": False}):
         return prepare_phantom(file.check(PhantomPreparationSettings).settings)
-    return prepare_from_manifest(file.check(ManifestSettings).settings)
+    from lung_ssp.cohort.manifest import prepare_manifest
+    from lung_ssp.cohort.split import record_splits
+    from lung_ssp.cohort.verify import record_files
+
+    settings = file.check(ManifestSettings).settings
+    root = Path(settings.cohort.root)
+    description = prepare_manifest(settings)
+    record_splits(root)
+    record_files(root)
+    return PreparedCohort(root, description)
 
 
 def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
-    """Make the embedded cohort: sections, scans, the slices of the scans, and, if asked for, a simulated NLST.
-
-    Raises:
-        CohortError: the folder holds another cohort.
-    """
+    """Make the embedded cohort: sections, scans, the slices of the scans, and, if asked for, a simulated NLST."""
     from lung_ssp.cohort.phantom.make import make_phantom_cohort
     from lung_ssp.cohort.phantom.simulated_nlst.archive import write_simulated_nlst
     from lung_ssp.cohort.slices import prepare_slices
@@ -70,12 +68,7 @@ def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
 
     root = Path(settings.cohort.root)
     description = make_phantom_cohort(
-        root,
-        settings.cohort,
-        settings.section,
-        settings.seed,
-        processes=cores(),
-        tile_settings=settings.tiles,
+        root, settings.cohort, settings.section, settings.seed, processes=cores(), tile_settings=settings.tiles
     )
     record_splits(root)
     if (root / "scans.csv").is_file():
@@ -86,39 +79,17 @@ def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
     return PreparedCohort(root, description)
 
 
-def prepare_from_manifest(settings: ManifestSettings) -> PreparedCohort:
-    """Make a cohort from a manifest.
-
-    Raises:
-        CohortError: the manifest or a file it names is wrong, or the folder holds another cohort.
-    """
-    from lung_ssp.cohort.manifest import prepare_manifest
-    from lung_ssp.cohort.split import record_splits
-    from lung_ssp.cohort.verify import record_files
-
-    root = Path(settings.cohort.root)
-    description = prepare_manifest(settings)
-    record_splits(root)
-    record_files(root)
-    return PreparedCohort(root, description)
-
-
 def config_of_cohort(name: str) -> Path:
     """The configuration file of a cohort by its name: cohort/<name>.yml among the shipped ones.
 
     Raises:
         ConfigError: there is none; it names those there are.
     """
-    path = CONFIGS / f"{name}.yml"
+    path = SHIPPED / "cohort" / f"{name}.yml"
     if Path(name).name != name or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in CONFIGS.glob("*.yml")))
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yml")))
         raise ConfigError(f"There is no shipped cohort {name!r}: use --config FILE, or one of {known}.")
     return path
-
-
-def nlst_settings(config: Path, overrides: Sequence[str]) -> NlstSettings:
-    """The settings of a cohort from NLST's images."""
-    return load_config(config, NlstSettings, overrides).settings
 
 
 def plan_nlst(
@@ -154,18 +125,16 @@ def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "Pre
     with nlst_packages():
         from lung_ssp.cohort.nlst.preparation import Candidates, prepare_nlst
 
-        if settings.candidates is None:
-            return prepare_nlst(settings, scheduler=scheduler, leaky=leaky)
-        from lung_ssp import runtime
+        candidates = None
+        if settings.candidates is not None:
+            require_libraries()
+            from lung_ssp.segmentation.finder import finder_of
+            from lung_ssp.training.run import run_cohort
 
-        runtime.require_libraries()
-        from lung_ssp.segmentation.finder import finder_of
-        from lung_ssp.training.run import run_cohort
-
-        network = Path(settings.candidates).resolve()
-        finder = finder_of(network)
-        origin = run_cohort(network).statement
-        return prepare_nlst(settings, Candidates(finder, finder.fingerprint, origin), scheduler, leaky)
+            network = Path(settings.candidates).resolve()
+            finder = finder_of(network)
+            candidates = Candidates(finder, finder.fingerprint, run_cohort(network).statement)
+        return prepare_nlst(settings, candidates, scheduler, leaky)
 
 
 @contextmanager

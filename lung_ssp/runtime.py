@@ -49,9 +49,7 @@ set_here: dict[str, str] = {}  # what this package has settled, for environment.
 
 def cores() -> int:
     """How many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def c_function(name: str) -> Any:
@@ -93,8 +91,7 @@ def processor_vendor() -> str:
 
 def return_free_memory() -> None:
     """Give back to the system what malloc keeps, where the library can: before a pause, or before other work."""
-    trim = c_function("malloc_trim")
-    if trim is not None:
+    if (trim := c_function("malloc_trim")) is not None:
         trim(0)
 
 

@@ -19,12 +19,11 @@ from lung_ssp.segmentation.evaluate import evaluate_segmenter
 from lung_ssp.segmentation.metrics import SegmentationMetrics
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.trained import exportable_segmenter
-from lung_ssp.training.benchmark_cases import BenchmarkCases
 from lung_ssp.training.evaluation import Metrics
 from lung_ssp.training.onnx import Exportable
 from lung_ssp.training.run import run_config
 from lung_ssp.training.settings import TrainingSettings
-from lung_ssp.training.task import Training
+from lung_ssp.training.task import BenchmarkCases, Training
 
 
 @dataclass(frozen=True)

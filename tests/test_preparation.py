@@ -42,7 +42,7 @@ def test_a_cohort_is_prepared_once_and_described(tiny_cohort):
     prepared = prepare("cohort/phantom_smoke.yml", [f"cohort.root={tiny_cohort}"])
     assert prepared.root == tiny_cohort
     assert prepared.description == read_cohort(tiny_cohort)
-    assert prepared.sections == {split: len(read_sections(tiny_cohort, split)) for split in SPLITS}
+    assert prepared.description.counts.sections == {split: len(read_sections(tiny_cohort, split)) for split in SPLITS}
     assert {path: path.stat().st_mtime_ns for path in tiny_cohort.rglob("*.npz")} == before
 
 
@@ -53,7 +53,7 @@ def test_one_s_own_cohort_is_prepared_from_its_manifest(tiny_cohort, tmp_path):
     (tmp_path / "manifest.csv").write_text("patient,split,series,mask\nA,train,series,mask.npz\n")
     names = [f"cohort.manifest={tmp_path}/manifest.csv", f"cohort.root={tmp_path}/mine"]
     prepared = prepare(SHIPPED / "cohort" / "manifest.yml", names)
-    assert prepared.sections == {"train": 1, "validation": 0, "test": 0}
+    assert prepared.description.counts.sections == {"train": 1, "validation": 0, "test": 0}
     assert not prepared.description.synthetic
     assert (prepared.root / "files.json").is_file() and (prepared.root / "splits.csv").is_file()
 

@@ -12,9 +12,9 @@ from lung_ssp.benchmark.report import BenchmarkReport, MeasuredCase, Repeat, fig
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.errors import ConfigError, LungSspError
 from lung_ssp.tasks import read_training
-from lung_ssp.training.benchmark_cases import BenchmarkCases
 from lung_ssp.training.precision import check_device
 from lung_ssp.training.settings import TrainingSettings
+from lung_ssp.training.task import BenchmarkCases
 
 
 def run_benchmark(plan: BenchmarkPlan) -> BenchmarkReport:

@@ -20,13 +20,12 @@ from lung_ssp.config import Config
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.tasks import TaskType, read_training
 from lung_ssp.training.batches import StepBatch, batches, dropout_seed
-from lung_ssp.training.benchmark_cases import BenchmarkCases
 from lung_ssp.training.loop import update
 from lung_ssp.training.onnx import Exportable, ExportedNetwork, to_onnx
 from lung_ssp.training.order import SampleOrder
 from lung_ssp.training.precision import Precision
 from lung_ssp.training.settings import TrainingSettings
-from lung_ssp.training.task import Training
+from lung_ssp.training.task import BenchmarkCases, Training
 
 NOISE = "noise for a benchmark"
 

@@ -18,7 +18,7 @@ from lung_ssp.training.onnx import ExportedNetwork
 
 @dataclass(frozen=True)
 class ClassificationBenchmark:
-    """The classifier of a configuration as a benchmark sees it (training/benchmark_cases.py)."""
+    """The classifier of a configuration as a benchmark sees it (training/task.py)."""
 
     settings: ClassificationSettings
     sizes_vary = False

@@ -4,11 +4,16 @@ import argparse
 from pathlib import Path
 from typing import get_args
 
-from lung_ssp.benchmark.cases import Input
+from lung_ssp.benchmark.cases import BenchmarkPlan, Input
+from lung_ssp.benchmark.compare import compare_reports
+from lung_ssp.benchmark.report import as_json, check_target, write_report
+from lung_ssp.benchmark.text import comparison_text, report_text, roofline_text
 from lung_ssp.classification.settings import SharingMode
 from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, add_nlst_cohort, positive
 from lung_ssp.cli.prepare import settings_of
 from lung_ssp.errors import ConfigError
+from lung_ssp.preparation import nlst_packages
+from lung_ssp.runtime import choose_device
 from lung_ssp.training.settings import AmpLevel
 
 
@@ -20,9 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure speed and memory."""
-    from lung_ssp.benchmark.compare import compare_reports
-    from lung_ssp.benchmark.text import comparison_text
-
     if arguments.compare is None:
         raise ConfigError("Say what to measure (training, inference, preparation, ...), or --compare two reports.")
     print(comparison_text(compare_reports(*arguments.compare)))
@@ -60,11 +62,7 @@ def add_steps_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_steps(arguments: argparse.Namespace) -> None:
     """Measure the speed, memory and operations of the steps of training or inference."""
-    from lung_ssp.benchmark.cases import BenchmarkPlan
-    from lung_ssp.benchmark.report import check_target, write_report
     from lung_ssp.benchmark.run import run_benchmark
-    from lung_ssp.benchmark.text import report_text
-    from lung_ssp.runtime import choose_device
 
     choose_device(arguments.device)
     if arguments.json is not None:
@@ -96,7 +94,6 @@ def add_roofline_arguments(parser: argparse.ArgumentParser) -> None:
 def run_roofline(arguments: argparse.Namespace) -> None:
     """Compute how fast training steps could be at best on a device that is not at hand."""
     from lung_ssp.benchmark.roofline import roofline
-    from lung_ssp.benchmark.text import roofline_text
 
     print(roofline_text(roofline(arguments.config, arguments.on)))
 
@@ -108,11 +105,8 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_plan(arguments: argparse.Namespace) -> None:
     """Measure how long the plan of a whole index takes, and in how much memory."""
-    from lung_ssp.preparation import nlst_packages
-
     with nlst_packages():
         from lung_ssp.benchmark.nlst import benchmark_plan
-        from lung_ssp.benchmark.report import as_json
 
         print(as_json(benchmark_plan(settings_of(arguments), arguments.repeats)))
 
@@ -126,11 +120,8 @@ def add_preparation_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_preparation(arguments: argparse.Namespace) -> None:
     """Measure how fast the downloaded series of a plan are prepared, with several numbers of workers."""
-    from lung_ssp.preparation import nlst_packages
-
     with nlst_packages():
         from lung_ssp.benchmark.nlst import benchmark_preparation
-        from lung_ssp.benchmark.report import as_json
 
         print(as_json(benchmark_preparation(settings_of(arguments), arguments.workers, arguments.repeats)))
 

@@ -25,14 +25,15 @@ class Command:
     steps_metavar: str = "STEP"
     steps_title: str = "steps"
 
-    def add_to(self, parser: argparse.ArgumentParser) -> None:
-        """Give a parser the arguments and steps of this command."""
+    def add_to(self, commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+        """Add this command, with its arguments and steps, to the commands of a parser."""
+        parser = commands.add_parser(self.name, help=self.run.__doc__, description=self.run.__doc__)
         parser.set_defaults(command_to_run=self)
         self.add_arguments(parser)
         if self.steps:
             below = parser.add_subparsers(dest="step", metavar=self.steps_metavar, title=self.steps_title)
             for step in self.steps:
-                step.add_to(below.add_parser(step.name, help=step.run.__doc__, description=step.run.__doc__))
+                step.add_to(below)
 
 
 PADDLE = ("cv2", "paddle", "paddleseg")

@@ -1,4 +1,4 @@
-"""The entry point: parses the command line, runs one command, and tells an error in one sentence."""
+"""The entry point: parses the command line, runs one command, and prints an error in one sentence."""
 
 import argparse
 import sys
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = root.add_subparsers(dest="command", required=True)
     for command in COMMANDS:
-        command.add_to(commands.add_parser(command.name, help=command.run.__doc__, description=command.run.__doc__))
+        command.add_to(commands)
     return root
 
 
@@ -36,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0; 2 after an error that the user can mend, which is one sentence on standard error; 130 after Ctrl-C.
+        0; 2 after an error that the user can correct, which is one sentence on standard error; 130 after Ctrl-C.
     """
     arguments = parser().parse_args(words)
     command: Command = arguments.command_to_run
@@ -44,14 +44,12 @@ def main(words: Sequence[str] | None = None) -> int:
         if command.libraries:
             require_libraries(*command.libraries)
         command.run(arguments)
+        return 0
     except LungSspError as error:
-        print(f"lung-ssp {arguments.command}: {error}", file=sys.stderr)
-        return 2
+        code, sentence = 2, str(error)
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        print(f"lung-ssp {arguments.command}: {error.strerror or error}{where}", file=sys.stderr)
-        return 2
+        code, sentence = 2, f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
     except KeyboardInterrupt:
-        print(f"lung-ssp {arguments.command}: interrupted", file=sys.stderr)
-        return 130
-    return 0
+        code, sentence = 130, "interrupted"
+    print(f"lung-ssp {arguments.command}: {sentence}", file=sys.stderr)
+    return code

@@ -2,14 +2,12 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lung_ssp.cli.command import OPENCV, Command, add_nlst_cohort, add_override
+from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.config import load_config
 from lung_ssp.errors import ConfigError
-
-if TYPE_CHECKING:
-    from lung_ssp.cohort.nlst.settings import NlstSettings
-    from lung_ssp.cohort.verify import CohortCheck
+from lung_ssp.preparation import config_of_cohort, download_nlst, plan_nlst, prepare, run_nlst
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepare a cohort: sections with labels, and slices of its scans."""
-    from lung_ssp.preparation import prepare
-
     if arguments.config is None:
         raise ConfigError(
             "Give a configuration (--config FILE), or a step of NLST's preparation: plan, download, run, verify."
@@ -29,12 +25,10 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{prepared.root}: {prepared.description.statement}")
 
 
-def settings_of(arguments: argparse.Namespace) -> "NlstSettings":
+def settings_of(arguments: argparse.Namespace) -> NlstSettings:
     """The settings that --cohort or --config name, with the overrides."""
-    from lung_ssp.preparation import config_of_cohort, nlst_settings
-
     path = arguments.config if arguments.cohort is None else config_of_cohort(arguments.cohort)
-    return nlst_settings(path, arguments.override)
+    return load_config(path, NlstSettings, arguments.override).settings
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +41,6 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
 def run_plan(arguments: argparse.Namespace) -> None:
     """Choose one series for each exam of NLST from the public index; nothing is downloaded."""
     from lung_ssp.cohort.nlst.text import plan_text
-    from lung_ssp.preparation import plan_nlst
 
     print(plan_text(plan_nlst(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb)))
 
@@ -60,7 +53,6 @@ def add_download_arguments(parser: argparse.ArgumentParser) -> None:
 def run_download(arguments: argparse.Namespace) -> None:
     """Tell what is missing of the plan's series; with --execute, fetch it."""
     from lung_ssp.cohort.nlst.text import download_text
-    from lung_ssp.preparation import download_nlst
 
     print(download_text(download_nlst(settings_of(arguments), arguments.execute)))
 
@@ -76,7 +68,6 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def run_run(arguments: argparse.Namespace) -> None:
     """Turn the downloaded series of a plan into a prepared cohort."""
     from lung_ssp.cohort.nlst.text import preparation_text
-    from lung_ssp.preparation import run_nlst
 
     print(preparation_text(run_nlst(settings_of(arguments), arguments.scheduler, arguments.leaky)))
 
@@ -89,22 +80,12 @@ def run_verify(arguments: argparse.Namespace) -> None:
     """Check that a prepared cohort is what was prepared; prints its fingerprint."""
     from lung_ssp.cohort.verify import verify_cohort
 
-    print(check_text(verify_cohort(arguments.root)))
-
-
-def check_text(check: "CohortCheck") -> str:
-    """The result of a check in words; it ends with the fingerprint."""
-    sections = ", ".join(f"{split} {count}" for split, count in check.sections.items())
-    patients = "on both sides of the splits, on purpose" if check.leaky else "each in one split"
-    return "\n".join(
-        [
-            check.description.statement,
-            f"{check.files} files, as recorded",
-            f"sections: {sections}",
-            f"patients: {patients}",
-            f"fingerprint {check.fingerprint}",
-        ]
-    )
+    check = verify_cohort(arguments.root)
+    print(check.description.statement)
+    print(f"{check.files} files, as recorded")
+    print("sections: " + ", ".join(f"{split} {count}" for split, count in check.sections.items()))
+    print("patients: " + ("on both sides of the splits, on purpose" if check.leaky else "each in one split"))
+    print(f"fingerprint {check.fingerprint}")
 
 
 COMMAND = Command(

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, natural, positive
+from lung_ssp.runtime import require_libraries
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,25 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the run that a configuration describes, or go on with it."""
+    from lung_ssp.training.launch import Job, launch, running_as_worker
+
     if arguments.processes > 1 or arguments.restarts > 0:
-        launch_workers(arguments)
-    else:
-        train_here(arguments)
-
-
-def launch_workers(arguments: argparse.Namespace) -> None:
-    """Train in processes of their own, each of which runs this command again."""
-    from lung_ssp.training.launch import Job, launch
-
-    job = Job(training_arguments(arguments), arguments.processes, arguments.device, arguments.output)
-    launch(job, arguments.restarts)
-
-
-def train_here(arguments: argparse.Namespace) -> None:
-    """Train in this process, and print how it ended."""
-    from lung_ssp.runtime import require_libraries
-    from lung_ssp.training.launch import running_as_worker
-
+        job = Job(training_arguments(arguments), arguments.processes, arguments.device, arguments.output)
+        launch(job, arguments.restarts)
+        return
     with running_as_worker():
         require_libraries(*PADDLE)
         from lung_ssp.runs import train
@@ -60,7 +48,7 @@ def train_here(arguments: argparse.Namespace) -> None:
 
 
 def training_arguments(arguments: argparse.Namespace) -> list[str]:
-    """The command line of one worker."""
+    """The command line of one worker, which runs this command again."""
     words = ["train", "--config", arguments.config, "--output", str(arguments.output), "--device", arguments.device]
     for override in arguments.override:
         words += ["-o", override]

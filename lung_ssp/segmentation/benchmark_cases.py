@@ -25,7 +25,7 @@ HU = (-1000, 400)
 
 @dataclass(frozen=True)
 class SegmentationBenchmark:
-    """The segmentation network of a configuration as a benchmark sees it (training/benchmark_cases.py)."""
+    """The segmentation network of a configuration as a benchmark sees it (training/task.py)."""
 
     settings: SegmentationSettings
     sharing = ""

@@ -50,32 +50,26 @@ def batches(load: Load, order: SampleOrder, seed: int, steps: range, prefetch: i
         steps: which ones, counted from 1.
         prefetch: number of batches that threads prepare while the device computes; 0 prepares each in its turn.
     """
-    if prefetch == 0:
-        yield (StepBatch(step, *_draw(load, order, seed, step)) for step in steps)
-        return
-    with ThreadPoolExecutor(min(prefetch, THREADS), thread_name_prefix="batches") as threads:
+    with ThreadPoolExecutor(max(1, min(prefetch, THREADS)), thread_name_prefix="batches") as threads:
         waiting: deque[tuple[int, Future[Any], OrderState]] = deque()
-        coming = iter(steps)
 
-        def send_one() -> None:
-            if (step := next(coming, None)) is not None:
-                indices, rng = order.next_batch(), np.random.default_rng(seeds_of_step(seed, step))
-                waiting.append((step, threads.submit(load, indices, rng), order.state()))
+        def first_waiting() -> StepBatch:
+            step, future, state = waiting.popleft()
+            return StepBatch(step, future.result(), state)
 
         def in_turn() -> Iterator[StepBatch]:
-            for _ in range(prefetch):
-                send_one()
+            for step in steps:
+                indices, rng = order.next_batch(), np.random.default_rng(seeds_of_step(seed, step))
+                if prefetch == 0:
+                    yield StepBatch(step, load(indices, rng), order.state())
+                    continue
+                waiting.append((step, threads.submit(load, indices, rng), order.state()))
+                if len(waiting) > prefetch:
+                    yield first_waiting()
             while waiting:
-                send_one()
-                step, future, state = waiting.popleft()
-                yield StepBatch(step, future.result(), state)
+                yield first_waiting()
 
         try:
             yield in_turn()
         finally:
             threads.shutdown(cancel_futures=True)
-
-
-def _draw(load: Load, order: SampleOrder, seed: int, step: int) -> tuple[Any, OrderState]:
-    batch = load(order.next_batch(), np.random.default_rng(seeds_of_step(seed, step)))
-    return batch, order.state()

@@ -64,12 +64,8 @@ def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray]
 
 def network_arrays(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
     """Parameters and buffers of a network by their names in it, under "network/"; float16 as float32, without loss."""
-    return {f"network/{key}": to_float32(value.numpy()) for key, value in network.state_dict().items()}
-
-
-def to_float32(array: np.ndarray) -> np.ndarray:
-    """A float16 array as float32, any other as it is."""
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+    arrays = {f"network/{key}": value.numpy() for key, value in network.state_dict().items()}
+    return {key: array.astype(np.float32) if array.dtype == np.float16 else array for key, array in arrays.items()}
 
 
 def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], where: str) -> None:
@@ -80,7 +76,8 @@ def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], whe
     """
     found = {key.removeprefix("network/"): value for key, value in arrays.items() if key.startswith("network/")}
     wanted = network.state_dict()
-    for key in sorted(set(found) ^ set(wanted)):
+    if others := set(found) ^ set(wanted):
+        key = min(others)
         side = "lacks" if key in wanted else "holds beyond the network"
         raise CheckpointError(
             f"{where} is of another network: it {side} {key}. Use the configuration it was made with."
@@ -100,18 +97,15 @@ def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.L
     Float32 master weights of float16 weights are under "master_weights/<parameter's name in the network>/<its name>".
     Paddle's own parameter names count up with every network built in the process, so they are not used as keys.
     """
-    state = optimizer.state_dict()
-    masters = state.pop(MASTERS, {})
-    accumulators = {key: value for key, value in state.items() if key != "LR_Scheduler"}
+    accumulators = optimizer.state_dict()
+    masters = {tensor.name: tensor for tensor in accumulators.pop(MASTERS, {}).values()}
     arrays = {}
     for name, parameter in network.named_parameters():
         prefix = f"{parameter.name}_"
-        for key, value in accumulators.items():
-            if key.startswith(prefix):
-                arrays[f"optimizer/{name}/{key.removeprefix(prefix)}"] = value.numpy()
-        if parameter.name in masters:
-            master = masters[parameter.name]
-            arrays[f"{MASTERS}/{name}/{master.name.removeprefix(prefix)}"] = master.numpy()
+        for kind, tensors in (("optimizer", accumulators), (MASTERS, masters)):
+            for key, tensor in tensors.items():
+                if key.startswith(prefix):  # the state of the learning rate is not among them: the scheduler has it
+                    arrays[f"{kind}/{name}/{key.removeprefix(prefix)}"] = tensor.numpy()
     return arrays
 
 

@@ -105,11 +105,7 @@ def launch(job: Job, restarts: int) -> None:
 
 
 def check_devices(job: Job) -> None:
-    """Refuse more processes than GPUs, since each needs one.
-
-    Raises:
-        EnvironmentFault: with the number of GPUs.
-    """
+    """Refuse more processes than GPUs, since each needs one, with an EnvironmentFault."""
     if job.device == "gpu":
         runtime.require_libraries("paddle")
         import paddle
@@ -121,12 +117,7 @@ def check_devices(job: Job) -> None:
 
 
 def run_workers(job: Job) -> None:
-    """Run the workers until all are done or one has failed; afterwards none is left.
-
-    Raises:
-        TrainingError: a worker refused its input.
-        WorkerFailure: a worker died or failed.
-    """
+    """Run the workers until all are done, or raise `error_of` the one that failed first; afterwards none is left."""
     endpoints = [f"127.0.0.1:{port}" for port in free_ports(job.processes)]
     workers: list[Worker] = []
     with tempfile.TemporaryDirectory(prefix="lung-ssp-launch-") as folder, sigterm_as_exit():
@@ -213,11 +204,8 @@ def first_failed(workers: list[Worker]) -> Worker:
     without writing was killed, and is the cause; else the one whose exception is the earliest.
     """
 
-    def order(worker: Worker) -> float:
-        failure = worker.failure()
-        return -1.0 if failure is None else failure.time
-
-    return min((worker for worker in workers if worker.process.poll() or worker.failure_file.is_file()), key=order)
+    failed = [worker for worker in workers if worker.process.poll() or worker.failure_file.is_file()]
+    return min(failed, key=lambda worker: failure.time if (failure := worker.failure()) else -1.0)
 
 
 def error_of(failed: Worker, workers: list[Worker], job: Job) -> TrainingError:
@@ -269,8 +257,7 @@ def end_with_parent(parent: int) -> None:
     Args:
         parent: its process id. If that process has already ended, this one ends here.
     """
-    prctl = runtime.c_function("prctl")
-    if prctl is not None:
+    if (prctl := runtime.c_function("prctl")) is not None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)

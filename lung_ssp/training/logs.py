@@ -1,7 +1,6 @@
 """The logs of a run: the console, a CSV file and VisualDL's file; a resumed run truncates the files exactly."""
 
 import contextlib
-import csv
 import io
 import math
 import os
@@ -26,44 +25,48 @@ class RunLog:
         csv_name: the CSV file's name.
         columns: its columns; the first two are written as integers, the others with seven decimals.
         positions: sizes in bytes to truncate the files to, from `positions()`; None starts new files.
+
+    Raises:
+        CheckpointError: a file is missing or shorter than that: something else has changed it.
     """
 
     def __init__(self, folder: Path, csv_name: str, columns: tuple[str, ...], positions: dict[str, int] | None) -> None:
         self.columns = columns
-        self._csv_path = folder / csv_name
-        self._visualdl_path = folder / "visualdl" / VISUALDL_FILE
-        if positions is not None:
-            for path in (self._csv_path, self._visualdl_path):
-                check_length(path, positions[path.name])
-        else:
-            self._visualdl_path.unlink(missing_ok=True)  # left by a process killed before its first checkpoint
+        self._csv_path, visualdl_path = folder / csv_name, folder / "visualdl" / VISUALDL_FILE
+        self._files = (self._csv_path, visualdl_path)
+        if positions is None:
+            visualdl_path.unlink(missing_ok=True)  # left by a process killed before its first checkpoint
+        for path in self._files:
+            if positions is not None and (not path.is_file() or path.stat().st_size < positions[path.name]):
+                raise CheckpointError(
+                    f"{path} is missing or shorter than the run's checkpoint says: restore it from a copy or train "
+                    "afresh in another folder."
+                )
         # VisualDL appends to the file and begins with a record of its own, which a resumed file already has. So the
         # file is truncated after the writer is opened, not before.
         with contextlib.redirect_stdout(io.StringIO()):  # it prints that the file exists
-            self._writer = LogWriter(logdir=str(self._visualdl_path.parent), file_name=VISUALDL_FILE)
+            self._writer = LogWriter(logdir=str(visualdl_path.parent), file_name=VISUALDL_FILE)
         self._writer.flush()
         if positions is None:
             self._csv_path.write_text(",".join(columns) + "\n")
-        else:
-            os.truncate(self._csv_path, positions[self._csv_path.name])
-            os.truncate(self._visualdl_path, positions[self._visualdl_path.name])
+            return
+        for path in self._files:
+            os.truncate(path, positions[path.name])
 
     def positions(self) -> dict[str, int]:
         """The size of each file in bytes, with all records so far on disk."""
         self._writer.flush()
-        for path in (self._csv_path, self._visualdl_path):
+        for path in self._files:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        return {path.name: path.stat().st_size for path in (self._csv_path, self._visualdl_path)}
+        return {path.name: path.stat().st_size for path in self._files}
 
     def row(self, values: dict[str, float]) -> None:
         """Add one line to the CSV file and print it; above the first line, print the columns."""
         cells = [str(int(values[name])) if i < 2 else f"{values[name]:.7f}" for i, name in enumerate(self.columns)]
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(cells)
         first = self._csv_path.stat().st_size == len(",".join(self.columns)) + 1
         with self._csv_path.open("a") as file:
-            file.write(text.getvalue())
+            file.write(",".join(cells) + "\n")
         if first:
             tqdm.write("  ".join(self.columns))
         tqdm.write("  ".join(cell.rjust(len(name)) for name, cell in zip(self.columns, cells, strict=True)))
@@ -91,16 +94,3 @@ class RunLog:
     def close(self) -> None:
         """Write pending records and close VisualDL's file."""
         self._writer.close()
-
-
-def check_length(path: Path, least: int) -> None:
-    """Refuse a log that is missing or shorter than the checkpoint says: something else has changed it.
-
-    Raises:
-        CheckpointError: naming the file.
-    """
-    if not path.is_file() or path.stat().st_size < least:
-        raise CheckpointError(
-            f"{path} is missing or shorter than the run's checkpoint says: restore it from a copy or train afresh in "
-            "another folder."
-        )

@@ -47,12 +47,6 @@ class Trainer:
 
     The losses stay on the device until something is due, so that no other step waits for the device. Each of several
     processes has a trainer; all trainers step and measure together (training/distributed.py).
-
-    Args:
-        folder: the run's.
-
-    Raises:
-        ConfigError: the device has no mixed precision, or the batch is larger than the training set.
     """
 
     def __init__(self, training: Training, settings: TrainingSettings, folder: Path) -> None:

@@ -82,7 +82,7 @@ def load_exported(run: Path) -> ExportedNetwork:
         CheckpointError: the run has no export, a damaged or foreign one, or one of other weights.
         EnvironmentFault: ONNX Runtime is missing.
     """
-    facts_path, network_path = run / EXPORT_FOLDER / FACTS_FILE, run / EXPORT_FOLDER / NETWORK_FILE
+    facts_path, network_path = (run / EXPORT_FOLDER / name for name in (FACTS_FILE, NETWORK_FILE))
     again = f"export it again with lung-ssp export {run}"
     if not facts_path.is_file() or not network_path.is_file():
         raise CheckpointError(f"{run} has not been exported: {again}, or use --engine paddle.")
@@ -109,9 +109,6 @@ def engine_for(run: Path, requested: Engine | None, device: str) -> Engine:
 
 def write_onnx(run: Path, exportable: Exportable) -> OnnxFile:
     """Write export/network.onnx and export/export.json into the folder of a run, if ONNX Runtime computes the same.
-
-    Any number of images may be given to the exported network, and where `sizes_vary`, images of any height and width
-    that four halvings divide. Its outputs are those of Paddle's network, logits.
 
     Raises:
         CheckpointError: the exported network computes something else; nothing is written then.
@@ -140,7 +137,7 @@ def write_onnx(run: Path, exportable: Exportable) -> OnnxFile:
 
 
 def to_onnx(exportable: Exportable) -> bytes:
-    """The bytes of an ONNX file.
+    """The bytes of an ONNX file; it takes any number of images, where `sizes_vary` of any size (`for_any_size`).
 
     Raises:
         EnvironmentFault: paddle2onnx is missing, or Paddle is not of version 2.
@@ -151,20 +148,19 @@ def to_onnx(exportable: Exportable) -> bytes:
         import paddle2onnx
     except ImportError as error:
         raise EnvironmentFault("The export needs paddle2onnx: pip install paddle2onnx==1.3.1.") from error
-    inputs = [paddle.static.InputSpec([None, *exportable.shapes[0][1:]], "float32", "images")]
+    images = paddle.static.InputSpec([None, *exportable.shapes[0][1:]], "float32", "images")
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder) / "network"
         for layer in exportable.network.sublayers(include_self=True):
             # Trace the forward passes as they run, from here on in this process: Paddle's translation of their source
             # code to a static graph does not know all of Python.
             paddle.jit.not_to_static(type(layer).forward)
-        paddle.jit.save(exportable.network, str(prefix), input_spec=inputs)
-        program, weights = prefix.with_suffix(".pdmodel"), prefix.with_suffix(".pdiparams")
+        paddle.jit.save(exportable.network, str(prefix), input_spec=[images])
+        program, weights, model = (prefix.with_suffix(end) for end in (".pdmodel", ".pdiparams", ".onnx"))
         if exportable.sizes_vary:
             program.write_bytes(for_any_size(program.read_bytes()))
-        onnx_file = prefix.with_suffix(".onnx")
-        paddle2onnx.export(str(program), str(weights), str(onnx_file), opset_version=OPSET)
-        return onnx_file.read_bytes()
+        paddle2onnx.export(str(program), str(weights), str(model), opset_version=OPSET)
+        return model.read_bytes()
 
 
 def for_any_size(program: bytes) -> bytes:

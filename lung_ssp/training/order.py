@@ -23,12 +23,7 @@ class OrderState:
 
     def as_json(self) -> dict[str, Any]:
         """The state as plain numbers and lists, for JSON."""
-        return {
-            "epoch": self.epoch,
-            "position": self.position,
-            "permutation": self.permutation.tolist(),
-            "generator": self.generator,
-        }
+        return {**vars(self), "permutation": self.permutation.tolist()}
 
 
 class SampleOrder:

@@ -34,14 +34,13 @@ class Precision:
     def __init__(
         self, settings: ComputeSettings, network: paddle.nn.Layer, optimizer: paddle.optimizer.Optimizer
     ) -> None:
-        self.level = settings.amp_level
-        mixed = self.level != "O0"
-        if mixed:
+        self.level, self._network, self.optimizer = settings.amp_level, network, optimizer
+        self._mixed = self.level != "O0"
+        if self._mixed:
             check_device(self.level)
         if self.level == "O2":
             decorate(network, optimizer)
-        self._mixed, self._network, self.optimizer = mixed, network, optimizer
-        self._scaler = paddle.amp.GradScaler(enable=mixed, init_loss_scaling=settings.init_loss_scaling)
+        self._scaler = paddle.amp.GradScaler(enable=self._mixed, init_loss_scaling=settings.init_loss_scaling)
 
     def autocast(self) -> AbstractContextManager[None]:
         """A context in which operations run in the precision of the level, for training and measuring alike."""
