@@ -72,6 +72,7 @@ def test_synthetic_input_is_one_batch_again_and_again(subject: Subject) -> None:
     assert len(again[0]) == 5
 
 
+@pytest.mark.slow
 def test_the_steps_are_the_trainings_own(small_configs: dict[str, Path], tmp_path: Path) -> None:
     config = on_noise(small_configs["classification"], tmp_path)
     found = measure(request_of(config, case_of("classification", "training", "real"), warmup=2, steps=3))
@@ -84,6 +85,7 @@ def test_the_steps_are_the_trainings_own(small_configs: dict[str, Path], tmp_pat
     assert found.times.outcome == losses[-1] != losses[-2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["training", "inference"])
 @pytest.mark.parametrize("task", TASKS)
 def test_a_case_is_measured_without_a_cohort(small_configs: dict[str, Path], task: str, phase: str) -> None:
@@ -99,6 +101,7 @@ def test_a_case_is_measured_without_a_cohort(small_configs: dict[str, Path], tas
     assert measure(request).times.outcome == result.times.outcome
 
 
+@pytest.mark.slow
 def test_inference_is_counted_forward_alone(small_configs: dict[str, Path]) -> None:
     config = small_configs["classification"]
     phases = ("training", "inference")
@@ -109,6 +112,7 @@ def test_inference_is_counted_forward_alone(small_configs: dict[str, Path]) -> N
     assert training > 2 * inference > 0
 
 
+@pytest.mark.slow
 def test_two_inputs_are_measured_but_not_counted(small_configs: dict[str, Path]) -> None:
     config = read_training(small_configs["classification"], TWO_INPUTS)[1]
     result = measure(Request(case_of("classification", "training"), config.tree, "cpu", 0, 1))
@@ -116,6 +120,7 @@ def test_two_inputs_are_measured_but_not_counted(small_configs: dict[str, Path])
     assert np.isfinite(result.times.outcome)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", TASKS)
 def test_onnx_runtime_comes_to_the_same(small_configs: dict[str, Path], task: str) -> None:
     for package in ("paddle2onnx", "onnxruntime"):

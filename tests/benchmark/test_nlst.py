@@ -37,6 +37,7 @@ def test_a_plan_that_cannot_be_made_is_told():
         benchmark_plan(settings_with(index="nowhere.parquet"), repeats=1)
 
 
+@pytest.mark.slow
 def test_series_are_timed_with_each_number_of_workers(plan_nlst, tmp_path):
     speed = benchmark_preparation(plan_nlst(tmp_path), [1, 2], repeats=1)
     assert speed.series == 6

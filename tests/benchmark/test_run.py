@@ -124,6 +124,7 @@ def test_what_was_asked_for_must_be_there(
     assert measured == []
 
 
+@pytest.mark.slow
 def test_a_fault_in_the_process_of_its_own_comes_back_as_a_sentence(plan: BenchmarkPlan) -> None:
     case = Case("classification", "training", "single_task", "O0", "real", 6, "paddle")
     tree = read_training(plan.config, case.overrides())[1].tree
@@ -150,6 +151,7 @@ def test_how_a_process_of_its_own_ended_is_told(
         in_fresh_process(Request(case, {}, "cpu", 1, 1))
 
 
+@pytest.mark.slow
 def test_the_command_measures_writes_and_compares(
     small_configs: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,6 +35,7 @@ SMALL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", SMALL)
 def test_pytorch_comes_to_the_same_losses(config: str, tmp_path: Path) -> None:
     plan = BenchmarkPlan(phase="training", config=CONFIGS / config, overrides=SMALL[config])

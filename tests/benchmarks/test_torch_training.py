@@ -59,6 +59,7 @@ def test_pytorch_as_it_comes_has_its_memory_left_alone(side: str, keeps: bool) -
     assert done.stdout.strip() == str(keeps)
 
 
+@pytest.mark.slow
 def test_both_sides_learn_alike() -> None:
     pytest.importorskip("torch", reason="the comparison with PyTorch needs PyTorch")
     (case,) = compare_with_torch(training("classification/table2.yml", *SMALL, sharing=("full_soft_sharing",))).cases
@@ -67,6 +68,7 @@ def test_both_sides_learn_alike() -> None:
     assert len(case.to_torch.wall_of_repeats) == 1
 
 
+@pytest.mark.slow
 def test_the_script_tells_a_fault_in_one_sentence(tmp_path: Path) -> None:
     command = [sys.executable, REPOSITORY / "benchmarks" / "torch_training.py", "--config", tmp_path / "none.yml"]
     own = {**os.environ, "PYTHONPATH": str(REPOSITORY)}

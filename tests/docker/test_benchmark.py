@@ -31,7 +31,7 @@ def asked(engine: Path, folder: Path, **variables: str) -> list[list[str]]:
 def test_each_task_and_phase_is_measured_with_three_seeds_into_a_file_of_its_own(engine: Path, tmp_path: Path) -> None:
     runs = asked(engine, tmp_path / "results", OPTIONS="--repeats 5")
     commands = [parser().parse_args(words[words.index("image:1") + 1 :]) for words in runs]
-    assert {(one.what, one.config.parent.name, *one.override) for one in commands} == {
+    assert {(one.step, Path(one.config).parent.name, *one.override) for one in commands} == {
         (phase, task, f"seed={seed}")
         for phase in ("training", "inference")
         for task in ("classification", "segmentation")
