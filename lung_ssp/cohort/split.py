@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from lung_ssp.cohort.scans import read_scans
-from lung_ssp.cohort.store import SPLITS, read_sections
+from lung_ssp.cohort.store import SPLITS, read_sections, write_table
 from lung_ssp.errors import CohortError
-from lung_ssp.files import write_text
 
 
 def split_patients(strata: Mapping[str, int], shares: Sequence[float], rng: np.random.Generator) -> dict[str, str]:
@@ -63,8 +61,8 @@ def record_splits(root: Path) -> None:
     """
     patients = patients_by_split(root)
     check_disjoint(patients)
-    rows = [(patient, split) for split in SPLITS for patient in patients[split]]
-    write_text(root / "splits.csv", pd.DataFrame(rows, columns=["patient", "split"]).to_csv(index=False))
+    rows = [{"patient": patient, "split": split} for split in SPLITS for patient in patients[split]]
+    write_table(root / "splits.csv", rows, ["patient", "split"])
 
 
 def patients_by_split(root: Path) -> dict[str, list[str]]:

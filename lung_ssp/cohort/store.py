@@ -19,13 +19,15 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.description import CohortCounts
 from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import read_json, read_npz, write_atomically, write_json
+from lung_ssp.files import read_json, read_npz, write_atomically, write_json, write_text
 
 CLAIM = "preparation.json"
 SPLITS = ("train", "validation", "test")
@@ -86,6 +88,17 @@ def load_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         return read_npz(path, names, "prepare the cohort again")
     except DamagedFile as error:
         raise CohortError(str(error)) from error
+
+
+def write_table(
+    path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None, decimals: int | None = None
+) -> None:
+    """Write rows as CSV, with these columns or those of the rows; whole numbers with gaps stay whole."""
+    table = pd.DataFrame(rows, columns=columns)
+    for column in table.select_dtypes("float"):
+        if (table[column].dropna() % 1 == 0).all():
+            table[column] = table[column].astype("Int64")
+    write_text(path, (table if decimals is None else table.round(decimals)).to_csv(index=False))
 
 
 def refuse_other_cohort(root: Path, key: str) -> None:

@@ -1,13 +1,13 @@
 """The attributes of a lesion: drawing them, and the exact probability of each class given them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from scipy import special, stats
 
 from lung_ssp.cohort.phantom.looks import CALCIFICATIONS, FINDINGS, LOCATIONS, TEXTURES, Look
-from lung_ssp.cohort.phantom.randomness import draw_index
+from lung_ssp.cohort.phantom.randomness import draw_beta, draw_index
 
 DIAMETER_RANGE_MM = (4.0, 66.0)  # from the smallest nodule NLST reports to one that fills a section
 BETA_MARGIN = 1e-6  # keeps the densities of Beta distributions finite
@@ -63,32 +63,27 @@ def draw_lesion(looks: Sequence[Look], years: int, rng: np.random.Generator) -> 
     """
     look = looks[draw_index([look.weight for look in looks], rng)]
     quantile = rng.random()
-    finding = draw_index(look.finding, rng)
-    texture = draw_index(look.texture, rng)
-    spiculation, lobulation, elongation = (
-        min(max(float(rng.beta(a, b)), BETA_MARGIN), 1 - BETA_MARGIN)
-        for a, b in (look.spiculation, look.lobulation, look.elongation)
+    first = LesionAttributes(
+        finding=draw_index(look.finding, rng),
+        diameter_mm=_diameter_at(look, 0, quantile),
+        texture=draw_index(look.texture, rng),
+        spiculation=_draw_inside(look.spiculation, rng),
+        lobulation=_draw_inside(look.lobulation, rng),
+        elongation=_draw_inside(look.elongation, rng),
+        cavity=bool(rng.random() < look.cavity),
+        calcification=draw_index(look.calcification, rng),
+        necrosis=bool(rng.random() < look.necrosis),
+        location=draw_index(look.location, rng),
+        years_grown=0,
     )
-    cavity = bool(rng.random() < look.cavity)
-    calcification = draw_index(look.calcification, rng)
-    necrosis = bool(rng.random() < look.necrosis)
-    location = draw_index(look.location, rng)
-    return [
-        LesionAttributes(
-            finding=finding,
-            diameter_mm=_diameter_at(look, year, quantile),
-            texture=texture,
-            spiculation=spiculation,
-            lobulation=lobulation,
-            elongation=elongation,
-            cavity=cavity,
-            calcification=calcification,
-            necrosis=necrosis,
-            location=location,
-            years_grown=year,
-        )
-        for year in range(years)
-    ]
+    later = (
+        replace(first, diameter_mm=_diameter_at(look, year, quantile), years_grown=year) for year in range(1, years)
+    )
+    return [first, *later]
+
+
+def _draw_inside(parameters: Sequence[float], rng: np.random.Generator) -> float:
+    return min(max(draw_beta(parameters, rng), BETA_MARGIN), 1 - BETA_MARGIN)
 
 
 def log_posterior(
@@ -112,13 +107,8 @@ def log_posterior(
     }
     with np.errstate(divide="ignore"):  # a class that does not occur has the prior 0
         log_priors = np.log(priors)
-    joint = np.stack(
-        [
-            log_prior + special.logsumexp([np.log(look.weight) + _log_density(look, columns) for look in looks], axis=0)
-            for log_prior, looks in zip(log_priors, classes, strict=True)
-        ],
-        axis=1,
-    )
+    densities = [[np.log(look.weight) + _log_density(look, columns) for look in looks] for looks in classes]
+    joint = np.stack([special.logsumexp(of_class, axis=0) for of_class in densities], axis=1) + log_priors
     return joint - special.logsumexp(joint, axis=1, keepdims=True)
 
 
@@ -137,17 +127,11 @@ def _diameter_at(look: Look, years_grown: int, quantile: float) -> float:
     return float(np.exp(mean + look.diameter_mm[1] * special.ndtri(below + quantile * (above - below))))
 
 
-def _log_density_of_diameter(look: Look, diameter_mm: np.ndarray, years_grown: np.ndarray) -> np.ndarray:
-    """The logarithm of the density of the diameter's natural logarithm, (n,)."""
-    mean, lowest, highest = _diameter_limits(look, years_grown)
-    spread = look.diameter_mm[1]
-    inside = special.ndtr(highest) - special.ndtr(lowest)
-    return stats.norm.logpdf(np.log(diameter_mm), loc=mean, scale=spread) - np.log(inside)
-
-
 def _log_density(look: Look, columns: dict[str, np.ndarray]) -> np.ndarray:
-    """The logarithm of the density of the attributes under one look, (n,)."""
-    density = _log_density_of_diameter(look, columns["diameter_mm"], columns["years_grown"])
+    """The logarithm of the density of the attributes, the diameter by its logarithm, under one look, (n,)."""
+    mean, lowest, highest = _diameter_limits(look, columns["years_grown"])
+    inside = special.ndtr(highest) - special.ndtr(lowest)
+    density = stats.norm.logpdf(np.log(columns["diameter_mm"]), mean, look.diameter_mm[1]) - np.log(inside)
     with np.errstate(divide="ignore"):  # an impossible attribute has density 0, its logarithm is -inf
         for name in ("finding", "texture", "calcification", "location"):
             density = density + np.log(np.array(getattr(look, name)))[columns[name].astype(int)]

@@ -1,19 +1,21 @@
 """A synthetic scan as a series of DICOM files (CT Image Storage, DICOM PS3.3 A.3)."""
 
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from lung_ssp.cohort.description import PHANTOM_MAKER
+from lung_ssp.cohort.phantom.data import shipped
 from lung_ssp.cohort.phantom.scans import PhantomScan, PlannedScan
 
 STUDY_DATES = ("19990102", "20000102", "20010102")  # T0, T1, T2, as NLST's anonymised series have them
 RESCALE_INTERCEPT = -1024
 KERNEL = "PHANTOM"
-MANUFACTURER = "lung_ssp phantom (synthetic, no patient)"
 
 
 def write_series(folder: Path, scan: PhantomScan, planned: PlannedScan, key: str, rng: np.random.Generator) -> None:
@@ -24,11 +26,38 @@ def write_series(folder: Path, scan: PhantomScan, planned: PlannedScan, key: str
     """
     folder.mkdir(parents=True)
     series = _series(scan, planned, key)
+    x, y, z = scan.origin
     names = rng.permutation(len(scan.hu)) + 1
     for index, (pixels, name) in enumerate(zip(scan.hu, names, strict=True)):
-        _slice(series, scan, pixels, index, image_uid(key, planned, index)).save_as(
-            folder / f"{name:06d}.dcm", enforce_file_format=True
-        )
+        height = z + index * scan.spacing[0]
+        own = {
+            "SOPInstanceUID": image_uid(key, planned, index),
+            "InstanceNumber": str(len(scan.hu) - index),  # the head comes first
+            "ImagePositionPatient": [_decimal(x), _decimal(y), _decimal(height)],
+            "SliceLocation": _decimal(height),
+            "PixelData": (pixels - RESCALE_INTERCEPT).astype("<i2").tobytes(),
+        }
+        save_file(folder / f"{name:06d}.dcm", series, own, ExplicitVRLittleEndian)
+
+
+def save_file(path: Path, common: Mapping[str, Any], own: Mapping[str, Any], transfer_syntax: UID) -> None:
+    """Write one DICOM file: the attributes, by keyword, that all files of a series have, and its own."""
+    image = _dataset({**common, **own})
+    image.file_meta = FileMetaDataset()
+    image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
+    image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    image.file_meta.TransferSyntaxUID = transfer_syntax
+    image.save_as(path, enforce_file_format=True)
+
+
+def _dataset(attributes: Mapping[str, Any]) -> Dataset:
+    """Attributes by keyword as a dataset; a list of mappings is a sequence."""
+    dataset = Dataset()
+    for keyword, value in attributes.items():
+        if isinstance(value, list):
+            value = [_dataset(item) if isinstance(item, dict) else item for item in value]
+        setattr(dataset, keyword, value)
+    return dataset
 
 
 def unique_identifier(*parts: object) -> UID:
@@ -36,14 +65,9 @@ def unique_identifier(*parts: object) -> UID:
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(map(str, parts))).int}")
 
 
-def study_uid(key: str, planned: PlannedScan) -> UID:
-    """StudyInstanceUID (0020,000D) of a scan."""
-    return unique_identifier(key, planned.patient, "study", planned.study_year)
-
-
-def series_uid(key: str, planned: PlannedScan) -> UID:
-    """SeriesInstanceUID (0020,000E) of a scan."""
-    return unique_identifier(key, planned.patient, "series", planned.study_year)
+def scan_uid(key: str, planned: PlannedScan, what: str) -> UID:
+    """A unique identifier of a scan: of its "study", of its "series", or of something else that is made from it."""
+    return unique_identifier(key, planned.patient, what, planned.study_year)
 
 
 def image_uid(key: str, planned: PlannedScan, index: int) -> UID:
@@ -60,78 +84,31 @@ def series_description(study_year: int, field_mm: float, thickness_mm: float) ->
     return f"{study_year},OPA,{PHANTOM_MAKER},SYNTHETIC,{KERNEL},{field_mm:.0f},{thickness_mm:.2f},120,na,na,na"
 
 
-def _series(scan: PhantomScan, planned: PlannedScan, key: str) -> Dataset:
+def _series(scan: PhantomScan, planned: PlannedScan, key: str) -> dict[str, Any]:
     """What all slices have in common."""
-    date = STUDY_DATES[planned.study_year]
-    series = Dataset()
-    series.SpecificCharacterSet = "ISO_IR 100"
-    series.ImageType = ["DERIVED", "PRIMARY", "AXIAL"]
-    series.SOPClassUID = CTImageStorage
-    series.StudyDate = series.SeriesDate = series.ContentDate = date
-    series.StudyTime = series.SeriesTime = series.ContentTime = "120000"
-    series.AccessionNumber = ""
-    series.Modality = "CT"
-    series.Manufacturer = MANUFACTURER
-    series.ReferringPhysicianName = ""
-    series.StudyDescription = "NLST-like screening, synthetic"
-    series.SeriesDescription = series_description(
-        planned.study_year, scan.spacing[2] * scan.hu.shape[2], scan.spacing[0]
-    )
-    series.ManufacturerModelName = "phantom"
-    series.PatientName = planned.patient
-    series.PatientID = planned.patient
-    series.PatientBirthDate = ""
-    series.PatientSex = ""
-    series.PatientIdentityRemoved = "YES"
-    series.BodyPartExamined = "CHEST"
-    series.SliceThickness = _decimal(scan.spacing[0])
-    series.KVP = "120"
-    series.SpacingBetweenSlices = _decimal(scan.spacing[0])
-    series.ReconstructionDiameter = _decimal(scan.spacing[2] * scan.hu.shape[2])
-    series.ConvolutionKernel = KERNEL
-    series.PatientPosition = "HFS"
-    series.StudyInstanceUID = study_uid(key, planned)
-    series.SeriesInstanceUID = series_uid(key, planned)
-    series.StudyID = f"T{planned.study_year}"
-    series.SeriesNumber = "2"
-    series.AcquisitionNumber = "1"
-    series.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
-    series.FrameOfReferenceUID = unique_identifier(key, planned.patient, "frame of reference", planned.study_year)
-    series.PositionReferenceIndicator = ""
-    series.SamplesPerPixel = 1
-    series.PhotometricInterpretation = "MONOCHROME2"
-    series.Rows, series.Columns = scan.hu.shape[1:]
-    series.PixelSpacing = [_decimal(scan.spacing[1]), _decimal(scan.spacing[2])]
-    series.BitsAllocated = series.BitsStored = 16
-    series.HighBit = 15
-    series.PixelRepresentation = 1
-    series.PixelPaddingValue = scan.padding_hu - RESCALE_INTERCEPT
-    series.BurnedInAnnotation = "NO"
-    series.LossyImageCompression = "00"
-    series.WindowCenter = "-600"
-    series.WindowWidth = "1500"
-    series.RescaleIntercept = str(RESCALE_INTERCEPT)
-    series.RescaleSlope = "1"
-    series.RescaleType = "HU"
-    return series
-
-
-def _slice(series: Dataset, scan: PhantomScan, pixels: np.ndarray, index: int, uid: UID) -> Dataset:
-    """One file: the series' attributes with this slice's position, number and pixels."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = uid
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    image = Dataset(series)
-    image.file_meta = meta
-    image.SOPInstanceUID = uid
-    image.InstanceNumber = str(len(scan.hu) - index)  # the head comes first
-    x, y, z = scan.origin
-    height = z + index * scan.spacing[0]
-    image.ImagePositionPatient = [_decimal(x), _decimal(y), _decimal(height)]
-    image.SliceLocation = _decimal(height)
-    image.PixelData = (pixels - RESCALE_INTERCEPT).astype("<i2").tobytes()
-    return image
+    thickness, row_mm, column_mm = scan.spacing
+    rows, columns = scan.hu.shape[1:]
+    field_mm = column_mm * columns
+    return {
+        **shipped("dicom_attributes")["ct"],
+        **dict.fromkeys(("StudyDate", "SeriesDate", "ContentDate"), STUDY_DATES[planned.study_year]),
+        "SeriesDescription": series_description(planned.study_year, field_mm, thickness),
+        "PatientName": planned.patient,
+        "PatientID": planned.patient,
+        "SliceThickness": _decimal(thickness),
+        "SpacingBetweenSlices": _decimal(thickness),
+        "ReconstructionDiameter": _decimal(field_mm),
+        "ConvolutionKernel": KERNEL,
+        "StudyInstanceUID": scan_uid(key, planned, "study"),
+        "SeriesInstanceUID": scan_uid(key, planned, "series"),
+        "StudyID": f"T{planned.study_year}",
+        "FrameOfReferenceUID": scan_uid(key, planned, "frame of reference"),
+        "Rows": rows,
+        "Columns": columns,
+        "PixelSpacing": [_decimal(row_mm), _decimal(column_mm)],
+        "PixelPaddingValue": scan.padding_hu - RESCALE_INTERCEPT,
+        "RescaleIntercept": str(RESCALE_INTERCEPT),
+    }
 
 
 def _decimal(value: float) -> str:

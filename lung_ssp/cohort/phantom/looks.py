@@ -1,13 +1,10 @@
 """The looks of the nine classes as data: which attributes a lesion of a class may have, and how likely each is."""
 
-from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field
 
+from lung_ssp.cohort.phantom.data import shipped
 from lung_ssp.settings import Positive, Probability, Settings, Shares, ThreeShares, Two
 
 FINDINGS = ("none", "vessel", "nodule")
@@ -39,15 +36,10 @@ class Look(Settings):
     location: FourShares = Field(description="probabilities of inside the lung, on a vessel, the wall, the mediastinum")
 
 
-@cache
-def _shipped() -> Mapping[str, list[dict[str, Any]]]:
-    return yaml.safe_load(Path(__file__).with_name("looks.yml").read_text(encoding="utf-8"))
-
-
 def _shipped_looks(name: str) -> Any:
     """A field that holds the looks of looks.yml unless the configuration gives others."""
     return Field(
-        default_factory=lambda: [Look(**look) for look in _shipped()[name]],
+        default_factory=lambda: [Look(**look) for look in shipped("looks")[name]],
         description=f"looks of the class {name.replace('_', ' ')}; those shipped are in cohort/phantom/looks.yml",
         min_length=1,
     )
@@ -73,24 +65,10 @@ class ClassLooks(Settings):
 
     def of_classes(self) -> list[list[Look]]:
         """The looks of the classes 0..8, in their order, the weights of each class summing to 1."""
-        named = [
-            self.normal,
-            self.adenocarcinoma,
-            self.squamous_cell,
-            self.bronchio_alveolar,
-            self.large_cell,
-            self.small_cell,
-            self.carcinoid,
-            self.pleomorphic,
-        ]
-        classes = [_weighted(looks, 1.0) for looks in named]
+        classes = [_weighted(getattr(self, name), 1.0) for name in ClassLooks.model_fields if name != "unclassified"]
         mixture = sum(self.unclassified)
-        unclassified = [
-            look
-            for share, looks in zip(self.unclassified, classes[1:], strict=True)
-            for look in _weighted(looks, share / mixture)
-        ]
-        return [*classes, unclassified]
+        parts = [_weighted(looks, w / mixture) for w, looks in zip(self.unclassified, classes[1:], strict=True)]
+        return [*classes, [look for part in parts for look in part]]
 
 
 def _weighted(looks: list[Look], total: float) -> list[Look]:

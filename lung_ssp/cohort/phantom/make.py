@@ -8,9 +8,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from lung_ssp.cohort.classes import MISSING, TASK_NAMES
+from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import (
     COHORT_FILE,
     BayesAccuracy,
@@ -28,30 +27,18 @@ from lung_ssp.cohort.phantom.bayes_accuracy import (
     bayes_accuracy_of_population,
 )
 from lung_ssp.cohort.phantom.dicom import write_series
-from lung_ssp.cohort.phantom.patients import Patient, plan_patients
-from lung_ssp.cohort.phantom.process_pool import ProcessPool, process_pool
+from lung_ssp.cohort.phantom.patients import plan_patients
+from lung_ssp.cohort.phantom.process_pool import process_pool
 from lung_ssp.cohort.phantom.randomness import FILE_NAMES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan, make_scan, plan_scans
-from lung_ssp.cohort.phantom.sections import image_labels, plan_sections, posterior_of, render_sections
+from lung_ssp.cohort.phantom.sections import PlannedSection, image_labels, plan_sections, posterior_of, render_sections
 from lung_ssp.cohort.phantom.settings import PhantomCohortSettings, PhantomSettings
 from lung_ssp.cohort.phantom.simulated_nlst.tables import write_nlst_tables
 from lung_ssp.cohort.phantom.slides import PlannedSlide, plan_slides, write_slides
-from lung_ssp.cohort.phantom.tables import (
-    write_scans_tables,
-    write_sections_table,
-    write_slides_table,
-)
+from lung_ssp.cohort.phantom.tables import write_scans_tables, write_sections_table, write_slides_table
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.store import prepare_tiles
-from lung_ssp.cohort.split import check_disjoint
-from lung_ssp.cohort.store import (
-    SPLITS,
-    Sections,
-    claim_folder,
-    read_sections,
-    section_counts,
-    write_sections,
-)
+from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, read_sections, section_counts, write_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.files import write_atomically
 
@@ -86,22 +73,24 @@ def make_phantom_cohort(
         return read_cohort(root)
 
     patients = plan_patients(settings, seed)
+    sections = {split: plan_sections(patients, split) for split in SPLITS}
     scans = plan_scans(settings, seed)
     slides = plan_slides(patients, settings, seed)
-    _check_splits(patients, scans)
     with process_pool(processes) as pool:
-        for split in SPLITS:
+        for split, planned in sections.items():
             if not (root / "sections" / f"{split}.npz").is_file():
-                write_sections(root, split, _sections(patients, split, settings, section_settings, seed, pool))
-        _write_scans(root, scans, settings, seed, key, pool)
+                images = render_sections(planned, settings, section_settings, seed, pool, f"{split} sections")
+                write_sections(root, split, _labelled(images, planned, settings, seed, split))
+        missing = [scan for scan in scans if not (root / "scans" / f"{scan.patient}.npz").is_file()]
+        write_scan = partial(_write_scan, root=root, settings=settings, seed=seed, key=key)
+        pool.map(write_scan, missing, progress="scans", unit="scan")
         write_slides(root, slides, settings, seed, key, pool)
-    _write_tables(root, patients, scans, seed)
-
-    tiles = {}
-    if slides:
-        write_slides_table(root, slides, settings, seed)
-        tiles = _write_tiles(root, slides, tile_settings, seed)
     stored = {split: read_sections(root, split) for split in SPLITS}
+    write_sections_table(root, sections, stored)
+    write_scans_tables(root, scans)
+    write_nlst_tables(root, [section for planned in sections.values() for section in planned], scans, seed)
+    write_slides_table(root, slides, settings, seed)
+    tiles = _write_tiles(root, slides, tile_settings, seed)
     description = CohortDescription(
         name=cohort_settings.name,
         synthetic=True,
@@ -111,59 +100,29 @@ def make_phantom_cohort(
         section=section_settings,
         tiles=tile_settings if slides else None,
         counts=_counts(stored, scans, slides, tiles),
-        generator=_describe_generator(stored, patients, settings, seed),
+        generator=_describe_generator(stored, sections["test"], settings, seed),
     )
     write_cohort(root, description)
     return description
 
 
-def _check_splits(patients: list[Patient], scans: list[PlannedScan]) -> None:
-    """Check that no patient is in two splits."""
-    own = [(patient.name, patient.split) for patient in patients] + [(scan.patient, scan.split) for scan in scans]
-    check_disjoint({split: [name for name, given in own if given == split] for split in SPLITS})
-
-
 def _key(settings: PhantomSettings, section_settings: SectionSettings, tile_settings: SlideSettings, seed: int) -> str:
     """What a cohort is made from, as a number in hexadecimal; slides count where there are any."""
     phantom = settings.model_dump()
-    if not any(settings.slides.patients):
+    made_from = {"format": FORMAT, "seed": seed, "phantom": phantom, "section": section_settings.model_dump()}
+    if any(settings.slides.patients):
+        made_from["tiles"] = tile_settings.model_dump()
+    else:
         del phantom["slides"]
-    made_from = {
-        "format": FORMAT,
-        "seed": seed,
-        "phantom": phantom,
-        "section": section_settings.model_dump(),
-        **({"tiles": tile_settings.model_dump()} if "slides" in phantom else {}),
-    }
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
-def _sections(
-    patients: list[Patient],
-    split: str,
-    settings: PhantomSettings,
-    section_settings: SectionSettings,
-    seed: int,
-    pool: ProcessPool,
+def _labelled(
+    images: np.ndarray, planned: list[PlannedSection], settings: PhantomSettings, seed: int, split: str
 ) -> Sections:
-    planned = plan_sections(patients, split)
-    return Sections(
-        images=render_sections(planned, settings, section_settings, seed, pool, progress=f"{split} sections"),
-        labels={
-            "image": image_labels(planned, settings, seed, split),
-            "pathology": np.array([section.pathology for section in planned], dtype=np.int64),
-        },
-        patients=np.array([section.patient for section in planned]),
-    )
-
-
-def _write_scans(
-    root: Path, scans: list[PlannedScan], settings: PhantomSettings, seed: int, key: str, pool: ProcessPool
-) -> None:
-    missing = [scan for scan in scans if not (root / "scans" / f"{scan.patient}.npz").is_file()]
-    write = partial(_write_scan, root=root, settings=settings, seed=seed, key=key)
-    for _ in tqdm(pool.map(write, missing), total=len(missing), desc="scans", unit="scan", disable=not missing):
-        pass
+    pathology = np.array([section.pathology for section in planned], dtype=np.int64)
+    labels = {"image": image_labels(planned, settings, seed, split), "pathology": pathology}
+    return Sections(images, labels, np.array([section.patient for section in planned]))
 
 
 def _write_scan(planned: PlannedScan, root: Path, settings: PhantomSettings, seed: int, key: str) -> None:
@@ -191,22 +150,11 @@ def _write_scan(planned: PlannedScan, root: Path, settings: PhantomSettings, see
 
 
 def _write_tiles(root: Path, slides: list[PlannedSlide], settings: SlideSettings, seed: int) -> dict[str, int]:
-    """Cut the tiles of the slides; how many tiles each split has."""
+    """Cut the tiles of the slides, if there are any; how many tiles each split has."""
+    if not slides:
+        return {}
     folders = {slide.patient: [root / slide.folder] for slide in slides}
     return prepare_tiles(root, folders, {slide.patient: slide.split for slide in slides}, settings, seed)
-
-
-def _write_tables(root: Path, patients: list[Patient], scans: list[PlannedScan], seed: int) -> None:
-    planned = [section for split in SPLITS for section in plan_sections(patients, split)]
-    stored = [read_sections(root, split) for split in SPLITS]
-    write_sections_table(
-        root,
-        planned,
-        {task: np.concatenate([sections.labels[task] for sections in stored]) for task in TASK_NAMES},
-    )
-    if scans:
-        write_scans_tables(root, scans)
-    write_nlst_tables(root, planned, scans, seed)
 
 
 def _counts(
@@ -215,25 +163,23 @@ def _counts(
     more = {
         "scans": {split: sum(scan.split == split for scan in scans) for split in SPLITS},
         "lesions_in_scans": sum(len(scan.lesions) for scan in scans),
+        "slides": {split: sum(slide.split == split for slide in slides) for split in SPLITS} if slides else {},
+        "tiles": tiles,
     }
-    if slides:
-        more |= {"slides": {split: sum(slide.split == split for slide in slides) for split in SPLITS}}
-    return section_counts(stored).model_copy(update={**more, "tiles": tiles})
+    return section_counts(stored).model_copy(update=more)
 
 
 def _describe_generator(
-    stored: Mapping[str, Sections], patients: list[Patient], settings: PhantomSettings, seed: int
+    stored: Mapping[str, Sections], test: list[PlannedSection], settings: PhantomSettings, seed: int
 ) -> GeneratorDescription:
-    test = plan_sections(patients, "test")
+    labels = np.array([section.label for section in test])
     return GeneratorDescription(
         format=FORMAT,
         seed=seed,
         settings=settings.model_dump(),
         agreement={split: _agreement(sections) for split, sections in stored.items()},
         bayes_accuracy=BayesAccuracy(
-            test=accuracy_of_posterior(
-                posterior_of(test, settings, "test"), np.array([section.label for section in test])
-            ),
+            test=accuracy_of_posterior(posterior_of(test, settings, "test"), labels),
             population=bayes_accuracy_of_population(settings, seed),
             sample=SAMPLE,
             statement=STATEMENT,
@@ -245,6 +191,4 @@ def _agreement(sections: Sections) -> float | None:
     """Share of the sections with a pathology in which the reader names it; None where there are none."""
     image, pathology = sections.labels["image"], sections.labels["pathology"]
     known = pathology != MISSING
-    if not known.any():
-        return None
-    return float(np.mean(image[known] == pathology[known]))
+    return float(np.mean(image[known] == pathology[known])) if known.any() else None

@@ -1,7 +1,7 @@
 """Work spread over processes."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,22 +9,34 @@ from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import TypeVar
 
+from tqdm import tqdm
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class ProcessPool:
-    """Several processes; without a pool the work is done in this one.
-
-    executor: of the processes, or None.
-    """
+    """Several processes; without an executor of them the work is done in this one."""
 
     executor: ProcessPoolExecutor | None = None
 
-    def map(self, work: Callable[[Item], Result], items: Iterable[Item], chunk: int = 1) -> Iterator[Result]:
-        """The results for all items, in their order; processes are handed `chunk` items at a time."""
-        return map(work, items) if self.executor is None else self.executor.map(work, items, chunksize=chunk)
+    def map(
+        self,
+        work: Callable[[Item], Result],
+        items: Sequence[Item],
+        chunk: int = 1,
+        progress: str | None = None,
+        unit: str = "it",
+    ) -> list[Result]:
+        """The results for all items, in their order.
+
+        Args:
+            chunk: how many items a process is handed at a time.
+            progress, unit: title of the progress bar and what it counts; no title, no bar.
+        """
+        results = map(work, items) if self.executor is None else self.executor.map(work, items, chunksize=chunk)
+        return list(tqdm(results, progress, len(items), unit=unit, disable=progress is None or not items))
 
 
 @contextmanager
@@ -42,11 +54,10 @@ def process_pool(processes: int) -> Iterator[ProcessPool]:
 
 def _end_with_parent() -> None:
     """Watch the process that started this one: left to itself, a worker would outlive it and go on writing."""
-    Thread(target=_wait_and_end, daemon=True).start()
 
+    def wait_and_end() -> None:
+        if (parent := parent_process()) is not None:
+            parent.join()
+        os._exit(1)
 
-def _wait_and_end() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
+    Thread(target=wait_and_end, daemon=True).start()

@@ -21,6 +21,12 @@ def between(limits: Sequence[float], rng: np.random.Generator) -> float:
     return float(rng.uniform(low, high))
 
 
+def draw_beta(parameters: Sequence[float], rng: np.random.Generator) -> float:
+    """A number drawn from the Beta distribution with these two parameters."""
+    a, b = parameters
+    return float(rng.beta(a, b))
+
+
 def draw_index(probabilities: Sequence[float], rng: np.random.Generator) -> int:
     """An index drawn with these probabilities, which sum to 1; ten times as fast as Generator.choice for a few."""
     return min(bisect_right(list(accumulate(probabilities)), float(rng.random())), len(probabilities) - 1)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from tqdm import tqdm
 
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.phantom import tissue
@@ -21,9 +20,8 @@ from lung_ssp.cohort.store import SPLITS
 from lung_ssp.ct.section import make_section
 from lung_ssp.ct.settings import SectionSettings
 
-MARGIN_MM = (
-    6.0  # rendered beyond the field, which is centred on the lesion's centroid in the slice and not on its centre
-)
+# Rendered beyond the field, which is centred on the lesion's centroid in the slice and not on its centre.
+MARGIN_MM = 6.0
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,7 @@ def render_sections(
 ) -> np.ndarray:
     """Render sections, float32 (n, size, size) in 0..1; the number of processes does not change the result."""
     render = partial(render_section, settings=settings, section_settings=section_settings, seed=seed)
-    bar = partial(tqdm, total=len(sections), desc=progress, unit="section", disable=progress is None)
-    return np.stack(list(bar(pool.map(render, sections, chunk=16))))
+    return np.stack(pool.map(render, sections, chunk=16, progress=progress, unit="section"))
 
 
 def render_section(

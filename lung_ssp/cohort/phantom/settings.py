@@ -11,16 +11,22 @@ from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.ct.settings import ParenchymaSettings, SectionSettings, WorkingGridSettings
 from lung_ssp.settings import (
     Count,
+    NotNegative,
     NotNegativeRange,
+    Positive,
     PositiveRange,
     Probability,
     Settings,
+    Three,
     ThreeShares,
     Two,
     not_falling,
 )
 
 Correlation = Annotated[float, Field(ge=0, le=0.65)]  # of the noise of neighbours that the scanner can make
+CorrelationRange = Annotated[list[Correlation], Two, AfterValidator(not_falling)]
+SliceRange = Annotated[list[Annotated[int, Field(ge=16)]], Two, AfterValidator(not_falling)]
+CountOfSplits = Annotated[list[Count], Three]  # of train, validation, test
 
 
 class ClassCounts(Settings):
@@ -71,23 +77,19 @@ class SplitCounts(Settings):
 
     def of(self, split: str) -> ClassCounts:
         """The counts of one split."""
-        counts: ClassCounts = getattr(self, split)
-        return counts
+        return getattr(self, split)
 
 
 class ReaderSettings(Settings):
     """The reader who gives the image diagnosis; what is `_when_small` fades as exp(-diameter / size_mm)."""
 
     noise: float = Field(0.40, ge=0.01, description="scale of the noise of his judgement, in units of log probability")
-    noise_when_small: float = Field(0.5, ge=0, description="what is added to it for the smallest lesions")
-    lapse: float = Field(0.02, ge=0, le=1, description="share of the cases in which he sees next to nothing")
-    lapse_when_small: float = Field(0.10, ge=0, le=1, description="what is added to it for the smallest lesions")
-    size_mm: float = Field(12.0, gt=0, description="diameter in mm at which smallness has fallen to 1/e")
-    normal_calls: list[Count] | None = Field(
-        None,
-        min_length=3,
-        max_length=3,
-        description="how many sections of train, validation, test he calls normal; null: as many as truly are",
+    noise_when_small: NotNegative = Field(0.5, description="what is added to it for the smallest lesions")
+    lapse: Probability = Field(0.02, description="share of the cases in which he sees next to nothing")
+    lapse_when_small: Probability = Field(0.10, description="what is added to it for the smallest lesions")
+    size_mm: Positive = Field(12.0, description="diameter in mm at which smallness has fallen to 1/e")
+    normal_calls: CountOfSplits | None = Field(
+        None, description="how many sections of train, validation, test he calls normal; null: as many as truly are"
     )
 
 
@@ -111,7 +113,7 @@ class ScannerSettings(Settings):
         [0.5, 0.9], description="standard deviation of the point spread in the plane, in mm"
     )
     noise_sd_hu: NotNegativeRange = Field([20.0, 60.0], description="standard deviation of the noise in HU")
-    noise_lag1: Annotated[list[Correlation], Two, AfterValidator(not_falling)] = Field(
+    noise_lag1: CorrelationRange = Field(
         [0.18, 0.5], description="correlation of the noise of neighbouring pixels of a slice"
     )
     padding_hu: list[float] = Field(
@@ -130,9 +132,7 @@ class PhantomSectionSettings(Settings):
 class PhantomScanSettings(Settings):
     """The scans: whole chests as DICOM series, with their true lungs and lesions."""
 
-    patients: list[Count] = Field(
-        [16, 4, 4], min_length=3, max_length=3, description="scans (one a patient) of train, validation, test"
-    )
+    patients: CountOfSplits = Field([16, 4, 4], description="scans (one a patient) of train, validation, test")
     lesions: ClassCounts = Field(
         _counts(14, 20, 10, 6, 5, 6, 5, 3, 3),
         description="lesions of each class in all scans together, spread evenly over the patients",
@@ -142,9 +142,7 @@ class PhantomScanSettings(Settings):
     )
     size: int = Field(256, ge=64, le=1024, description="pixels along each side of a slice")
     field_mm: PositiveRange = Field([325.0, 380.0], description="diameter of the circular field in mm")
-    slices: Annotated[list[Annotated[int, Field(ge=16)]], Two, AfterValidator(not_falling)] = Field(
-        [80, 120], description="fewest and most slices of a scan"
-    )
+    slices: SliceRange = Field([80, 120], description="fewest and most slices of a scan")
     slice_mm: PositiveRange = Field([2.3, 3.0], description="distance and thickness of the slices in mm")
 
     @model_validator(mode="after")
@@ -157,10 +155,8 @@ class PhantomScanSettings(Settings):
 class PhantomSlideSettings(Settings):
     """The pathology slides: small DICOM-WSI pyramids, whose texture depends on the class."""
 
-    patients: list[Count] = Field(
+    patients: CountOfSplits = Field(
         [0, 0, 0],
-        min_length=3,
-        max_length=3,
         description="patients of train, validation, test with a slide (one each), of those with a cancer of known "
         "pathology; NLST has slides of 452 of its patients with cancer",
     )

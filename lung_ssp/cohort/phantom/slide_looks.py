@@ -1,17 +1,14 @@
 """The looks of the cancers on a pathology slide as data: which tissue a slide of a class may show."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import yaml
 from pydantic import Field
 
+from lung_ssp.cohort.phantom.data import shipped
 from lung_ssp.cohort.phantom.looks import Pair
-from lung_ssp.cohort.phantom.randomness import draw_index
+from lung_ssp.cohort.phantom.randomness import draw_beta, draw_index
 from lung_ssp.settings import Settings, Shares
 
 ARRANGEMENTS = ("sheet", "glands", "whorls", "alveolar walls", "nests")
@@ -29,15 +26,10 @@ class SlideLook(Settings):
     elongation: Pair = Field(description="Beta distribution (a, b) of the nuclei's elongation, 0 round to 1 spindles")
 
 
-@cache
-def _shipped() -> Mapping[str, dict[str, Any]]:
-    return yaml.safe_load(Path(__file__).with_name("slide_looks.yml").read_text(encoding="utf-8"))
-
-
 def _shipped_look(name: str) -> Any:
     """A field that holds the look of slide_looks.yml unless the configuration gives another."""
     return Field(
-        default_factory=lambda: SlideLook(**_shipped()[name]),
+        default_factory=lambda: SlideLook(**shipped("slide_looks")[name]),
         description=f"{name.replace('_', ' ')} on a slide; the shipped look is in cohort/phantom/slide_looks.yml",
     )
 
@@ -82,13 +74,12 @@ class SlideAttributes:
 
 def draw_attributes(look: SlideLook, rng: np.random.Generator) -> SlideAttributes:
     """What one slide of this look shows."""
-    (a_variation, b_variation), (a_elongation, b_elongation) = look.variation, look.elongation
     return SlideAttributes(
         arrangement=ARRANGEMENTS[draw_index(look.arrangement, rng)],
         nuclei_mm2=_log_normal(look.nuclei_mm2, rng),
         nucleus_um=_log_normal(look.nucleus_um, rng),
-        variation=0.05 + 0.4 * float(rng.beta(a_variation, b_variation)),
-        elongation=float(rng.beta(a_elongation, b_elongation)),
+        variation=0.05 + 0.4 * draw_beta(look.variation, rng),
+        elongation=draw_beta(look.elongation, rng),
     )
 
 

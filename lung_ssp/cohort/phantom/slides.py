@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from lung_ssp.cohort.classes import NORMAL
 from lung_ssp.cohort.phantom.patients import Patient
@@ -45,13 +44,8 @@ def plan_slides(patients: list[Patient], settings: PhantomSettings, seed: int) -
     """
     planned = []
     for split_index, (split, wanted) in enumerate(zip(SPLITS, settings.slides.patients, strict=True)):
-        cancers = [
-            (patient.name, finding)
-            for patient in patients
-            if patient.split == split and patient.has_pathology
-            for finding in patient.findings
-            if finding.label != NORMAL
-        ]
+        known = [patient for patient in patients if patient.split == split and patient.has_pathology]
+        cancers = [(patient.name, own) for patient in known for own in patient.findings if own.label != NORMAL]
         if wanted > len(cancers):
             raise CohortError(
                 f"cohort.phantom.slides.patients asks for {wanted} {split} patients with a slide, but only "
@@ -75,15 +69,10 @@ def attributes_of(
 def write_slides(
     root: Path, slides: list[PlannedSlide], settings: PhantomSettings, seed: int, key: str, pool: ProcessPool
 ) -> None:
-    """Write <root>/slides/<patient>/*.dcm; slides that are there already are kept.
-
-    Args:
-        key: what the unique identifiers are derived from.
-    """
+    """Write <root>/slides/<patient>/*.dcm, with UIDs derived from `key`; slides that are there already are kept."""
     missing = [slide for slide in slides if not (root / slide.folder).is_dir()]
     write = partial(_write, root=root, settings=settings, seed=seed, key=key)
-    for _ in tqdm(pool.map(write, missing), total=len(missing), desc="slides", unit="slide", disable=not missing):
-        pass
+    pool.map(write, missing, progress="slides", unit="slide")
 
 
 def _write(slide: PlannedSlide, root: Path, settings: PhantomSettings, seed: int, key: str) -> None:

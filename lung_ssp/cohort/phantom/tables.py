@@ -1,4 +1,4 @@
-"""The synthetic cohort as tables of its own: sections, scans and the lesions in the scans."""
+"""The synthetic cohort as tables of its own: sections, scans and the lesions in them, slides."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -6,72 +6,60 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
 from lung_ssp.cohort.phantom.scans import PlannedScan
 from lung_ssp.cohort.phantom.sections import PlannedSection
 from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.slides import PlannedSlide, attributes_of
-from lung_ssp.cohort.store import load_arrays
-from lung_ssp.files import write_text
+from lung_ssp.cohort.store import Sections, load_arrays, write_table
 
 
-def write_sections_table(root: Path, sections: Sequence[PlannedSection], labels: Mapping[str, np.ndarray]) -> None:
+def write_sections_table(
+    root: Path, sections: Mapping[str, Sequence[PlannedSection]], stored: Mapping[str, Sections]
+) -> None:
     """Write sections.csv: patient, split, both labels (by task name) and the true attributes of each section."""
     rows = [
         {
             "patient": section.patient,
-            "split": section.split,
+            "split": split,
             "study_yr": section.study_year,
             "lesion": "-".join(map(str, section.key)),
-            "image_label": int(image),
-            "pathology_label": int(pathology),
+            **{f"{task}_label": int(labels[index]) for task, labels in stored[split].labels.items()},
             **_attributes(section.attributes),
         }
-        for section, image, pathology in zip(sections, labels["image"], labels["pathology"], strict=True)
+        for split, planned in sections.items()
+        for index, section in enumerate(planned)
     ]
     write_table(root / "sections.csv", rows)
 
 
 def write_scans_tables(root: Path, scans: Sequence[PlannedScan]) -> None:
-    """Write scans.csv, one row a series, and lesions.csv, one row a lesion in them (x, y, z in LPS mm)."""
+    """Write scans.csv, one row a series, and lesions.csv, one row a lesion in them (x, y, z in LPS mm), if any."""
+    if not scans:
+        return
     rows, lesions = [], []
     for scan in scans:
-        masks = Path("scans") / f"{scan.patient}.npz"
-        rows.append(
-            {"patient": scan.patient, "split": scan.split, "series": f"scans/{scan.patient}", "masks": masks.as_posix()}
-        )
+        whose = {"patient": scan.patient, "split": scan.split}
+        masks = f"scans/{scan.patient}.npz"
+        rows.append({**whose, "series": f"scans/{scan.patient}", "masks": masks})
         centres = load_arrays(root / masks, ["centres_mm"])["centres_mm"]
         for number, (lesion, label, centre) in enumerate(zip(scan.lesions, scan.labels, centres, strict=True), start=1):
-            lesions.append(
-                {
-                    "patient": scan.patient,
-                    "split": scan.split,
-                    "study_yr": scan.study_year,
-                    "lesion": number,
-                    "label": label,
-                    **dict(zip(("x_mm", "y_mm", "z_mm"), np.round(centre, 2).tolist(), strict=True)),
-                    **_attributes(lesion),
-                }
-            )
+            place = dict(zip(("x_mm", "y_mm", "z_mm"), np.round(centre, 2).tolist(), strict=True))
+            known = {"study_yr": scan.study_year, "lesion": number, "label": label}
+            lesions.append({**whose, **known, **place, **_attributes(lesion)})
     write_table(root / "scans.csv", rows)
     write_table(root / "lesions.csv", lesions)
 
 
 def write_slides_table(root: Path, slides: Sequence[PlannedSlide], settings: PhantomSettings, seed: int) -> None:
-    """Write slides.csv: patient, split, folder, the cancer's class and what the slide shows of it."""
-    rows = [
-        {
-            "patient": slide.patient,
-            "split": slide.split,
-            "slide": slide.folder,
-            "pathology_label": slide.label,
-            **asdict(attributes_of(slide, settings, seed)[0]),
-        }
-        for slide in slides
-    ]
-    write_text(root / "slides.csv", pd.DataFrame(rows).round(3).to_csv(index=False))
+    """Write slides.csv, if there are any: patient, split, folder, the cancer's class and what the slide shows of it."""
+    rows = []
+    for slide in slides:
+        known = {"patient": slide.patient, "split": slide.split, "slide": slide.folder, "pathology_label": slide.label}
+        rows.append({**known, **asdict(attributes_of(slide, settings, seed)[0])})
+    if rows:
+        write_table(root / "slides.csv", rows, decimals=3)
 
 
 def _attributes(lesion: LesionAttributes) -> dict[str, Any]:
@@ -87,12 +75,3 @@ def _attributes(lesion: LesionAttributes) -> dict[str, Any]:
         "necrosis": int(lesion.necrosis),
         "location": lesion.location_name,
     }
-
-
-def write_table(path: Path, rows: list[dict[str, Any]], columns: Sequence[str] | None = None) -> None:
-    """Write rows as CSV, with these columns or those of the rows; whole numbers with gaps stay whole."""
-    table = pd.DataFrame(rows, columns=columns)
-    for column in table.select_dtypes("float"):
-        if (table[column].dropna() % 1 == 0).all():
-            table[column] = table[column].astype("Int64")
-    write_text(path, table.to_csv(index=False))

@@ -22,14 +22,7 @@ import pandas as pd
 from scipy import ndimage
 
 from lung_ssp.cohort.classes import NORMAL
-from lung_ssp.cohort.phantom.dicom import (
-    STUDY_DATES,
-    image_uid,
-    series_description,
-    series_uid,
-    study_uid,
-    unique_identifier,
-)
+from lung_ssp.cohort.phantom.dicom import STUDY_DATES, image_uid, scan_uid, series_description, unique_identifier
 from lung_ssp.cohort.phantom.randomness import SLIDE
 from lung_ssp.cohort.phantom.scans import PlannedScan, plan_scans
 from lung_ssp.cohort.phantom.settings import PhantomSettings
@@ -45,10 +38,7 @@ BYTES_OF_MB = 1e6
 
 @dataclass(frozen=True)
 class _Archive:
-    """What every series of the archive is made from.
-
-    root: of the finished cohort. key: the cohort's key, from which the UIDs are derived.
-    """
+    """What every series of the archive is made from; see `write_simulated_nlst`."""
 
     root: Path
     settings: PhantomSettings
@@ -56,8 +46,10 @@ class _Archive:
     key: str
 
     def folder(self, uid: str) -> Path:
-        """The folder of a series."""
         return self.root / FOLDER / "images" / uid
+
+    def ct_files(self, scan: PlannedScan) -> list[Path]:
+        return sorted((self.root / "scans" / scan.patient).glob("*.dcm"))
 
 
 def write_simulated_nlst(root: Path, settings: PhantomSettings, seed: int, key: str) -> None:
@@ -74,7 +66,7 @@ def write_simulated_nlst(root: Path, settings: PhantomSettings, seed: int, key: 
     rows: list[dict[str, Any]] = []
     boxes: dict[str, dict[str, list[dict[str, float]]]] = {}
     for scan in plan_scans(settings, seed):
-        uid = series_uid(key, scan)
+        uid = scan_uid(key, scan, "series")
         arrays = load_arrays(root / "scans" / f"{scan.patient}.npz", ["lesions", "spacing"])
         # a lesion may be smaller than any voxel of a coarse scan, so the numbers may have gaps: close them
         lesions = np.unique(arrays["lesions"], return_inverse=True)[1].reshape(arrays["lesions"].shape).astype(np.uint8)
@@ -93,7 +85,7 @@ def write_simulated_nlst(root: Path, settings: PhantomSettings, seed: int, key: 
 
 def _add_ct(archive: _Archive, scan: PlannedScan, uid: str, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Link the CT's files into the archive; its row of the index."""
-    for file in _ct_files(archive, scan):
+    for file in archive.ct_files(scan):
         link_or_copy(file, archive.folder(uid) / file.name)
     field_mm = arrays["lesions"].shape[2] * float(arrays["spacing"][2])
     description = series_description(scan.study_year, field_mm, float(arrays["spacing"][0]))
@@ -104,10 +96,10 @@ def _add_masks(archive: _Archive, scan: PlannedScan, lesions: np.ndarray) -> dic
     """Write the lesions, uint8 (z, y, x), as a DICOM segmentation; its row of the index."""
     from lung_ssp.cohort.annotations.dicom_seg_writer import write_segmentation  # needs the extra nlst
 
-    uid = unique_identifier(archive.key, scan.patient, "lesion masks", scan.study_year)
+    uid = scan_uid(archive.key, scan, "lesion masks")
     names = [f"Lesion {number}" for number in range(1, int(lesions.max()) + 1)]
     path = archive.folder(uid) / "segmentation.dcm"
-    write_segmentation(path, _ct_files(archive, scan), lesions, names, key=f"{archive.key}/{scan.patient}")
+    write_segmentation(path, archive.ct_files(scan), lesions, names, key=f"{archive.key}/{scan.patient}")
     return _row(archive, scan, "SEG", uid) | {"analysis_result_id": LESION_MASKS, "SeriesDescription": "lesions"}
 
 
@@ -119,10 +111,6 @@ def _add_slide(archive: _Archive, scan: PlannedScan, label: int) -> dict[str, An
     return _row(archive, scan, "SM", uid) | {"SeriesDescription": "tumour"}
 
 
-def _ct_files(archive: _Archive, scan: PlannedScan) -> list[Path]:
-    return sorted((archive.root / "scans" / scan.patient).glob("*.dcm"))
-
-
 def _row(archive: _Archive, scan: PlannedScan, modality: str, uid: str) -> dict[str, Any]:
     """A series' row in the columns of the index."""
     files = sorted(archive.folder(uid).iterdir())
@@ -132,7 +120,7 @@ def _row(archive: _Archive, scan: PlannedScan, modality: str, uid: str) -> dict[
         "analysis_result_id": None,
         "PatientID": scan.patient,
         "SeriesInstanceUID": str(uid),
-        "StudyInstanceUID": str(study_uid(archive.key, scan)),
+        "StudyInstanceUID": str(scan_uid(archive.key, scan, "study")),
         "StudyDate": f"{date[:4]}-{date[4:6]}-{date[6:]}",
         "Modality": modality,
         "Manufacturer": "lung_ssp",

@@ -21,8 +21,7 @@ from lung_ssp.cohort.phantom.patients import STUDY_YEARS
 from lung_ssp.cohort.phantom.randomness import TABLES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan
 from lung_ssp.cohort.phantom.sections import PlannedSection
-from lung_ssp.cohort.phantom.tables import write_table
-from lung_ssp.cohort.store import load_arrays
+from lung_ssp.cohort.store import load_arrays, write_table
 
 # ICD-O-3 morphology of the classes 1..8: the first code of each in the ranges that NLST's tables hold
 MORPHOLOGY = {1: 8140, 2: 8070, 3: 8250, 4: 8012, 5: 8041, 6: 8240, 7: 8022, 8: 8046}

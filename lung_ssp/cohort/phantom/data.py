@@ -1,0 +1,13 @@
+"""The data files beside this module: how lesions and tumours look, and DICOM attributes that never change."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@cache
+def shipped(name: str) -> dict[str, Any]:
+    """The content of <name>.yml."""
+    return yaml.safe_load(Path(__file__).with_name(f"{name}.yml").read_text(encoding="utf-8"))
