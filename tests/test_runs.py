@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lung_ssp.classification.metrics import ClassificationMetrics
-from lung_ssp.errors import CohortError, ConfigError, DamagedFile, EnvironmentFault
+from lung_ssp.errors import CheckpointError, CohortError, ConfigError, DamagedFile, EnvironmentFault
 from lung_ssp.runs import evaluate
 from lung_ssp.segmentation.metrics import SegmentationMetrics
 
@@ -57,6 +57,15 @@ def test_a_damaged_metrics_json_is_told_and_made_anew_without_it(runs: tuple[Pat
         evaluate(run)
     (run / "metrics.json").unlink()
     assert evaluate(run) == first
+
+
+def test_a_broken_evaluation_leaves_nothing_that_counts_as_measured(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    run = shutil.copytree(runs[1], tmp_path / "run")
+    evaluate(run)
+    assert (run / "evaluation.json").is_file()
+    with pytest.raises(CheckpointError, match="table2"):  # this run has no log
+        evaluate(run, table2=True)
+    assert not (run / "evaluation.json").exists()
 
 
 def test_a_missing_device_is_told(runs: tuple[Path, Path]) -> None:

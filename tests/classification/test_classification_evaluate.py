@@ -27,7 +27,8 @@ def test_one_input_says_so_and_knows_no_slides(run: Callable[..., Path]) -> None
 
 def test_metrics_json_is_read_back_as_it_was_returned(run: Callable[..., Path]) -> None:
     folder = run()
-    assert read_metrics(folder, ClassificationMetrics) == evaluate_classifier(folder, table2=False)
+    metrics = evaluate_classifier(folder, table2=False)
+    assert read_metrics(folder, ClassificationMetrics) == metrics
 
 
 def test_a_run_without_a_log_cannot_be_set_beside_table_2(run: Callable[..., Path]) -> None:
