@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lung_ssp.cohort.phantom import tissue
-from lung_ssp.cohort.phantom.body import abdomen_at, chest_wall_at, cut_out_body
+from lung_ssp.cohort.phantom.body import abdomen_at, chest_wall_at, cut_out_body, draw_skeleton
 from lung_ssp.cohort.phantom.chest import Chest
 from lung_ssp.cohort.phantom.mediastinum import mediastinum_at
 from lung_ssp.cohort.phantom.noise import SmoothField
 from lung_ssp.cohort.phantom.shapes import Array, Plane, smooth_step, squircle
-from lung_ssp.cohort.phantom.skeleton import draw_skeleton
 
 FAR_MM = np.float32(40.0)  # beyond the pleura: what is said where there is no lung at all
 

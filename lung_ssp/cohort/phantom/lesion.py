@@ -73,7 +73,7 @@ def render_lesion(attributes: LesionAttributes, axes: Axes, surface: Surface, rn
     surface_distance = ndimage.map_coordinates(surface.relief, [polar, azimuth], order=1, mode="nearest")
     depth[near] = distance[near] / surface_distance
 
-    softness_mm = max(float(axes[2][1] - axes[2][0]), 0.5) + (1.5 if attributes.texture_name != "solid" else 0.0)
+    softness_mm = max(float(axes[2][1] - axes[2][0]), 0.5) + (1.5 if attributes.texture != "solid" else 0.0)
     scale = np.float32(attributes.diameter_mm / 2 / softness_mm)
     coverage = np.clip((1 - depth) * scale + 0.5, 0, 1)
     return Rendering(coverage, _attenuation(attributes, depth, own, scale, axes, rng))
@@ -101,7 +101,7 @@ def _attenuation(
         return np.clip((share - away) * scale + 0.5, 0, 1)
 
     middle = np.zeros(3)
-    match attributes.texture_name:
+    match attributes.texture:
         case "solid":
             hu = solid
         case "part-solid":
@@ -115,15 +115,13 @@ def _attenuation(
     if attributes.cavity:
         cavity = inside(rng.uniform(0.35, 0.62), rng.uniform(-0.15, 0.15, 3))
         hu = hu + (-930 - hu) * cavity
-    match attributes.calcification_name:
+    match attributes.calcification:
         case "central":
             hu = hu + (np.float32(rng.uniform(300, 900)) - hu) * inside(rng.uniform(0.45, 0.9), middle)
         case "eccentric":
             for _ in range(int(rng.integers(1, 4))):
                 fleck = inside(rng.uniform(0.12, 0.25), rng.uniform(-0.4, 0.4, 3))
                 hu = hu + (np.float32(rng.uniform(250, 600)) - hu) * fleck
-        case _:
-            pass
     return hu.astype(np.float32)
 
 

@@ -64,14 +64,14 @@ def write_slides_table(root: Path, slides: Sequence[PlannedSlide], settings: Pha
 
 def _attributes(lesion: LesionAttributes) -> dict[str, Any]:
     return {
-        "finding": lesion.finding_name,
+        "finding": lesion.finding,
         "diameter_mm": round(lesion.diameter_mm, 2),
-        "texture": lesion.texture_name,
+        "texture": lesion.texture,
         "spiculation": round(lesion.spiculation, 3),
         "lobulation": round(lesion.lobulation, 3),
         "elongation": round(lesion.elongation, 3),
         "cavity": int(lesion.cavity),
-        "calcification": lesion.calcification_name,
+        "calcification": lesion.calcification,
         "necrosis": int(lesion.necrosis),
-        "location": lesion.location_name,
+        "location": lesion.location,
     }
