@@ -176,9 +176,9 @@ def _add_lesions(
         stop = min(-(-box[0].stop // FINE_SLICES) * FINE_SLICES, hu.shape[0])
         box = (slice(start, stop), *box[1:])
         own_axes = tuple(axis[side] - c for axis, side, c in zip(axes, box, centre, strict=True))
-        rendering = render_lesion(lesion, own_axes, draw_surface(lesion, rng), rng)
-        coverage = rendering.coverage * lung[box]
-        hu[box] = tissue.cover(hu[box], rendering.hu, coverage)
+        coverage, own_hu = render_lesion(lesion, own_axes, draw_surface(lesion, rng), rng)
+        coverage *= lung[box]
+        hu[box] = tissue.cover(hu[box], own_hu, coverage)
         mask = _largest_part(average_slices(coverage) >= 0.5)
         of_scan = (slice(start // FINE_SLICES, stop // FINE_SLICES), *box[1:])
         labels[of_scan][mask] = number

@@ -133,9 +133,9 @@ def render_scan_of(
     truth, outside, vessel = render_surroundings(surroundings, axes, texture_rng)
     match attributes.finding:
         case "nodule":
-            lesion = render_lesion(attributes, axes, draw_surface(attributes, shape_rng), matter_rng)
-            coverage = lesion.coverage * (1 - outside)  # it ends at the pleura
-            truth = tissue.cover(truth, lesion.hu, coverage)
+            coverage, hu = render_lesion(attributes, axes, draw_surface(attributes, shape_rng), matter_rng)
+            coverage *= 1 - outside  # it ends at the pleura
+            truth = tissue.cover(truth, hu, coverage)
         case "vessel":
             coverage = vessel * (1 - outside) * _ball(axes, attributes.diameter_mm)
         case _:

@@ -6,7 +6,7 @@ import numpy as np
 
 from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
-from lung_ssp.cohort.phantom.noise import SmoothField
+from lung_ssp.cohort.phantom.randomness import SmoothField
 from lung_ssp.cohort.phantom.vessels import Axes, Tubes, draw_tubes, join_tubes
 
 

@@ -1,5 +1,7 @@
 """Lesions in three dimensions."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -29,10 +31,15 @@ def attributes(**changes) -> LesionAttributes:
     return LesionAttributes(**(plain | changes))
 
 
+class Rendering(NamedTuple):
+    coverage: np.ndarray
+    hu: np.ndarray
+
+
 def render(seed: int = 0, **changes):
     lesion = attributes(**changes)
     rng = np.random.default_rng(seed)
-    return render_lesion(lesion, AXES, draw_surface(lesion, rng), rng)
+    return Rendering(*render_lesion(lesion, AXES, draw_surface(lesion, rng), rng))
 
 
 def mean_over_seeds(measure, **changes) -> float:
