@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lung_ssp.cohort.description import CohortDescription
-from lung_ssp.cohort.manifest_settings import ManifestSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
+from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import SHIPPED, resolve
 from lung_ssp.errors import ConfigError, EnvironmentFault
 from lung_ssp.runtime import cores, require_libraries

@@ -9,9 +9,9 @@ from paddleseg.cvlibs import Config as PaddleSegConfig
 
 from lung_ssp.benchmark.settings import DeviceSettings
 from lung_ssp.classification.settings import ClassificationSettings
-from lung_ssp.cohort.manifest_settings import ManifestSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
+from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import SHIPPED, Config, flat, load_config, merge, resolve
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.settings import SegmentationSettings

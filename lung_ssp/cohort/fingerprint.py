@@ -1,6 +1,5 @@
 """The fingerprint of a prepared cohort, from its files alone: whoever has them can check it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from lung_ssp.cohort.scans import read_scans
@@ -14,16 +13,9 @@ def cohort_fingerprint(root: Path) -> str:
     Raises:
         CohortError: a file is missing or damaged.
     """
-    return contents_digest([read_sections(root, split) for split in SPLITS], *scan_digests(root), *tile_digests(root))
-
-
-def scan_digests(root: Path) -> Iterator[bytes]:
-    """What is known of the scans: the hash of their pixels, and their masks."""
-    if not (Path(root) / "scans.csv").is_file():
-        return
-    for scan in read_scans(root):
+    of_scans = []
+    for scan in read_scans(root) if (Path(root) / "scans.csv").is_file() else []:
         if scan.masks is not None:
             arrays = load_arrays(scan.masks, ["pixels_sha256", "lungs", "lesions"])
-            yield str(arrays["pixels_sha256"]).encode()
-            yield arrays["lungs"].tobytes()
-            yield arrays["lesions"].tobytes()
+            of_scans += [str(arrays["pixels_sha256"]).encode(), arrays["lungs"].tobytes(), arrays["lesions"].tobytes()]
+    return contents_digest([read_sections(root, split) for split in SPLITS], *of_scans, *tile_digests(root))

@@ -2,10 +2,10 @@
 
 import hashlib
 import math
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
 from lung_ssp.cohort.annotations.lidc import read_lidc
@@ -14,8 +14,7 @@ from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort, write_cohort
 from lung_ssp.cohort.manifest_rows import Row, read_manifest
-from lung_ssp.cohort.manifest_settings import ManifestSettings
-from lung_ssp.cohort.settings import SplitSettings
+from lung_ssp.cohort.settings import ManifestSettings, SplitSettings
 from lung_ssp.cohort.split import check_disjoint, split_patients
 from lung_ssp.cohort.store import (
     SPLITS,
@@ -25,13 +24,14 @@ from lung_ssp.cohort.store import (
     refuse_other_cohort,
     section_counts,
     write_sections,
+    write_table,
 )
 from lung_ssp.ct.lesion import Lesion, lesion_of_mask, measure_lesion
 from lung_ssp.ct.series import Series, open_series
 from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.ct.volume import Box, Volume
+from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError, SeriesError
-from lung_ssp.files import sha256_of, write_text
+from lung_ssp.files import sha256_of
 
 ORIGIN = "cohort from a manifest, its origin is its maker's word"
 
@@ -55,18 +55,27 @@ def prepare_manifest(settings: ManifestSettings) -> CohortDescription:
     split_of = _splits(rows, settings.cohort.split)
     images = _make_sections(rows, settings.section, settings.cohort.annotations)
     claim_folder(root, key)
-    stored = {}
-    for split in SPLITS:
-        chosen = [index for index, row in enumerate(rows) if split_of[row.patient] == split]
-        labels = np.array([rows[index].labels for index in chosen], dtype=np.int64).reshape(-1, len(TASK_NAMES))
-        size = settings.section.size
+    rows_of = {split: [i for i, row in enumerate(rows) if split_of[row.patient] == split] for split in SPLITS}
+    stored, size = {}, settings.section.size
+    for split, chosen in rows_of.items():
+        labels = np.array([rows[i].labels for i in chosen], dtype=np.int64).reshape(-1, len(TASK_NAMES))
         stored[split] = Sections(
-            images=np.array([images[index] for index in chosen], dtype=np.float32).reshape(-1, size, size),
+            images=np.array([images[i] for i in chosen], dtype=np.float32).reshape(-1, size, size),
             labels=dict(zip(TASK_NAMES, labels.T, strict=True)),
-            patients=np.array([rows[index].patient for index in chosen], dtype=str),
+            patients=np.array([rows[i].patient for i in chosen], dtype=str),
         )
         write_sections(root, split, stored[split])
-    _write_table(root, rows, split_of)
+    table = [
+        {
+            "patient": rows[i].patient,
+            "split": split,
+            "manifest_line": rows[i].number,
+            **{f"{task}_label": label for task, label in zip(TASK_NAMES, rows[i].labels, strict=True)},
+        }
+        for split, chosen in rows_of.items()
+        for i in chosen
+    ]
+    write_table(root / "sections.csv", table)
     description = CohortDescription(
         name=settings.cohort.name,
         synthetic=False,
@@ -107,86 +116,55 @@ def _splits(rows: list[Row], settings: SplitSettings) -> dict[str, str]:
     return split_patients(strata, settings.shares, np.random.default_rng(settings.seed))
 
 
-def _make_sections(rows: list[Row], settings: SectionSettings, annotations: AnnotationSettings) -> list[np.ndarray]:
-    """The section of each row, (size, size); each series is read once."""
-    images: list[np.ndarray] = [np.empty(0)] * len(rows)
-    series: Series | None = None
-    source: Path | None = None
-    for index in tqdm(sorted(range(len(rows)), key=lambda i: rows[i].series), desc="sections", unit="section"):
-        row = rows[index]
-        if series is None or row.series != source:
+def _make_sections(
+    rows: list[Row], settings: SectionSettings, annotations: AnnotationSettings
+) -> dict[int, np.ndarray]:
+    """The section of each row, (size, size), by the row's index; each series is read once."""
+    images = {}
+    order = sorted(range(len(rows)), key=lambda i: rows[i].series)
+    for source, indices in groupby(tqdm(order, desc="sections", unit="section"), key=lambda i: rows[i].series):
+        series: Series | None = None
+        for index in indices:
             try:
-                series, source = open_series(row.series), row.series
+                series = series or open_series(source)
             except (CohortError, SeriesError) as error:
-                raise CohortError(f"The manifest's line {row.number}: {error}") from error
-        lesion = _lesion_of(row, series, annotations)
-        images[index] = lesion.section(series.volume, settings)
+                raise CohortError(f"The manifest's line {rows[index].number}: {error}") from error
+            images[index] = _lesion_of(rows[index], series, annotations).section(series.volume, settings)
     return images
 
 
-def _lesion_of(row: Row, series: Series, annotations: AnnotationSettings) -> Lesion:
+def _lesion_of(row: Row, series: Series, settings: AnnotationSettings) -> Lesion:
+    """The lesion of a row on the voxels of its series: a ball at its position, or what its mask marks."""
     if row.mask is None:
         return _ball(row, series.volume)
-    return lesion_of_mask(_mask_of(row, row.mask, series, annotations), series.volume)
+    try:
+        if row.mask.suffix.lower() == ".xml":
+            nodules = read_lidc(row.mask, series, settings.consensus, settings.outline_inside)
+            mask = nodules != 0 if row.mask_value is None else nodules == row.mask_value
+            if not mask.any():
+                raise CohortError(f"{row.mask} holds no nodule {row.mask_value or ''} on which so many readers agree.")
+        else:
+            mask = read_mask(row.mask, series.volume, row.mask_value, settings.largest_loss)
+    except CohortError as error:
+        raise CohortError(f"The manifest's line {row.number}: the mask {error}") from error
+    return lesion_of_mask(mask, series.volume)
 
 
 def _ball(row: Row, volume: Volume) -> Lesion:
-    """A ball at the row's position, on the voxels of the series."""
     assert row.position is not None
     *centre, diameter = row.position
     place = volume.to_index(np.array(centre))
     nearest = np.rint(place).astype(int)
     if np.any(nearest < 0) or np.any(nearest >= volume.shape):
         raise CohortError(f"The manifest's line {row.number}: the position lies outside the series {row.series}.")
-    box = _around(place, diameter / 2, volume)
+    reach = np.divide(diameter / 2, volume.spacing) + 1
+    z, y, x = (
+        slice(max(0, math.floor(low)), min(size, math.ceil(high) + 1))
+        for low, high, size in zip(place - reach, place + reach, volume.shape, strict=True)
+    )
+    box = z, y, x
     axes = [(np.arange(side.start, side.stop) - p) * s for side, p, s in zip(box, place, volume.spacing, strict=True)]
     distance = np.sqrt(axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2)
     voxels = distance <= diameter / 2
     voxels[tuple(nearest - [side.start for side in box])] = True  # however small the lesion is
     return measure_lesion(box, voxels, volume)
-
-
-def _around(place: np.ndarray, radius_mm: float, volume: Volume) -> Box:
-    """The box of a scan that holds all voxels within a radius of a place, an index (z, y, x) in the scan."""
-    reach = np.divide(radius_mm, volume.spacing) + 1
-    z, y, x = (
-        slice(max(0, math.floor(low)), min(size, math.ceil(high) + 1))
-        for low, high, size in zip(place - reach, place + reach, volume.shape, strict=True)
-    )
-    return z, y, x
-
-
-def _mask_of(row: Row, path: Path, series: Series, settings: AnnotationSettings) -> np.ndarray:
-    """The row's mask on the voxels of the series, bool (z, y, x)."""
-    try:
-        if path.suffix.lower() == ".xml":
-            nodules = read_lidc(path, series, settings.consensus, settings.outline_inside)
-            return _of_value(nodules, row, path)
-        return read_mask(path, series.volume, row.mask_value, settings.largest_loss)
-    except CohortError as error:
-        raise CohortError(f"The manifest's line {row.number}: the mask {error}") from error
-
-
-def _of_value(labels: np.ndarray, row: Row, path: Path) -> np.ndarray:
-    mask: np.ndarray = labels != 0 if row.mask_value is None else labels == row.mask_value
-    if not mask.any():
-        raise CohortError(f"{path} holds no nodule {row.mask_value or ''} on which so many readers agree.")
-    return mask
-
-
-def _write_table(root: Path, rows: list[Row], split_of: dict[str, str]) -> None:
-    """Write sections.csv, in the order of the splits' files."""
-    table = pd.DataFrame(
-        [
-            {
-                "patient": row.patient,
-                "split": split,
-                "manifest_line": row.number,
-                **{f"{task}_label": label for task, label in zip(TASK_NAMES, row.labels, strict=True)},
-            }
-            for split in SPLITS
-            for row in rows
-            if split_of[row.patient] == split
-        ]
-    )
-    write_text(root / "sections.csv", table.to_csv(index=False))

@@ -70,34 +70,33 @@ def read_manifest(path: Path) -> list[Row]:
         raise CohortError(f"The manifest {path} {problem}: its columns are {', '.join(REQUIRED + OPTIONAL)}.")
     if table.empty:
         raise CohortError(f"The manifest {path} has no rows.")
-    records = table.to_dict("records")
-    return [_Reader(path, number, record).row() for number, record in enumerate(records, start=2)]
+    records = ({name: text.strip() for name, text in record.items()} for record in table.to_dict("records"))
+    return [_Line(path, number, record).row() for number, record in enumerate(records, start=2)]
 
 
-class _Reader:
+@dataclass(frozen=True)
+class _Line:
     """Reads the fields of one line of the manifest and names the line in every error."""
 
-    def __init__(self, manifest: Path, number: int, record: dict[str, str]) -> None:
-        self._folder = manifest.parent
-        self._manifest = manifest
-        self._number = number
-        self._record = {name: value.strip() for name, value in record.items()}
+    manifest: Path
+    number: int
+    record: dict[str, str]
 
     def row(self) -> Row:
-        has_position = [bool(self._record.get(name)) for name in POSITION]
-        mask = self._record.get("mask")
+        has_position = [bool(self.record.get(name)) for name in POSITION]
+        mask = self.record.get("mask")
         if any(has_position) and not all(has_position):
             raise self.problem(f"{POSITION[has_position.index(False)]} is missing beside the other three of a position")
         if any(has_position) == bool(mask):
             raise self.problem(f"it needs either a mask or {', '.join(POSITION)}, not both")
-        split = self._record.get("split", "")
+        split = self.record.get("split", "")
         if split and split not in SPLITS:
             raise self.problem(f"the split '{split}' is none of {', '.join(SPLITS)}")
-        if not self._record["patient"]:
+        if not self.record["patient"]:
             raise self.problem("the patient is missing")
         return Row(
-            number=self._number,
-            patient=self._record["patient"],
+            number=self.number,
+            patient=self.record["patient"],
             split=split,
             series=self._path("series"),
             position=self._position() if all(has_position) else None,
@@ -107,7 +106,7 @@ class _Reader:
         )
 
     def problem(self, what: str) -> CohortError:
-        return CohortError(f"The manifest {self._manifest}, line {self._number}: {what}.")
+        return CohortError(f"The manifest {self.manifest}, line {self.number}: {what}.")
 
     def _position(self) -> tuple[float, float, float, float]:
         x, y, z, diameter = (self._number_of(name) for name in POSITION)
@@ -117,30 +116,30 @@ class _Reader:
 
     def _number_of(self, name: str) -> float:
         try:
-            value = float(self._record[name])
+            value = float(self.record[name])
         except ValueError:
-            raise self.problem(f"{name} is '{self._record[name]}', not a number") from None
+            raise self.problem(f"{name} is '{self.record[name]}', not a number") from None
         if not np.isfinite(value):
-            raise self.problem(f"{name} is '{self._record[name]}', not a finite number")
+            raise self.problem(f"{name} is '{self.record[name]}', not a finite number")
         return value
 
     def _mask_value(self) -> int | None:
-        text = self._record.get("mask_value", "")
+        text = self.record.get("mask_value", "")
         if text and not text.isdecimal():
             raise self.problem(f"mask_value is '{text}', not a whole number")
         return int(text) if text else None
 
     def _path(self, name: str) -> Path:
-        text = self._record[name]
-        path = (self._folder / text).resolve()
-        if not text or not path.is_relative_to(self._folder.resolve()):
+        text = self.record[name]
+        path = (self.manifest.parent / text).resolve()
+        if not text or not path.is_relative_to(self.manifest.parent.resolve()):
             raise self.problem(f"{name} is '{text}': it must be a path inside the manifest's folder, relative to it")
         if not path.exists():
-            raise self.problem(f"{name} '{text}' does not exist in {self._folder}")
+            raise self.problem(f"{name} '{text}' does not exist in {self.manifest.parent}")
         return path
 
     def _label(self, name: str) -> int:
-        text = self._record.get(name, "")
+        text = self.record.get(name, "")
         if not text:
             return MISSING
         if text in CLASS_NAMES:

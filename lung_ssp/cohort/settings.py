@@ -1,7 +1,11 @@
-"""Settings that cohorts of every kind share."""
+"""Settings that cohorts of every kind share, and those of a cohort from a manifest."""
+
+from typing import Literal
 
 from pydantic import Field
 
+from lung_ssp.cohort.annotations.settings import AnnotationSettings
+from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.settings import Settings, ThreeShares
 
 
@@ -19,3 +23,21 @@ class SplitSettings(Settings):
 
     shares: ThreeShares = Field([0.7, 0.1, 0.2], description="of train, validation, test")
     seed: int = Field(0, ge=0, description="of the division")
+
+
+class ManifestCohortSettings(CohortSettings):
+    """A cohort from a manifest: its name, its folder and its manifest."""
+
+    manifest: str = Field(min_length=1, description="CSV file that lists the lesions (cohort/manifest_rows.py)")
+    split: SplitSettings = Field(
+        SplitSettings(), description="how patients are divided where the manifest has no splits"
+    )
+    annotations: AnnotationSettings = Field(AnnotationSettings(), description="how the manifest's masks are read")
+
+
+class ManifestSettings(Settings):
+    """A configuration file that prepares a cohort from a manifest."""
+
+    task: Literal["manifest"] = Field(description="which task this file is for")
+    cohort: ManifestCohortSettings = Field(description="the cohort, and where it goes")
+    section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")

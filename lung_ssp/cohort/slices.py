@@ -28,11 +28,16 @@ def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: Parenc
     Raises:
         CohortError: no prepared cohort, or slices that were made with other settings are there.
     """
-    made_with = _describe(root, settings, parenchyma)
+    own = {"slices": settings.model_dump(), "parenchyma": parenchyma.model_dump()}
+    made_with = json.dumps({"cohort": read_cohort(root).fingerprint, **own}, sort_keys=True)
     for scan in tqdm([scan for scan in read_scans(root) if scan.masks], desc="slices", unit="scan"):
         path = slices_path(root, scan.name)
         if path.is_file():
-            _refuse_other_settings(path, made_with)
+            if (found := str(_read_file(path)["settings"])) != made_with:
+                raise CohortError(
+                    f"{path} was made with other settings ({found}) than those asked for ({made_with}): "
+                    f"remove {path.parent} or prepare into another folder."
+                )
             continue
         volume, lesions = read_series(scan.series), scan.lesions()
         if lesions.shape != volume.shape:
@@ -84,25 +89,6 @@ def slices_path(root: Path, name: str) -> Path:
 def _as_slices(arrays: dict[str, Any]) -> LungSlices:
     z, y, x = (float(step) for step in arrays["spacing"])
     return LungSlices(Volume(arrays["hu"], (z, y, x)), arrays["lungs"], arrays["lesions"])
-
-
-def _describe(root: Path, settings: WorkingGridSettings, parenchyma: ParenchymaSettings) -> str:
-    """All that slices depend on, as one JSON text."""
-    parts = {
-        "cohort": read_cohort(root).fingerprint,
-        "slices": settings.model_dump(),
-        "parenchyma": parenchyma.model_dump(),
-    }
-    return json.dumps(parts, sort_keys=True)
-
-
-def _refuse_other_settings(path: Path, made_with: str) -> None:
-    found = str(_read_file(path)["settings"])
-    if found != made_with:
-        raise CohortError(
-            f"{path} was made with other settings ({found}) than those asked for ({made_with}): "
-            f"remove {path.parent} or prepare into another folder."
-        )
 
 
 def _read_file(path: Path) -> dict[str, np.ndarray]:

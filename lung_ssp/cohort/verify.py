@@ -81,8 +81,7 @@ def verify_cohort(root: str | Path) -> CohortCheck:
 
 def _names(root: Path) -> list[str]:
     """The files of a cohort, relative to its folder, without the record itself and what was left half written."""
-    files = (path for path in root.rglob("*") if path.is_file())
-    names = (path.relative_to(root) for path in files)
+    names = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
     return sorted(name.as_posix() for name in names if name.name != FILES and not name.name.startswith("."))
 
 
@@ -98,13 +97,10 @@ def _problems_of_files(root: Path) -> Iterator[str]:
         yield f"{FILES} is damaged"
         return
     present = _names(root)
-    for name in sorted(set(recorded) - set(present)):
-        yield f"{name} is missing"
-    for name in sorted(set(present) - set(recorded)):
-        yield f"{name} was not there"
-    for name in present:
-        if name in recorded and sha256_of(root / name) != recorded[name]:
-            yield f"{name} has changed"
+    yield from (f"{name} is missing" for name in sorted(set(recorded) - set(present)))
+    yield from (f"{name} was not there" for name in present if name not in recorded)
+    changed = (name for name in present if name in recorded and sha256_of(root / name) != recorded[name])
+    yield from (f"{name} has changed" for name in changed)
 
 
 def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str]:
@@ -121,8 +117,8 @@ def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str
     yield from _problems_of_splits(root, splits, leaky=cohort.leaky)
     if (root / "scans.csv").is_file():
         yield from _problems_of_slices(root)
-    if cohort_fingerprint(root) != cohort.fingerprint:
-        yield f"the fingerprint is {cohort_fingerprint(root)}, cohort.json says {cohort.fingerprint}"
+    if (fingerprint := cohort_fingerprint(root)) != cohort.fingerprint:
+        yield f"the fingerprint is {fingerprint}, cohort.json says {cohort.fingerprint}"
 
 
 def _problems_of_sections(split: str, sections: Sections, size: int) -> Iterator[str]:

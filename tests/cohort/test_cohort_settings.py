@@ -3,8 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from lung_ssp.cohort.manifest_settings import ManifestSettings
-from lung_ssp.cohort.settings import SplitSettings
+from lung_ssp.cohort.settings import ManifestSettings, SplitSettings
 from lung_ssp.config import load_config
 
 

@@ -10,10 +10,10 @@ import SimpleITK as sitk
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.cohort.manifest import prepare_manifest
 from lung_ssp.cohort.manifest_rows import read_manifest
-from lung_ssp.cohort.manifest_settings import ManifestSettings
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.scans import PhantomScan, make_scan, plan_scans
 from lung_ssp.cohort.phantom.settings import PhantomSettings
+from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.cohort.store import read_sections
 from lung_ssp.ct.series import read_series
 from lung_ssp.errors import CohortError

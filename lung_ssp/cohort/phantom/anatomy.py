@@ -5,12 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from lung_ssp.cohort.phantom import tissue
-from lung_ssp.cohort.phantom.body import abdomen_at, chest_wall_at, cut_out_body
+from lung_ssp.cohort.phantom.body import abdomen_at, chest_wall_at, cut_out_body, draw_skeleton
 from lung_ssp.cohort.phantom.chest import Chest
 from lung_ssp.cohort.phantom.mediastinum import mediastinum_at
-from lung_ssp.cohort.phantom.noise import SmoothField
+from lung_ssp.cohort.phantom.randomness import SmoothField
 from lung_ssp.cohort.phantom.shapes import Array, Plane, smooth_step, squircle
-from lung_ssp.cohort.phantom.skeleton import draw_skeleton
 
 FAR_MM = np.float32(40.0)  # beyond the pleura: what is said where there is no lung at all
 
@@ -39,17 +38,13 @@ class Anatomy:
 
     def __init__(self, chest: Chest, low: tuple[float, ...], high: tuple[float, ...], rng: np.random.Generator) -> None:
         self.chest = chest
-        self._fine = SmoothField(low, high, 5.0, rng)
-        self._coarse = SmoothField(low, high, 14.0, rng)
-        self._broad = SmoothField(low, high, 40.0, rng)
+        self._fields = [SmoothField(low, high, grain, rng) for grain in (5.0, 14.0, 40.0)]
         self._fissure_shift = rng.uniform(-12, 12, 2)
 
     def slice_at(self, z: float, plane: Plane) -> SliceTruth:
         """The chest in the plane at the height `z` in mm."""
         height = np.array([z])
-        fine, coarse, broad = (
-            field.on(height, plane.y[:, 0], plane.x[0])[0] for field in (self._fine, self._coarse, self._broad)
-        )
+        fine, coarse, broad = (field.on(height, plane.y[:, 0], plane.x[0])[0] for field in self._fields)
         wall = self._wall_depth(z, plane) + 1.2 * broad
         within = np.clip(0.5 - wall / plane.pixel, 0, 1)
         mediastinum, organs = mediastinum_at(self.chest, z, plane, coarse, fine)

@@ -1,12 +1,12 @@
 """The attributes of a lesion: drawing them, and the exact probability of each class given them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special, stats
 
-from lung_ssp.cohort.phantom.looks import CALCIFICATIONS, FINDINGS, LOCATIONS, TEXTURES, Look
+from lung_ssp.cohort.phantom.looks import VALUES, Look
 from lung_ssp.cohort.phantom.randomness import draw_beta, draw_index
 
 DIAMETER_RANGE_MM = (4.0, 66.0)  # from the smallest nodule NLST reports to one that fills a section
@@ -17,42 +17,22 @@ BETA_MARGIN = 1e-6  # keeps the densities of Beta distributions finite
 class LesionAttributes:
     """What one lesion looks like in one screening year.
 
-    finding, texture, calcification, location: indices into FINDINGS, TEXTURES, CALCIFICATIONS, LOCATIONS.
+    finding, texture, calcification, location: one of their VALUES.
     diameter_mm: longest diameter. spiculation, lobulation, elongation: 0..1. cavity, necrosis: whether there is one.
     years_grown: screening years since the lesion was first seen, 0..2.
     """
 
-    finding: int
+    finding: str
     diameter_mm: float
-    texture: int
+    texture: str
     spiculation: float
     lobulation: float
     elongation: float
     cavity: bool
-    calcification: int
+    calcification: str
     necrosis: bool
-    location: int
+    location: str
     years_grown: int
-
-    @property
-    def finding_name(self) -> str:
-        """none, vessel or nodule."""
-        return FINDINGS[self.finding]
-
-    @property
-    def texture_name(self) -> str:
-        """solid, part-solid or ground glass."""
-        return TEXTURES[self.texture]
-
-    @property
-    def calcification_name(self) -> str:
-        """none, central or eccentric."""
-        return CALCIFICATIONS[self.calcification]
-
-    @property
-    def location_name(self) -> str:
-        """parenchyma, vessel, wall or mediastinum."""
-        return LOCATIONS[self.location]
 
 
 def draw_lesion(looks: Sequence[Look], years: int, rng: np.random.Generator) -> list[LesionAttributes]:
@@ -63,27 +43,30 @@ def draw_lesion(looks: Sequence[Look], years: int, rng: np.random.Generator) -> 
     """
     look = looks[draw_index([look.weight for look in looks], rng)]
     quantile = rng.random()
+
+    def value(name: str) -> str:
+        return VALUES[name][draw_index(getattr(look, name), rng)]
+
+    def degree(parameters: Sequence[float]) -> float:
+        return min(max(draw_beta(parameters, rng), BETA_MARGIN), 1 - BETA_MARGIN)
+
     first = LesionAttributes(
-        finding=draw_index(look.finding, rng),
+        finding=value("finding"),
         diameter_mm=_diameter_at(look, 0, quantile),
-        texture=draw_index(look.texture, rng),
-        spiculation=_draw_inside(look.spiculation, rng),
-        lobulation=_draw_inside(look.lobulation, rng),
-        elongation=_draw_inside(look.elongation, rng),
+        texture=value("texture"),
+        spiculation=degree(look.spiculation),
+        lobulation=degree(look.lobulation),
+        elongation=degree(look.elongation),
         cavity=bool(rng.random() < look.cavity),
-        calcification=draw_index(look.calcification, rng),
+        calcification=value("calcification"),
         necrosis=bool(rng.random() < look.necrosis),
-        location=draw_index(look.location, rng),
+        location=value("location"),
         years_grown=0,
     )
     later = (
         replace(first, diameter_mm=_diameter_at(look, year, quantile), years_grown=year) for year in range(1, years)
     )
     return [first, *later]
-
-
-def _draw_inside(parameters: Sequence[float], rng: np.random.Generator) -> float:
-    return min(max(draw_beta(parameters, rng), BETA_MARGIN), 1 - BETA_MARGIN)
 
 
 def log_posterior(
@@ -103,8 +86,9 @@ def log_posterior(
         float64 (n, classes), each row the logarithms of probabilities that sum to 1.
     """
     columns = {
-        field.name: np.array([getattr(lesion, field.name) for lesion in lesions]) for field in fields(LesionAttributes)
+        name: np.array([getattr(lesion, name) for lesion in lesions]) for name in LesionAttributes.__annotations__
     }
+    columns |= {name: np.array([VALUES[name].index(value) for value in columns[name]], dtype=int) for name in VALUES}
     with np.errstate(divide="ignore"):  # a class that does not occur has the prior 0
         log_priors = np.log(priors)
     densities = [[np.log(look.weight) + _log_density(look, columns) for look in looks] for looks in classes]
@@ -133,8 +117,8 @@ def _log_density(look: Look, columns: dict[str, np.ndarray]) -> np.ndarray:
     inside = special.ndtr(highest) - special.ndtr(lowest)
     density = stats.norm.logpdf(np.log(columns["diameter_mm"]), mean, look.diameter_mm[1]) - np.log(inside)
     with np.errstate(divide="ignore"):  # an impossible attribute has density 0, its logarithm is -inf
-        for name in ("finding", "texture", "calcification", "location"):
-            density = density + np.log(np.array(getattr(look, name)))[columns[name].astype(int)]
+        for name in VALUES:
+            density = density + np.log(np.array(getattr(look, name)))[columns[name]]
         for name in ("cavity", "necrosis"):
             share = getattr(look, name)
             density = density + np.log(np.where(columns[name], share, 1 - share))

@@ -19,7 +19,7 @@ def accuracy_of_posterior(posterior: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(posterior.argmax(axis=1) == labels))
 
 
-def bayes_accuracy_of_population(settings: PhantomSettings, seed: int) -> float:
+def accuracy_of_population(settings: PhantomSettings, seed: int) -> float:
     """The Bayes accuracy of the pathology on a large sample with the test split's shares of the classes."""
     rng = generator(seed, POPULATION)
     classes = settings.looks.of_classes()

@@ -6,21 +6,10 @@ import numpy as np
 from scipy import ndimage
 
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
-from lung_ssp.cohort.phantom.noise import SmoothField
+from lung_ssp.cohort.phantom.randomness import SmoothField
 from lung_ssp.cohort.phantom.vessels import Axes
 
 POLAR, AZIMUTH = 48, 96  # directions of the table that holds the surface
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """A lesion on a grid.
-
-    coverage: float32 (z, y, x), the share 0..1 of each voxel that the lesion fills. hu: float32, its attenuation.
-    """
-
-    coverage: np.ndarray
-    hu: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -38,7 +27,8 @@ class Surface:
 
 def draw_surface(attributes: LesionAttributes, rng: np.random.Generator) -> Surface:
     """Draw a surface: an ellipsoid with lobes as bumps and spicules as thin spikes."""
-    rotation = _random_rotation(rng)
+    rotation, triangle = np.linalg.qr(rng.normal(size=(3, 3)))
+    rotation *= np.sign(np.diag(triangle))  # every orientation as likely as any other
     shortening = 1 - 0.65 * attributes.elongation * rng.uniform(0.7, 1.0, 2)
     axes = attributes.diameter_mm / 2 * np.array([1.0, 1.0, shortening[0]])
     axes[1] *= shortening[1] if rng.random() < attributes.elongation else 1.0  # a strand rather than a disk
@@ -58,8 +48,14 @@ def draw_surface(attributes: LesionAttributes, rng: np.random.Generator) -> Surf
     return Surface(rotation, axes, np.concatenate([relief, relief[:, :1]], axis=1))
 
 
-def render_lesion(attributes: LesionAttributes, axes: Axes, surface: Surface, rng: np.random.Generator) -> Rendering:
-    """Render a lesion whose centre is the origin of `axes` (positions of the voxels along z, y and x, in mm)."""
+def render_lesion(
+    attributes: LesionAttributes, axes: Axes, surface: Surface, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Render a lesion whose centre is the origin of `axes` (positions of the voxels along z, y and x, in mm).
+
+    Returns:
+        the share 0..1 of each voxel that the lesion fills, and its HU; both float32 (z, y, x).
+    """
     z, y, x = (axis.astype(np.float32) for axis in axes)
     own = [
         (z[:, None, None] * r[0] + (y[:, None] * r[1] + x * r[2])) / np.float32(half)
@@ -73,10 +69,10 @@ def render_lesion(attributes: LesionAttributes, axes: Axes, surface: Surface, rn
     surface_distance = ndimage.map_coordinates(surface.relief, [polar, azimuth], order=1, mode="nearest")
     depth[near] = distance[near] / surface_distance
 
-    softness_mm = max(float(axes[2][1] - axes[2][0]), 0.5) + (1.5 if attributes.texture_name != "solid" else 0.0)
+    softness_mm = max(float(axes[2][1] - axes[2][0]), 0.5) + (1.5 if attributes.texture != "solid" else 0.0)
     scale = np.float32(attributes.diameter_mm / 2 / softness_mm)
     coverage = np.clip((1 - depth) * scale + 0.5, 0, 1)
-    return Rendering(coverage, _attenuation(attributes, depth, own, scale, axes, rng))
+    return coverage, _attenuation(attributes, depth, own, scale, axes, rng)
 
 
 def _attenuation(
@@ -101,7 +97,7 @@ def _attenuation(
         return np.clip((share - away) * scale + 0.5, 0, 1)
 
     middle = np.zeros(3)
-    match attributes.texture_name:
+    match attributes.texture:
         case "solid":
             hu = solid
         case "part-solid":
@@ -115,15 +111,13 @@ def _attenuation(
     if attributes.cavity:
         cavity = inside(rng.uniform(0.35, 0.62), rng.uniform(-0.15, 0.15, 3))
         hu = hu + (-930 - hu) * cavity
-    match attributes.calcification_name:
+    match attributes.calcification:
         case "central":
             hu = hu + (np.float32(rng.uniform(300, 900)) - hu) * inside(rng.uniform(0.45, 0.9), middle)
         case "eccentric":
             for _ in range(int(rng.integers(1, 4))):
                 fleck = inside(rng.uniform(0.12, 0.25), rng.uniform(-0.4, 0.4, 3))
                 hu = hu + (np.float32(rng.uniform(250, 600)) - hu) * fleck
-        case _:
-            pass
     return hu.astype(np.float32)
 
 
@@ -148,9 +142,3 @@ def _spicules(directions: np.ndarray, attributes: LesionAttributes, rng: np.rand
 def _random_directions(count: int, rng: np.random.Generator) -> np.ndarray:
     directions = rng.normal(size=(count, 3))
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
-
-
-def _random_rotation(rng: np.random.Generator) -> np.ndarray:
-    """A rotation, every orientation as likely as any other, (3, 3)."""
-    rotation, triangle = np.linalg.qr(rng.normal(size=(3, 3)))
-    return rotation * np.sign(np.diag(triangle))

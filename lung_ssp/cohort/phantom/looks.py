@@ -7,10 +7,13 @@ from pydantic import Field
 from lung_ssp.cohort.phantom.data import shipped
 from lung_ssp.settings import Positive, Probability, Settings, Shares, ThreeShares, Two
 
-FINDINGS = ("none", "vessel", "nodule")
-TEXTURES = ("solid", "part-solid", "ground glass")
-CALCIFICATIONS = ("none", "central", "eccentric")
-LOCATIONS = ("parenchyma", "vessel", "wall", "mediastinum")
+# The values of an attribute, in the order of its probabilities in a look.
+VALUES = {
+    "finding": ("none", "vessel", "nodule"),
+    "texture": ("solid", "part-solid", "ground glass"),
+    "calcification": ("none", "central", "eccentric"),
+    "location": ("parenchyma", "vessel", "wall", "mediastinum"),
+}
 
 FourShares = Annotated[Shares, Field(min_length=4, max_length=4)]
 Pair = Annotated[list[Positive], Two]

@@ -20,12 +20,7 @@ from lung_ssp.cohort.description import (
     write_cohort,
 )
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
-from lung_ssp.cohort.phantom.bayes_accuracy import (
-    SAMPLE,
-    STATEMENT,
-    accuracy_of_posterior,
-    bayes_accuracy_of_population,
-)
+from lung_ssp.cohort.phantom import bayes_accuracy
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.patients import plan_patients
 from lung_ssp.cohort.phantom.process_pool import process_pool
@@ -179,10 +174,10 @@ def _describe_generator(
         settings=settings.model_dump(),
         agreement={split: _agreement(sections) for split, sections in stored.items()},
         bayes_accuracy=BayesAccuracy(
-            test=accuracy_of_posterior(posterior_of(test, settings, "test"), labels),
-            population=bayes_accuracy_of_population(settings, seed),
-            sample=SAMPLE,
-            statement=STATEMENT,
+            test=bayes_accuracy.accuracy_of_posterior(posterior_of(test, settings, "test"), labels),
+            population=bayes_accuracy.accuracy_of_population(settings, seed),
+            sample=bayes_accuracy.SAMPLE,
+            statement=bayes_accuracy.STATEMENT,
         ),
     )
 

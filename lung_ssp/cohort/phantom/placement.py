@@ -62,19 +62,18 @@ def place_lesions(
     clear = np.full(len(survey.places), np.inf)
     for lesion in lesions:
         radius = lesion.diameter_mm / 2
-        match lesion.location_name:
+        clearance = radius + CLEAR_MM
+        match lesion.location:
             case "wall":
                 others = np.minimum(survey.to_mediastinum, survey.to_diaphragm)
-                misfit = np.abs(survey.to_wall - radius * rng.uniform(0.55, 0.9)) + _lack(others, radius + CLEAR_MM)
+                misfit = np.abs(survey.to_wall - radius * rng.uniform(0.55, 0.9)) + _lack(others, clearance)
             case "mediastinum":
                 others = np.minimum(survey.to_wall, survey.to_diaphragm)
-                misfit = np.abs(survey.to_mediastinum - radius * rng.uniform(0.5, 0.9)) + _lack(
-                    others, radius + CLEAR_MM
-                )
+                misfit = np.abs(survey.to_mediastinum - radius * rng.uniform(0.5, 0.9)) + _lack(others, clearance)
             case "vessel":
-                misfit = np.abs(to_vessel - radius * 0.7) + _lack(survey.to_surface, radius + CLEAR_MM)
+                misfit = np.abs(to_vessel - radius * 0.7) + _lack(survey.to_surface, clearance)
             case _:
-                misfit = _lack(survey.to_surface, radius + CLEAR_MM)
+                misfit = _lack(survey.to_surface, clearance)
         misfit = misfit + 10 * _lack(clear, radius + GAP_MM)
         fitting = np.flatnonzero(misfit <= max(misfit.min(), TOLERANCE_MM))
         centre = survey.places[rng.choice(fitting)] + rng.uniform(-0.5, 0.5, 3)

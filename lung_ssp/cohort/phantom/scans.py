@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.anatomy import Anatomy
-from lung_ssp.cohort.phantom.attributes import FINDINGS, LesionAttributes, draw_lesion
+from lung_ssp.cohort.phantom.attributes import LesionAttributes, draw_lesion
 from lung_ssp.cohort.phantom.chest import draw_chest
 from lung_ssp.cohort.phantom.lesion import draw_surface, render_lesion
 from lung_ssp.cohort.phantom.patients import LUNG_HU, STUDY_YEARS, patient_name
@@ -16,13 +16,11 @@ from lung_ssp.cohort.phantom.randomness import SCAN, SCAN_PLAN, between, generat
 from lung_ssp.cohort.phantom.scanner import FINE_SLICES, acquire, average_slices, draw_scanner, mask_outside_field
 from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.shapes import Plane
-from lung_ssp.cohort.phantom.trees import WALL_MM, LungTrees, grow_lung_trees
-from lung_ssp.cohort.phantom.vessels import Axes, draw_tubes
+from lung_ssp.cohort.phantom.vessels import WALL_MM, Axes, Tubes, draw_tubes, grow_lung_trees
 from lung_ssp.cohort.store import SPLITS
 
 ABOVE_APEX_MM = 18.0  # where a scan begins
 BELOW_DOME_MM = 62.0  # and where it ends: below it only the deepest recesses of the lungs are lost
-NODULE = FINDINGS.index("nodule")
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def plan_scans(settings: PhantomSettings, seed: int) -> list[PlannedScan]:
 
 def _draw_nodule(looks: list, settings: PhantomSettings, rng: np.random.Generator) -> LesionAttributes:
     """A lesion that is there (no vessel, not nothing), shrunk to a nodule if it is larger."""
-    while (lesion := draw_lesion(looks, 1, rng)[0]).finding != NODULE:
+    while (lesion := draw_lesion(looks, 1, rng)[0]).finding != "nodule":
         pass
     if lesion.diameter_mm <= settings.scans.max_diameter_mm:
         return lesion
@@ -100,11 +98,11 @@ def make_scan(planned: PlannedScan, settings: PhantomSettings, seed: int) -> Pha
 
     survey = survey_chest(anatomy, low, high)
     inner = survey.places[survey.to_surface > 3]
-    trees = grow_lung_trees(chest, inner + rng.uniform(-1.5, 1.5, inner.shape), rng)
-    centres = place_lesions(list(planned.lesions), survey, trees.vessels, rng)
+    vessels, airways = grow_lung_trees(chest, inner + rng.uniform(-1.5, 1.5, inner.shape), rng)
+    centres = place_lesions(list(planned.lesions), survey, vessels, rng)
 
     truth, lung = _render_chest(anatomy, axes)
-    _add_trees(truth, lung, axes, trees)
+    _add_trees(truth, lung, axes, vessels, airways)
     lesion_labels = _add_lesions(truth, lung, axes, planned.lesions, centres, rng)
 
     pixel = float(axes[2][1] - axes[2][0])
@@ -147,18 +145,15 @@ def _render_chest(anatomy: Anatomy, axes: Axes) -> tuple[np.ndarray, np.ndarray]
     return hu, lung
 
 
-def _add_trees(hu: np.ndarray, lung: np.ndarray, axes: Axes, trees: LungTrees) -> None:
-    """Draw airways (walls, then lumen) and vessels over `hu`, in place; vessels only in the lung."""
-    vessels = np.zeros(hu.shape, dtype=np.float32)
-    draw_tubes(vessels, axes, trees.vessels)
-    vessels *= lung
-    hu += (tissue.BLOOD - hu) * vessels
-    walls = np.zeros(hu.shape, dtype=np.float32)
-    draw_tubes(walls, axes, trees.airways.widened(WALL_MM))
-    hu += (tissue.BLOOD - 10 - hu) * walls
-    walls[:] = 0
-    draw_tubes(walls, axes, trees.airways)
-    hu += (tissue.AIR + 10 - hu) * walls
+def _add_trees(hu: np.ndarray, lung: np.ndarray, axes: Axes, vessels: Tubes, airways: Tubes) -> None:
+    """Draw vessels, only in the lung, and airways (walls, then lumen) over `hu`, in place."""
+    walls = airways.widened(WALL_MM)
+    for tubes, material in ((vessels, tissue.BLOOD), (walls, tissue.BLOOD - 10), (airways, tissue.AIR + 10)):
+        coverage = np.zeros(hu.shape, dtype=np.float32)
+        draw_tubes(coverage, axes, tubes)
+        if tubes is vessels:
+            coverage *= lung
+        hu += (material - hu) * coverage
 
 
 def _add_lesions(
@@ -181,9 +176,9 @@ def _add_lesions(
         stop = min(-(-box[0].stop // FINE_SLICES) * FINE_SLICES, hu.shape[0])
         box = (slice(start, stop), *box[1:])
         own_axes = tuple(axis[side] - c for axis, side, c in zip(axes, box, centre, strict=True))
-        rendering = render_lesion(lesion, own_axes, draw_surface(lesion, rng), rng)
-        coverage = rendering.coverage * lung[box]
-        hu[box] = tissue.cover(hu[box], rendering.hu, coverage)
+        coverage, own_hu = render_lesion(lesion, own_axes, draw_surface(lesion, rng), rng)
+        coverage *= lung[box]
+        hu[box] = tissue.cover(hu[box], own_hu, coverage)
         mask = _largest_part(average_slices(coverage) >= 0.5)
         of_scan = (slice(start // FINE_SLICES, stop // FINE_SLICES), *box[1:])
         labels[of_scan][mask] = number

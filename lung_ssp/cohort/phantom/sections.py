@@ -33,7 +33,6 @@ class PlannedSection:
     """
 
     patient: str
-    split: str
     key: tuple[int, ...]
     year: int
     study_year: int
@@ -48,7 +47,6 @@ def plan_sections(patients: list[Patient], split: str) -> list[PlannedSection]:
     return [
         PlannedSection(
             patient=patient.name,
-            split=split,
             key=finding.key,
             year=year,
             study_year=finding.first_year + year,
@@ -133,11 +131,11 @@ def render_scan_of(
 
     surroundings = draw_surroundings(attributes, section.lung_hu, side, shape_rng)
     truth, outside, vessel = render_surroundings(surroundings, axes, texture_rng)
-    match attributes.finding_name:
+    match attributes.finding:
         case "nodule":
-            lesion = render_lesion(attributes, axes, draw_surface(attributes, shape_rng), matter_rng)
-            coverage = lesion.coverage * (1 - outside)  # it ends at the pleura
-            truth = tissue.cover(truth, lesion.hu, coverage)
+            coverage, hu = render_lesion(attributes, axes, draw_surface(attributes, shape_rng), matter_rng)
+            coverage *= 1 - outside  # it ends at the pleura
+            truth = tissue.cover(truth, hu, coverage)
         case "vessel":
             coverage = vessel * (1 - outside) * _ball(axes, attributes.diameter_mm)
         case _:

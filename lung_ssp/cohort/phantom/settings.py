@@ -96,12 +96,8 @@ class ReaderSettings(Settings):
 class PatientSettings(Settings):
     """Who has which lesions in which screening years."""
 
-    years_seen: ThreeShares = Field(
-        [0.5, 0.3, 0.2], description="probabilities that a lesion is seen in 1, 2, 3 screening years"
-    )
-    normal_lesions: ThreeShares = Field(
-        [0.5, 0.3, 0.2], description="probabilities that a patient without cancer has 1, 2, 3 findings"
-    )
+    years_seen: ThreeShares = Field([0.5, 0.3, 0.2], description="shares of lesions seen in 1, 2, 3 screening years")
+    normal_lesions: ThreeShares = Field([0.5, 0.3, 0.2], description="shares with 1, 2, 3 findings, without cancer")
     normal_beside_cancer: Probability = Field(0.2, description="share of cancer patients with a harmless finding too")
     pathology_share: Probability = Field(1.0, description="share of the patients whose pathology is known")
 
@@ -109,13 +105,9 @@ class PatientSettings(Settings):
 class ScannerSettings(Settings):
     """What a low-dose scanner does; each scan draws its values from these ranges, evenly."""
 
-    blur_mm: NotNegativeRange = Field(
-        [0.5, 0.9], description="standard deviation of the point spread in the plane, in mm"
-    )
+    blur_mm: NotNegativeRange = Field([0.5, 0.9], description="standard deviation of the in-plane point spread in mm")
     noise_sd_hu: NotNegativeRange = Field([20.0, 60.0], description="standard deviation of the noise in HU")
-    noise_lag1: CorrelationRange = Field(
-        [0.18, 0.5], description="correlation of the noise of neighbouring pixels of a slice"
-    )
+    noise_lag1: CorrelationRange = Field([0.18, 0.5], description="noise correlation of neighbouring pixels in a slice")
     padding_hu: list[float] = Field(
         [-2000.0, -2048.0, -3024.0], min_length=1, description="what may stand outside the circular field, in HU"
     )
@@ -137,9 +129,7 @@ class PhantomScanSettings(Settings):
         _counts(14, 20, 10, 6, 5, 6, 5, 3, 3),
         description="lesions of each class in all scans together, spread evenly over the patients",
     )
-    max_diameter_mm: float = Field(
-        30.0, gt=5, description="largest lesion in a scan in mm: nodules are up to 30 mm, by definition"
-    )
+    max_diameter_mm: float = Field(30.0, gt=5, description="largest lesion in mm; nodules are up to 30, by definition")
     size: int = Field(256, ge=64, le=1024, description="pixels along each side of a slice")
     field_mm: PositiveRange = Field([325.0, 380.0], description="diameter of the circular field in mm")
     slices: SliceRange = Field([80, 120], description="fewest and most slices of a scan")

@@ -6,7 +6,7 @@ import numpy as np
 
 from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
-from lung_ssp.cohort.phantom.noise import SmoothField
+from lung_ssp.cohort.phantom.randomness import SmoothField
 from lung_ssp.cohort.phantom.vessels import Axes, Tubes, draw_tubes, join_tubes
 
 
@@ -45,7 +45,7 @@ def draw_surroundings(
     """Draw what surrounds a lesion, to `reach_mm` on every side of its centre."""
     radius = attributes.diameter_mm / 2
     boundary = None
-    match attributes.location_name:
+    match attributes.location:
         case "wall":
             boundary = _boundary(radius * rng.uniform(0.45, 0.85), mediastinal=False, rng=rng)
         case "mediastinum":
@@ -53,9 +53,9 @@ def draw_surroundings(
         case _:
             if rng.random() < 0.35:
                 boundary = _boundary(radius + rng.uniform(3, 22), mediastinal=bool(rng.random() < 0.25), rng=rng)
-    if attributes.finding_name == "vessel":
+    if attributes.finding == "vessel":
         finding = _vessel(np.zeros(3), radius, reach_mm, rng)
-    elif attributes.location_name == "vessel":
+    elif attributes.location == "vessel":
         beside = rng.normal(size=3)
         finding = _vessel(
             beside / np.linalg.norm(beside) * radius * rng.uniform(0.6, 1.0), rng.uniform(1.3, 3.5), reach_mm, rng

@@ -63,15 +63,8 @@ def write_slides_table(root: Path, slides: Sequence[PlannedSlide], settings: Pha
 
 
 def _attributes(lesion: LesionAttributes) -> dict[str, Any]:
-    return {
-        "finding": lesion.finding_name,
-        "diameter_mm": round(lesion.diameter_mm, 2),
-        "texture": lesion.texture_name,
-        "spiculation": round(lesion.spiculation, 3),
-        "lobulation": round(lesion.lobulation, 3),
-        "elongation": round(lesion.elongation, 3),
-        "cavity": int(lesion.cavity),
-        "calcification": lesion.calcification_name,
-        "necrosis": int(lesion.necrosis),
-        "location": lesion.location_name,
-    }
+    """A lesion's attributes as a row holds them: rounded, 0 or 1 for whether there is one, without the years grown."""
+    row = asdict(lesion) | {"diameter_mm": round(lesion.diameter_mm, 2)}
+    row |= {"cavity": int(lesion.cavity), "necrosis": int(lesion.necrosis)}
+    del row["years_grown"]
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in row.items()}

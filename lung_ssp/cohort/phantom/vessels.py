@@ -1,9 +1,14 @@
-"""Vessels: trees of tubes that taper and branch, and how they are drawn into a volume."""
+"""Vessels and airways: trees of tubes that taper and branch, grown into the lungs and drawn into a volume."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+
+from lung_ssp.cohort.phantom.chest import Chest
+
+ARTERIES, VEINS, AIRWAYS = 620, 460, 24  # tips in each lung
+WALL_MM = 0.8  # of an airway
 
 Axes = tuple[np.ndarray, np.ndarray, np.ndarray]  # positions in mm of the voxels along z, y and x
 
@@ -90,12 +95,37 @@ def grow_tree(
     for node in range(len(points) - 1, 0, -1):  # children come after their parents
         power[parent[node]] += power[node]
     radius = power ** (1 / branching)
-    return Tubes(points[parent[1:]], points[1:], _limited(radius, parent)[1:], radius[1:])
+    parent = parent[1:]
+    flared = np.minimum(1.15 * radius[1:], radius[parent])  # where a piece leaves its parent: its own radius, flared
+    return Tubes(points[parent], points[1:], flared, radius[1:])
 
 
-def _limited(radius: np.ndarray, parent: np.ndarray) -> np.ndarray:
-    """The radius at which each node's piece leaves its parent: the branch's own, slightly flared."""
-    return np.minimum(1.15 * radius, radius[np.maximum(parent, 0)])
+def grow_lung_trees(chest: Chest, lung_points: np.ndarray, rng: np.random.Generator) -> tuple[Tubes, Tubes]:
+    """Grow arteries and veins, and airways, from the hila into both lungs.
+
+    Args:
+        lung_points: (n, 3) mm (z, y, x), places evenly spread over both lungs, not too near their surface.
+
+    Returns:
+        the vessels, and the airways from the trachea on (radii of the lumen).
+    """
+
+    def some(points: np.ndarray, count: int) -> np.ndarray:
+        return points[rng.choice(len(points), size=min(count, len(points)), replace=False)]
+
+    carina = np.array([chest.carina_z, 0.08 * chest.half_depth, 0.0])
+    above = np.array([chest.lung_height + 60, -0.05 * chest.half_depth, 0.0])
+    vessels, airways = [], [Tubes(above[None], carina[None], np.array([8.5]), np.array([8.0]))]
+    for sign in (-1, 1):
+        own = lung_points[np.sign(lung_points[:, 2]) == sign]
+        artery = np.array([chest.hilum_z + 4, 0.0, sign * 40.0])
+        vein = np.array([chest.hilum_z - 12, -4.0, sign * 36.0])
+        bronchus = np.array([chest.hilum_z + 2, 8.0, sign * 38.0])
+        vessels.append(grow_tree(artery, some(own, ARTERIES), 0.55, 2.6, 0.09, rng))
+        vessels.append(grow_tree(vein, some(own, VEINS), 0.55, 2.6, 0.09, rng))
+        airways.append(Tubes(carina[None], bronchus[None], np.array([6.8]), np.array([5.6])))
+        airways.append(grow_tree(bronchus, some(own, AIRWAYS), 0.5, 1.5, 0.06, rng))
+    return join_tubes(vessels), join_tubes(airways)
 
 
 def join_tubes(pieces: Sequence[Tubes]) -> Tubes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydicom.misc import is_dicom
 
 from lung_ssp.errors import EnvironmentFault, SlideError
 
@@ -109,7 +110,7 @@ def open_slide(folder: Path) -> Iterator[Slide]:
             f"{folder} holds no readable pathology slide (VL Whole Slide Microscopy Image): download it again."
         ) from error
     with pyramid:
-        if passed_over := _dicom_files(folder) - read:
+        if passed_over := {path.resolve() for path in folder.iterdir() if path.is_file() and is_dicom(path)} - read:
             raise SlideError(
                 f"{min(passed_over)} is damaged or of no slide, and the slide may lack its finest level without it: "
                 "download it again, or take it away."
@@ -117,17 +118,6 @@ def open_slide(folder: Path) -> Iterator[Slide]:
         if max(len(series), len(pyramid.pyramids)) > 1:
             raise SlideError(f"{folder} holds more than one slide: give each a folder of its own.")
         yield Slide(folder, tuple(_level(folder, level) for level in pyramid.levels), pyramid)
-
-
-def _dicom_files(folder: Path) -> set[Path]:
-    """The files with DICOM's mark (PS3.10 7.1)."""
-    found = set()
-    for path in folder.iterdir():
-        if path.is_file():
-            with path.open("rb") as file:
-                if file.read(132)[128:] == b"DICM":
-                    found.add(path.resolve())
-    return found
 
 
 @contextmanager

@@ -161,6 +161,7 @@ def _prepare_split(
                 "another folder."
             )
         return len(read_tiles(root, split))
+    none = np.zeros((0, settings.size, settings.size, 3), np.uint8)
     parts = []
     own: dict[str, str] = {}
     for slide in tqdm(slides, f"{split} slides", unit="slide", disable=not slides):
@@ -169,16 +170,13 @@ def _prepare_split(
         except SlideError as error:
             if failures is None:
                 raise
-            own[slide.name] = str(error)
-            parts.append(np.zeros((0, settings.size, settings.size, 3), np.uint8))
-    counts = [len(part) for part in parts]
-    tiles = Tiles(
-        images=np.concatenate([np.zeros((0, settings.size, settings.size, 3), np.uint8), *parts]),
-        patients=np.repeat(np.array([slide.patient for slide in slides], dtype=str), counts),
-        slides=np.repeat(np.array([slide.name for slide in slides], dtype=str), counts),
+            failures[slide.name] = own[slide.name] = str(error)
+            parts.append(none)
+    patients, names = (
+        np.repeat(np.array(whose, dtype=str), [len(part) for part in parts])
+        for whose in ([slide.patient for slide in slides], [slide.name for slide in slides])
     )
-    if failures is not None:
-        failures |= own
+    tiles = Tiles(np.concatenate([none, *parts]), patients, names)
     write_tiles(root, split, tiles, made_with, json.dumps(own))
     return len(tiles)
 

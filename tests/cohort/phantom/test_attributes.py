@@ -29,16 +29,16 @@ def look(**changes) -> Look:
 
 def lesion(**changes) -> LesionAttributes:
     plain = {
-        "finding": 2,
+        "finding": "nodule",
         "diameter_mm": 15.0,
-        "texture": 0,
+        "texture": "solid",
         "spiculation": 0.5,
         "lobulation": 0.5,
         "elongation": 0.5,
         "cavity": False,
-        "calcification": 0,
+        "calcification": "none",
         "necrosis": False,
-        "location": 0,
+        "location": "parenchyma",
         "years_grown": 0,
     }
     return LesionAttributes(**(plain | changes))
@@ -47,7 +47,9 @@ def lesion(**changes) -> LesionAttributes:
 def test_posterior_by_hand():
     """Two classes that differ in cavity (0.1 or 0.4) and texture; priors 3/4 and 1/4."""
     classes = [[look()], [look(cavity=0.4, texture=[0.25, 0.25, 0.5])]]
-    posterior = np.exp(log_posterior([lesion(), lesion(cavity=True, texture=2)], classes, np.array([0.75, 0.25])))
+    posterior = np.exp(
+        log_posterior([lesion(), lesion(cavity=True, texture="ground glass")], classes, np.array([0.75, 0.25]))
+    )
     # solid, no cavity: 0.75 * 0.5 * 0.9 = 0.3375 against 0.25 * 0.25 * 0.6 = 0.0375
     np.testing.assert_allclose(posterior[0], [0.9, 0.1])
     # ground glass with a cavity: 0.75 * 0.25 * 0.1 = 0.01875 against 0.25 * 0.5 * 0.4 = 0.05
@@ -89,7 +91,7 @@ def test_draws_follow_the_look_in_every_year():
         own = [years[year] for years in lesions]
         assert np.median([o.diameter_mm for o in own]) == pytest.approx(15.0 * 1.3**year, rel=0.03)
         assert np.mean([o.cavity for o in own]) == pytest.approx(0.3, abs=0.03)
-        assert np.mean([o.texture == 0 for o in own]) == pytest.approx(0.5, abs=0.03)
+        assert np.mean([o.texture == "solid" for o in own]) == pytest.approx(0.5, abs=0.03)
         assert all(o.years_grown == year for o in own)
     assert all(a.diameter_mm < b.diameter_mm < c.diameter_mm for a, b, c in lesions)
     assert all(a.spiculation == c.spiculation and a.location == c.location for a, _, c in lesions)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.phantom.bayes_accuracy import accuracy_of_posterior, bayes_accuracy_of_population
+from lung_ssp.cohort.phantom.bayes_accuracy import accuracy_of_population, accuracy_of_posterior
 from lung_ssp.cohort.phantom.patients import plan_patients
 from lung_ssp.cohort.phantom.sections import plan_sections, posterior_of
 from lung_ssp.cohort.phantom.settings import PhantomSettings
@@ -17,7 +17,7 @@ def test_accuracy_of_a_posterior_by_hand():
 
 
 def test_the_shipped_bayes_accuracy_lies_between_70_and_85_percent():
-    population = bayes_accuracy_of_population(SHIPPED, seed=42)
+    population = accuracy_of_population(SHIPPED, seed=42)
     sections = plan_sections(plan_patients(SHIPPED, seed=42), "test")
     test = accuracy_of_posterior(posterior_of(sections, SHIPPED, "test"), np.array([s.label for s in sections]))
     assert 0.70 <= test <= 0.85

@@ -1,11 +1,14 @@
 """Lesions in three dimensions."""
 
+from typing import NamedTuple
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
 from lung_ssp.cohort.phantom.lesion import draw_surface, render_lesion
+from lung_ssp.cohort.phantom.looks import VALUES
 
 AXIS = np.arange(-24, 24, 0.75) + 0.3
 AXES = (AXIS, AXIS, AXIS)
@@ -13,25 +16,30 @@ AXES = (AXIS, AXIS, AXIS)
 
 def attributes(**changes) -> LesionAttributes:
     plain = {
-        "finding": 2,
+        "finding": "nodule",
         "diameter_mm": 24.0,
-        "texture": 0,
+        "texture": "solid",
         "spiculation": 0.0,
         "lobulation": 0.0,
         "elongation": 0.0,
         "cavity": False,
-        "calcification": 0,
+        "calcification": "none",
         "necrosis": False,
-        "location": 0,
+        "location": "parenchyma",
         "years_grown": 0,
     }
     return LesionAttributes(**(plain | changes))
 
 
+class Rendering(NamedTuple):
+    coverage: np.ndarray
+    hu: np.ndarray
+
+
 def render(seed: int = 0, **changes):
     lesion = attributes(**changes)
     rng = np.random.default_rng(seed)
-    return render_lesion(lesion, AXES, draw_surface(lesion, rng), rng)
+    return Rendering(*render_lesion(lesion, AXES, draw_surface(lesion, rng), rng))
 
 
 def mean_over_seeds(measure, **changes) -> float:
@@ -62,12 +70,12 @@ def test_what_makes_a_lesion_less_round_lowers_its_compactness(attribute):
 
 
 def test_texture_sets_the_attenuation():
-    def core_and_rim(texture: int) -> tuple[float, float]:
+    def core_and_rim(texture: str) -> tuple[float, float]:
         rendering = render(texture=texture)
         distance = np.sqrt(AXIS[:, None, None] ** 2 + AXIS[:, None] ** 2 + AXIS**2)
         return rendering.hu[distance < 3].mean(), rendering.hu[(distance > 9) & (distance < 11)].mean()
 
-    solid, part_solid, ground_glass = (core_and_rim(texture) for texture in range(3))
+    solid, part_solid, ground_glass = (core_and_rim(texture) for texture in VALUES["texture"])
     assert min(solid) > 0 and max(solid) < 80
     assert part_solid[0] > 0 and -800 < part_solid[1] < -400
     assert min(ground_glass) > -800 and max(ground_glass) < -400
@@ -77,8 +85,8 @@ def test_cavity_calcification_and_necrosis_show():
     plain = render().hu
     inside = render().coverage > 0.9
     assert render(cavity=True).hu[inside].min() < -800 < plain[inside].min()
-    assert render(calcification=1).hu[inside].max() > 200 > plain[inside].max()
-    assert render(calcification=2).hu[inside].max() > 200
+    assert render(calcification="central").hu[inside].max() > 200 > plain[inside].max()
+    assert render(calcification="eccentric").hu[inside].max() > 200
     assert render(necrosis=True).hu[inside].mean() < plain[inside].mean() - 5
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.phantom.noise import SmoothField
+from lung_ssp.cohort.phantom.randomness import SmoothField
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.phantom.looks import LOCATIONS
+from lung_ssp.cohort.phantom.looks import VALUES
 from lung_ssp.cohort.phantom.scans import make_scan, plan_scans
 from lung_ssp.cohort.phantom.settings import PhantomCohortSettings, PhantomSettings
 
@@ -22,7 +22,7 @@ def test_the_shipped_plan_has_24_patients_and_enough_lesions_of_every_kind():
     lesions = [lesion for s in scans for lesion in s.lesions]
     assert len(lesions) >= 60
     assert {label for s in scans for label in s.labels} == set(range(9))
-    assert {lesion.location_name for lesion in lesions} == set(LOCATIONS)
+    assert {lesion.location for lesion in lesions} == set(VALUES["location"])
     assert max(lesion.diameter_mm for lesion in lesions) <= SHIPPED.scans.max_diameter_mm
     assert min(len(s.lesions) for s in scans) >= 2
     assert len({s.patient for s in scans}) == 24
@@ -65,7 +65,7 @@ def test_lesions_touch_wall_mediastinum_and_vessels():
     scans = plan_scans(small, 42)
     touching = {"wall": 0, "mediastinum": 0}
     for location in touching:
-        planned = next(s for s in scans if any(one.location_name == location for one in s.lesions))
+        planned = next(s for s in scans if any(one.location == location for one in s.lesions))
         truth = make_scan(planned, small, 42)
         outside = ~truth.lungs
         beside = outside[1:] | outside[:-1]
@@ -75,6 +75,6 @@ def test_lesions_touch_wall_mediastinum_and_vessels():
         for axis in (1, 2):
             grown |= np.roll(outside, 1, axis) | np.roll(outside, -1, axis)
         for number, one in enumerate(planned.lesions, start=1):
-            if one.location_name == location:
+            if one.location == location:
                 touching[location] += bool((grown & (truth.lesions == number)).any())
     assert min(touching.values()) >= 1

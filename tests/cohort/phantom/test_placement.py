@@ -6,13 +6,13 @@ import pytest
 from lung_ssp.cohort.phantom.anatomy import Anatomy
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
 from lung_ssp.cohort.phantom.chest import draw_chest
-from lung_ssp.cohort.phantom.looks import LOCATIONS
+from lung_ssp.cohort.phantom.looks import VALUES
 from lung_ssp.cohort.phantom.placement import place_lesions, survey_chest
-from lung_ssp.cohort.phantom.trees import grow_lung_trees
+from lung_ssp.cohort.phantom.vessels import grow_lung_trees
 
 
 def lesion(location: str, diameter: float) -> LesionAttributes:
-    return LesionAttributes(2, diameter, 0, 0.1, 0.1, 0.1, False, 0, False, LOCATIONS.index(location), 0)
+    return LesionAttributes("nodule", diameter, "solid", 0.1, 0.1, 0.1, False, "none", False, location, 0)
 
 
 @pytest.fixture(scope="module")
@@ -21,22 +21,22 @@ def placed():
     chest = draw_chest(350.0, -830.0, rng)
     low, high = (-60.0, -175.0, -175.0), (chest.lung_height + 10, 175.0, 175.0)
     survey = survey_chest(Anatomy(chest, low, high, rng), low, high)
-    trees = grow_lung_trees(chest, survey.places[survey.to_surface > 3], rng)
-    lesions = [lesion(name, 20.0) for name in LOCATIONS for _ in range(3)]
-    return lesions, place_lesions(lesions, survey, trees.vessels, rng), survey, trees
+    vessels, _ = grow_lung_trees(chest, survey.places[survey.to_surface > 3], rng)
+    lesions = [lesion(name, 20.0) for name in VALUES["location"] for _ in range(3)]
+    return lesions, place_lesions(lesions, survey, vessels, rng), survey, vessels
 
 
 def test_distance_to_what_the_location_names(placed):
-    lesions, centres, survey, trees = placed
+    lesions, centres, survey, vessels = placed
     for own, centre in zip(lesions, centres, strict=True):
         nearest = np.argmin(np.linalg.norm(survey.places - centre, axis=1))
-        match own.location_name:
+        match own.location:
             case "wall":
                 assert survey.to_wall[nearest] < 14
             case "mediastinum":
                 assert survey.to_mediastinum[nearest] < 14
             case "vessel":
-                thick = trees.vessels.start[trees.vessels.start_radius > 1.2]
+                thick = vessels.start[vessels.start_radius > 1.2]
                 assert np.linalg.norm(thick - centre, axis=1).min() < 16
             case _:
                 assert survey.to_surface[nearest] > 8

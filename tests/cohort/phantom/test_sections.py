@@ -83,7 +83,9 @@ def test_a_lesion_keeps_its_shape_and_surroundings_over_the_years_but_not_the_no
 
 
 def test_the_mask_has_the_size_of_the_lesion(planned_sections):
-    nodules = [s for s in planned_sections if s.attributes.finding_name == "nodule" and s.attributes.location == 0]
+    nodules = [
+        s for s in planned_sections if s.attributes.finding == "nodule" and s.attributes.location == "parenchyma"
+    ]
     ratios = []
     for section in nodules[:20]:
         hu, spacing, mask = render_scan_of(section, SHIPPED, 56.0, SHIPPED_SEED)
@@ -96,6 +98,6 @@ def test_the_mask_has_the_size_of_the_lesion(planned_sections):
 def test_every_finding_has_a_section(planned_sections):
     """Nothing, vessels and nodules; the smallest of them too."""
     for finding in ("none", "vessel", "nodule"):
-        own = [s for s in planned_sections if s.attributes.finding_name == finding]
+        own = [s for s in planned_sections if s.attributes.finding == finding]
         smallest = min(own, key=lambda s: s.attributes.diameter_mm)
         assert render_scan_of(smallest, SHIPPED, 56.0, SHIPPED_SEED)[2].any()

@@ -7,7 +7,7 @@ import pytest
 
 from lung_ssp.cohort.phantom.slide_looks import ARRANGEMENTS, SlideAttributes
 from lung_ssp.cohort.phantom.slide_texture import draw_slide
-from lung_ssp.cohort.slides.tissue import tissue_mask
+from lung_ssp.cohort.slides.tiles import tissue_mask
 
 SHEET = SlideAttributes("sheet", nuclei_mm2=4000.0, nucleus_um=8.0, variation=0.1, elongation=0.1)
 

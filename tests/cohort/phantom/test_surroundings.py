@@ -5,16 +5,13 @@ import pytest
 
 from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
-from lung_ssp.cohort.phantom.looks import FINDINGS, LOCATIONS
 from lung_ssp.cohort.phantom.surroundings import draw_surroundings, render_surroundings
 
 AXES = (np.arange(-12, 12, 1.0), np.arange(-34, 34, 1.0), np.arange(-34, 34, 1.0))
 
 
 def render(location: str, finding: str = "nodule", seed: int = 0):
-    lesion = LesionAttributes(
-        FINDINGS.index(finding), 20.0, 0, 0.2, 0.2, 0.2, False, 0, False, LOCATIONS.index(location), 0
-    )
+    lesion = LesionAttributes(finding, 20.0, "solid", 0.2, 0.2, 0.2, False, "none", False, location, 0)
     rng = np.random.default_rng(seed)
     return render_surroundings(draw_surroundings(lesion, -830.0, 34.0, rng), AXES, rng)
 

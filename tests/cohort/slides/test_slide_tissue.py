@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.slides import tissue
+from lung_ssp.cohort.slides import tiles
 from lung_ssp.cohort.slides.reading import open_slide
 from lung_ssp.cohort.slides.settings import SlideSettings
-from lung_ssp.cohort.slides.tissue import Tissue, find_tissue, large_parts, overview, tissue_mask
+from lung_ssp.cohort.slides.tiles import Tissue, find_tissue, large_parts, overview, tissue_mask
 
 GLASS, STAINED = (244, 243, 245), (150, 70, 160)
 
@@ -59,7 +59,7 @@ def test_the_overview_of_a_large_slide_is_that_of_its_blocks(
 ) -> None:
     with open_slide(slide_folder) as slide:
         whole, mpp = overview(slide, 3.0)
-        monkeypatch.setattr(tissue, "BLOCK", 100)
+        monkeypatch.setattr(tiles, "BLOCK", 100)
         in_blocks, _ = overview(slide, 3.0)
     assert mpp == 3.0 and whole.shape == (134, 200, 3)
     assert np.array_equal(whole, in_blocks)

@@ -8,7 +8,7 @@ The codes are written here a second time, from NLST's dictionaries, and not take
 a code that is wrong in either place shows where the reader and this writer disagree.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,12 @@ def write_nlst_tables(root: Path, sections: Sequence[PlannedSection], scans: Seq
         root: the cohort's folder, which holds the scans' true masks already.
         seed: of the days of exams and diagnoses.
     """
+    in_sections = [
+        SeenLesion(s.patient, s.study_year, "-".join(map(str, s.key)), s.label, s.pathology == s.label, s.attributes)
+        for s in sections
+    ]
     seen: dict[str, list[SeenLesion]] = {}
-    for lesion in [*_of_sections(sections), *_of_scans(root, scans)]:
+    for lesion in [*in_sections, *(lesion for scan in scans for lesion in _seen_in(root, scan))]:
         seen.setdefault(lesion.patient, []).append(lesion)
     tables: dict[str, list[dict[str, Any]]] = {name: [] for name in COLUMNS}
     for index, (patient, lesions) in enumerate(seen.items()):
@@ -101,39 +105,13 @@ def write_nlst_tables(root: Path, sections: Sequence[PlannedSection], scans: Seq
         write_table(root / "tables" / f"nlst_{name}.csv", rows, COLUMNS[name])
 
 
-def _of_sections(sections: Sequence[PlannedSection]) -> list[SeenLesion]:
-    return [
-        SeenLesion(
-            patient=section.patient,
-            year=section.study_year,
-            key="-".join(map(str, section.key)),
-            label=section.label,
-            has_specimen=section.pathology == section.label,
-            attributes=section.attributes,
-        )
-        for section in sections
-    ]
-
-
-def _of_scans(root: Path, scans: Sequence[PlannedScan]) -> list[SeenLesion]:
-    lesions = []
-    for scan in scans:
-        arrays = load_arrays(root / "scans" / f"{scan.patient}.npz", SCAN_ARRAYS)
-        lungs, spacing, origin, centres = (arrays[name] for name in SCAN_ARRAYS)
-        for number, (attributes, label, centre) in enumerate(zip(scan.lesions, scan.labels, centres, strict=True), 1):
-            lesions.append(
-                SeenLesion(
-                    patient=scan.patient,
-                    year=scan.study_year,
-                    key=str(number),
-                    label=label,
-                    has_specimen=True,
-                    attributes=attributes,
-                    lobe=_lobe(lungs, spacing, origin, centre),
-                    slice_number=_slice_number(len(lungs), spacing, origin, centre),
-                )
-            )
-    return lesions
+def _seen_in(root: Path, scan: PlannedScan) -> Iterator[SeenLesion]:
+    arrays = load_arrays(root / "scans" / f"{scan.patient}.npz", SCAN_ARRAYS)
+    lungs, spacing, origin, centres = (arrays[name] for name in SCAN_ARRAYS)
+    for number, (attributes, label, centre) in enumerate(zip(scan.lesions, scan.labels, centres, strict=True), start=1):
+        lobe = _lobe(lungs, spacing, origin, centre)
+        slice_number = _slice_number(len(lungs), spacing, origin, centre)
+        yield SeenLesion(scan.patient, scan.study_year, str(number), label, True, attributes, lobe, slice_number)
 
 
 def _lobe(lungs: np.ndarray, spacing: np.ndarray, origin: np.ndarray, centre: np.ndarray) -> tuple[int, str, str]:
@@ -183,7 +161,7 @@ class _Patient:
                     tables["ctabc"].append({**key, **self._comparison(lesion)})
 
     def _abnormalities(self, year: int) -> list[SeenLesion]:
-        return [s for s in self._lesions if s.year == year and s.attributes.finding_name == "nodule"]
+        return [s for s in self._lesions if s.year == year and s.attributes.finding == "nodule"]
 
     def _result(self, year: int) -> int:
         if year not in self._days:
@@ -209,22 +187,21 @@ class _Patient:
         }
 
     def _cancer(self, order: int, lesion: SeenLesion) -> dict[str, Any]:
-        tumour = _tumour(lesion)
         return {
             "pid": self._name,
             "lc_order": order,
             "first_lc": int(order == 1),
-            "lc_morph": tumour["de_type"],
+            "lc_morph": MORPHOLOGY[lesion.label],
             "lc_topog": lesion.lobe[2],
             "study_yr": self._exam_years[-1],
             "candx_days": self._diagnosis,
-            **tumour,
+            **_tumour(lesion),
         }
 
     def _comparison(self, lesion: SeenLesion) -> dict[str, Any]:
         """What the comparison with earlier exams adds; growth is recorded of nodules that were seen before."""
-        before = [s for year in self._exam_years if year < lesion.year for s in self._abnormalities(year)]
-        before = [s for s in before if s.key == lesion.key]
+        earlier = (s for year in self._exam_years if year < lesion.year for s in self._abnormalities(year))
+        before = [s for s in earlier if s.key == lesion.key]
         row = {"sct_ab_code": _code(lesion), "sct_ab_preexist": YES if before else NO}
         if not before:
             return row
@@ -246,7 +223,7 @@ def _long_mm(lesion: SeenLesion) -> int:
 
 
 def _code(lesion: SeenLesion) -> int:
-    return CALCIFIED_NODULE if lesion.attributes.calcification_name == "central" else NODULE
+    return CALCIFIED_NODULE if lesion.attributes.calcification == "central" else NODULE
 
 
 def _description(lesion: SeenLesion) -> dict[str, Any]:
@@ -261,6 +238,6 @@ def _description(lesion: SeenLesion) -> dict[str, Any]:
         "sct_slice_num": lesion.slice_number,
         "sct_long_dia": _long_mm(lesion),
         "sct_perp_dia": round(attributes.diameter_mm * (1 - 0.55 * attributes.elongation)),
-        "sct_margins": POORLY_DEFINED if attributes.texture_name == "ground glass" else margins,
-        "sct_pre_att": ATTENUATION[attributes.texture_name],
+        "sct_margins": POORLY_DEFINED if attributes.texture == "ground glass" else margins,
+        "sct_pre_att": ATTENUATION[attributes.texture],
     }
