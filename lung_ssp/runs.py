@@ -62,12 +62,12 @@ def train(
         LungSspError: the configuration, the cohort or the folder is at fault, or the loss is no longer a number.
     """
     output = Path(output)
+    runtime.choose_device(device)
     task_type, checked = read_training(config, overrides)
     settings = checked.settings
     cohort = read_cohort(settings.cohort)
     if not cohort.leaky:
         check_disjoint(patients_by_split(settings.cohort))
-    runtime.choose_device(device)
     runtime.use_deterministic_algorithms(settings.compute.deterministic)
     distributed.init_process_group()
     check_processes(settings)

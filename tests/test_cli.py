@@ -191,7 +191,7 @@ def test_an_existing_run_is_refused(straight: Path, config: Path) -> None:
         (["train", "--config", CONFIG, "--output", "x", "-o", "test_dataset.dataset_root=none"], "one cohort"),
         (["train", "--config", CONFIG, "--output", "x", *NO_COHORT], "none holds no prepared cohort"),
         (["train", "--config", CONFIG, "--output", "x", "--device", "gpu"], "--device gpu"),
-        (["prepare", "--config", CONFIG], "expected preparation"),
+        (["prepare", "--config", CONFIG], "expected phantom or manifest"),
         (["eval", "tests"], "holds no run"),
         (["diagnose", "tests", "--segmentation", "x", "--classification", "y", "--out", "z"], "x holds no run"),
         (
