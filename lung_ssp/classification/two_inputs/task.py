@@ -11,7 +11,7 @@ from lung_ssp.classification.two_inputs.dataset import SectionAndSlideBatch, Sec
 from lung_ssp.classification.two_inputs.network import TwoInputClassifier
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.errors import ConfigError
-from lung_ssp.training.distributed import world_size
+from lung_ssp.training import distributed
 
 
 class TwoInputTask(MonitoredTask):
@@ -25,7 +25,7 @@ class TwoInputTask(MonitoredTask):
     test: SectionAndSlideBatch
 
     def __init__(self, settings: ClassificationSettings) -> None:
-        if world_size() > 1:
+        if distributed.world_size() > 1:
             raise ConfigError(
                 f"model.type is {settings.model.type}, but a process whose share of a batch holds no slide would keep "
                 "the others waiting in the normalisation of the pathology branch: leave out --processes."

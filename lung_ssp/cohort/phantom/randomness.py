@@ -1,4 +1,4 @@
-"""Random numbers by purpose, each with a key of its own so that their order does not matter, and smooth random fields."""
+"""Random generators that depend on the seed and on what they are for, not on the order in which things are made."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
