@@ -1,4 +1,4 @@
-"""Random numbers by purpose, each with a key of its own so that their order does not matter, and smooth random fields."""
+"""Random numbers by purpose, each with its own key so that the order of draws does not matter; smooth random fields."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
