@@ -87,7 +87,7 @@ def config_of_cohort(name: str) -> Path:
     """
     path = SHIPPED / "cohort" / f"{name}.yml"
     if Path(name).name != name or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yml")))
+        known = ", ".join(sorted(file.stem for file in (SHIPPED / "cohort").glob("*.yml")))
         raise ConfigError(f"There is no shipped cohort {name!r}: use --config FILE, or one of {known}.")
     return path
 

@@ -9,5 +9,5 @@ import yaml
 
 @cache
 def shipped(name: str) -> dict[str, Any]:
-    """The content of <name>.yml."""
-    return yaml.safe_load(Path(__file__).with_name(f"{name}.yml").read_text(encoding="utf-8"))
+    """The content of <name>.yml, from this folder."""
+    return yaml.safe_load((Path(__file__).parent / f"{name}.yml").read_text(encoding="utf-8"))

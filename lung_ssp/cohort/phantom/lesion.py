@@ -89,31 +89,30 @@ def _attenuation(
     solid = np.float32(rng.normal(38, 8)) + 5 * mottle
     haze = np.float32(rng.normal(-600, 60)) + 55 * mottle
 
-    def inside(share: float, centre: np.ndarray) -> np.ndarray:
-        """Coverage by a smaller copy of the ellipsoid about a centre (in half axes)."""
-        if not centre.any():
+    def inside(share: float, centre: np.ndarray | None = None) -> np.ndarray:
+        """Coverage by a smaller copy of the lesion, or of its ellipsoid about another centre (in half axes)."""
+        if centre is None:
             return np.clip((share - depth) * scale + 0.5, 0, 1)
         away = np.sqrt(sum((o - np.float32(c)) ** 2 for o, c in zip(own, centre, strict=True)))
         return np.clip((share - away) * scale + 0.5, 0, 1)
 
-    middle = np.zeros(3)
     match attributes.texture:
         case "solid":
             hu = solid
         case "part-solid":
-            core = inside(rng.uniform(0.35, 0.65), middle)
+            core = inside(rng.uniform(0.35, 0.65))
             hu = haze + (solid - haze) * core
         case _:
             hu = haze
     if attributes.necrosis:
-        centre = inside(rng.uniform(0.55, 0.75), middle)
+        centre = inside(rng.uniform(0.55, 0.75))
         hu = hu + (np.minimum(hu, np.float32(rng.normal(0, 8))) - hu) * centre
     if attributes.cavity:
         cavity = inside(rng.uniform(0.35, 0.62), rng.uniform(-0.15, 0.15, 3))
         hu = hu + (-930 - hu) * cavity
     match attributes.calcification:
         case "central":
-            hu = hu + (np.float32(rng.uniform(300, 900)) - hu) * inside(rng.uniform(0.45, 0.9), middle)
+            hu = hu + (np.float32(rng.uniform(300, 900)) - hu) * inside(rng.uniform(0.45, 0.9))
         case "eccentric":
             for _ in range(int(rng.integers(1, 4))):
                 fleck = inside(rng.uniform(0.12, 0.25), rng.uniform(-0.4, 0.4, 3))

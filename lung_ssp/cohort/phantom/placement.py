@@ -65,11 +65,11 @@ def place_lesions(
         clearance = radius + CLEAR_MM
         match lesion.location:
             case "wall":
-                others = np.minimum(survey.to_mediastinum, survey.to_diaphragm)
-                misfit = np.abs(survey.to_wall - radius * rng.uniform(0.55, 0.9)) + _lack(others, clearance)
+                misfit = np.abs(survey.to_wall - radius * rng.uniform(0.55, 0.9))
+                misfit += _lack(np.minimum(survey.to_mediastinum, survey.to_diaphragm), clearance)
             case "mediastinum":
-                others = np.minimum(survey.to_wall, survey.to_diaphragm)
-                misfit = np.abs(survey.to_mediastinum - radius * rng.uniform(0.5, 0.9)) + _lack(others, clearance)
+                misfit = np.abs(survey.to_mediastinum - radius * rng.uniform(0.5, 0.9))
+                misfit += _lack(np.minimum(survey.to_wall, survey.to_diaphragm), clearance)
             case "vessel":
                 misfit = np.abs(to_vessel - radius * 0.7) + _lack(survey.to_surface, clearance)
             case _:

@@ -37,15 +37,6 @@ class Tiles:
         return len(self.images)
 
 
-@dataclass(frozen=True)
-class _PatientSlide:
-    """A slide, and its name in outputs."""
-
-    name: str
-    patient: str
-    folder: Path
-
-
 def write_tiles(root: Path, split: str, tiles: Tiles, made_with: str = "", failures: str = "{}") -> None:
     """Write one split's tiles, atomically.
 
@@ -130,12 +121,12 @@ def prepare_tiles(
     root = Path(root)
     counts = {}
     for split in SPLITS:
-        chosen = [
-            _PatientSlide(f"{patient}-{number}", patient, Path(folder))
+        chosen = {
+            f"{patient}-{number}": Path(folder)
             for patient in sorted(slides)
             if split_of.get(patient) == split
             for number, folder in enumerate(slides[patient], start=1)
-        ]
+        }
         counts[split] = _prepare_split(root, split, chosen, settings, seed, failures)
     shutil.rmtree(root / FOLDER / UNFINISHED, ignore_errors=True)
     return counts
@@ -144,7 +135,7 @@ def prepare_tiles(
 def _prepare_split(
     root: Path,
     split: str,
-    slides: list[_PatientSlide],
+    slides: dict[str, Path],
     settings: SlideSettings,
     seed: int,
     failures: dict[str, str] | None,
@@ -164,38 +155,37 @@ def _prepare_split(
     none = np.zeros((0, settings.size, settings.size, 3), np.uint8)
     parts = []
     own: dict[str, str] = {}
-    for slide in tqdm(slides, f"{split} slides", unit="slide", disable=not slides):
+    for name, folder in tqdm(slides.items(), f"{split} slides", unit="slide", disable=not slides):
         try:
-            parts.append(_tiles_of_slide(root / FOLDER / UNFINISHED / f"{slide.name}.npz", slide, settings, seed))
+            parts.append(_tiles_of_slide(root / FOLDER / UNFINISHED / f"{name}.npz", name, folder, settings, seed))
         except SlideError as error:
             if failures is None:
                 raise
-            failures[slide.name] = own[slide.name] = str(error)
+            failures[name] = own[name] = str(error)
             parts.append(none)
-    patients, names = (
-        np.repeat(np.array(whose, dtype=str), [len(part) for part in parts])
-        for whose in ([slide.patient for slide in slides], [slide.name for slide in slides])
-    )
+    counts = [len(part) for part in parts]
+    names = np.repeat(np.array(list(slides), dtype=str), counts)
+    patients = np.repeat(np.array([name.rpartition("-")[0] for name in slides], dtype=str), counts)
     tiles = Tiles(np.concatenate([none, *parts]), patients, names)
     write_tiles(root, split, tiles, made_with, json.dumps(own))
     return len(tiles)
 
 
-def _tiles_of_slide(path: Path, slide: _PatientSlide, settings: SlideSettings, seed: int) -> np.ndarray:
+def _tiles_of_slide(path: Path, name: str, folder: Path, settings: SlideSettings, seed: int) -> np.ndarray:
     """The tiles of one slide, from `path` if they have been cut already, uint8 (n, size, size, 3)."""
-    made_with = _describe([slide], settings, seed)
+    made_with = _describe({name: folder}, settings, seed)
     if path.is_file():
         arrays = load_arrays(path, ["images", "made_with"])
         if str(arrays["made_with"]) == made_with:
             return arrays["images"]
-    rng = np.random.default_rng(np.random.SeedSequence([seed, *hashlib.sha256(slide.name.encode()).digest()]))
-    with open_slide(slide.folder) as opened:
+    rng = np.random.default_rng(np.random.SeedSequence([seed, *hashlib.sha256(name.encode()).digest()]))
+    with open_slide(folder) as opened:
         images = cut_tiles(opened, settings, rng)
     write_atomically(path, lambda file: np.savez(file, images=images, made_with=np.array(made_with)))
     return images
 
 
-def _describe(slides: list[_PatientSlide], settings: SlideSettings, seed: int) -> str:
+def _describe(slides: dict[str, Path], settings: SlideSettings, seed: int) -> str:
     """All that tiles depend on, as one JSON text; the slides by the names of their folders."""
-    names = {slide.name: slide.folder.name for slide in slides}
+    names = {name: folder.name for name, folder in slides.items()}
     return json.dumps({"seed": seed, "tiles": settings.model_dump(), "slides": names}, sort_keys=True)

@@ -4,8 +4,8 @@ What the scans do not show is not written: patients who have sections only have 
 their cancer. In a scan the side is known; the lobe follows from the height within the lung (thirds), since the phantom
 has no fissures. A patient's cancers are diagnosed within 200 days after the last exam.
 
-The codes are written here a second time, from NLST's dictionaries, and not taken from cohort/nlst/codes.py on purpose:
-a code that is wrong in either place shows where the reader and this writer disagree.
+The codes are written here and in tables.yml a second time, from NLST's dictionaries, and not taken from
+cohort/nlst/codes.py on purpose: a code that is wrong in either place shows where the reader and this writer disagree.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,19 @@ import numpy as np
 
 from lung_ssp.cohort.classes import NORMAL
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
+from lung_ssp.cohort.phantom.data import shipped
 from lung_ssp.cohort.phantom.patients import STUDY_YEARS
 from lung_ssp.cohort.phantom.randomness import TABLES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan
 from lung_ssp.cohort.phantom.sections import PlannedSection
 from lung_ssp.cohort.store import load_arrays, write_table
 
-# ICD-O-3 morphology of the classes 1..8: the first code of each in the ranges that NLST's tables hold
-MORPHOLOGY = {1: 8140, 2: 8070, 3: 8250, 4: 8012, 5: 8041, 6: 8240, 7: 8022, 8: 8046}
+# See tables.yml.
+MORPHOLOGY: dict[int, int] = shipped("simulated_nlst/tables")["morphology"]
+LOBES: dict[str, list[tuple[int, str, str]]] = shipped("simulated_nlst/tables")["lobes"]
+COLUMNS: dict[str, list[str]] = shipped("simulated_nlst/tables")["columns"]
+LOCATIONS = [column for column in COLUMNS["prsn"] if column.startswith("loc")]
+UNKNOWN_LOBE = (8, "locunk", "C34.9")
 
 NODULE, CALCIFIED_NODULE = 51, 53  # sct_ab_desc: non-calcified nodule or mass >= 4 mm, benign calcified nodule
 SPICULATED, SMOOTH, POORLY_DEFINED = 1, 2, 3  # sct_margins
@@ -40,30 +45,6 @@ DIAGNOSTIC = 1  # ctdxqual
 STAGE_IA, STAGE_IB = 110, 120  # de_stag, from the size alone: AJCC 6 divides at 30 mm
 LARGEST_IA_MM = 30
 SCAN_ARRAYS = ("lungs", "spacing", "origin", "centres_mm")
-
-# Lobes of the right and the left lung from below to above: sct_epi_loc, prsn's column and the ICD-O-3 topography
-LOBES = {
-    "right": ((3, "locrlow", "C34.3"), (2, "locrmid", "C34.2"), (1, "locrup", "C34.1")),
-    "left": ((6, "locllow", "C34.3"), (5, "loclin", "C34.1"), (4, "loclup", "C34.1")),
-}
-UNKNOWN_LOBE = (8, "locunk", "C34.9")
-LOCATIONS = (
-    *("loccar", "loclhil", "loclin", "locllow", "loclmsb", "loclup", "locmed"),
-    *("locoth", "locrhil", "locrlow", "locrmid", "locrmsb", "locrup", "locunk"),
-)
-
-
-SCREENS = ("scr_days0", "scr_days1", "scr_days2", "scr_res0", "scr_res1", "scr_res2")
-TUMOUR = ("de_type", "de_stag", "lesionsize")
-ABNORMALITY_KEY = ("pid", "study_yr", "sct_ab_num")
-SIZES = ("sct_long_dia", "sct_perp_dia")
-COLUMNS = {
-    "prsn": ("pid", "can_scr", "cancyr", "candx_days", *SCREENS, *TUMOUR, *LOCATIONS),
-    "canc": ("pid", "lc_order", "first_lc", "lc_morph", "lc_topog", "study_yr", "candx_days", *TUMOUR),
-    "ctab": (*ABNORMALITY_KEY, "sct_ab_desc", "sct_epi_loc", "sct_slice_num", *SIZES, "sct_margins", "sct_pre_att"),
-    "ctabc": (*ABNORMALITY_KEY, "sct_ab_code", "sct_ab_preexist", "sct_ab_gwth", "sct_ab_attn", "visible_days"),
-    "screen": ("pid", "study_yr", "ctdxqual"),
-}
 
 
 @dataclass(frozen=True)
@@ -171,20 +152,15 @@ class _Patient:
 
     def _person(self) -> dict[str, Any]:
         last = self._exam_years[-1]
-        detected = POSITIVE_SCREEN if self._result(last) == SUSPICIOUS else NEGATIVE_SCREEN
-        locations = dict.fromkeys(LOCATIONS, 0 if self._has_cancer else None)
+        row = {"pid": self._name, "can_scr": NO_CANCER}
+        row |= {f"scr_days{year}": day for year, day in self._days.items()}
+        row |= {f"scr_res{year}": self._result(year) for year in range(STUDY_YEARS)}
         if self._has_cancer:
-            locations[self._cancers[0].lobe[1] if self._cancers else "locunk"] = 1
-        return {
-            "pid": self._name,
-            "can_scr": detected if self._has_cancer else NO_CANCER,
-            "cancyr": last if self._has_cancer else None,
-            "candx_days": self._diagnosis if self._has_cancer else None,
-            **{f"scr_days{year}": self._days.get(year) for year in range(STUDY_YEARS)},
-            **{f"scr_res{year}": self._result(year) for year in range(STUDY_YEARS)},
-            **(_tumour(self._cancers[0]) if self._cancers else dict.fromkeys(TUMOUR)),
-            **locations,
-        }
+            row["can_scr"] = POSITIVE_SCREEN if self._result(last) == SUSPICIOUS else NEGATIVE_SCREEN
+            row |= {"cancyr": last, "candx_days": self._diagnosis} | dict.fromkeys(LOCATIONS, 0)
+            row[self._cancers[0].lobe[1] if self._cancers else "locunk"] = 1
+            row |= _tumour(self._cancers[0]) if self._cancers else {}
+        return row
 
     def _cancer(self, order: int, lesion: SeenLesion) -> dict[str, Any]:
         return {
