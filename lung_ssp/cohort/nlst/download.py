@@ -9,13 +9,11 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from lung_ssp.cohort.nlst.arrival import measure
 from lung_ssp.cohort.nlst.plan_table import ROLES, problem_of
-from lung_ssp.cohort.nlst.results import Amount, DownloadResult
+from lung_ssp.cohort.nlst.results import BYTES_OF_MB, Amount, DownloadResult
 from lung_ssp.cohort.nlst.settings import DownloadSettings
-from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB
 from lung_ssp.cohort.nlst.text import space_text
-from lung_ssp.cohort.nlst.transfer import Client, Transfer, own_client
+from lung_ssp.cohort.nlst.transfer import Client, Transfer, own_client, problem_on_disk
 from lung_ssp.errors import CohortError
 from lung_ssp.files import alone_in
 
@@ -79,7 +77,7 @@ def download(
 def _problems(plan: pd.DataFrame, data_root: Path, settings: DownloadSettings) -> pd.Series:
     """What is wrong with each planned series on the disk, "" where nothing is."""
     problems = [
-        measure(data_root / row.series_uid).problem(row.instances, row.size_mb, settings.size_tolerance)
+        problem_on_disk(data_root / row.series_uid, row.instances, row.size_mb, settings.size_tolerance)
         for row in plan.itertuples()
     ]
     return pd.Series(problems, plan.index, dtype=object)

@@ -10,13 +10,15 @@ from lung_ssp.cohort.nlst.codes import (
     ATTENUATIONS,
     LOBE_CODES,
     LOBE_COLUMNS,
+    LOBES,
     MARGINS,
     NO_SLICE,
     SIDE_COLUMNS,
     STUDY_YEARS,
+    lobes_of_side,
+    whole_lobe,
 )
 from lung_ssp.cohort.nlst.histology import HistologyMap
-from lung_ssp.cohort.nlst.lobes import LOBES, lobes_of_side, whole_lobe
 from lung_ssp.cohort.nlst.tables import Tables
 
 # ICD-O-3 topography C34.1, C34.2, C34.3: the level without the side; the middle lobe has one side only

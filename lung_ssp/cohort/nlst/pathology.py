@@ -8,9 +8,8 @@ competes for it. Otherwise it is withheld, with the reason.
 from collections.abc import Sequence
 
 from lung_ssp.cohort.classes import MISSING, NORMAL
-from lung_ssp.cohort.nlst.codes import NO_CANCER
+from lung_ssp.cohort.nlst.codes import LOBES, NO_CANCER, whole_lobe
 from lung_ssp.cohort.nlst.exams import Cancer, Exam
-from lung_ssp.cohort.nlst.lobes import LOBES, whole_lobe
 from lung_ssp.cohort.nlst.settings import SampleSettings
 
 Label = tuple[int, str]  # the class or -1, and its source

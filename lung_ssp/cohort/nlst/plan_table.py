@@ -111,6 +111,16 @@ def problem_of(plan: pd.DataFrame) -> str:
     return ""
 
 
+def manifest_text(series: pd.DataFrame) -> str:
+    """idc-index's download manifest, which its client and s5cmd read: a copy command a series, into the working folder.
+
+    Args:
+        series: bucket and crdc_series_uuid.
+    """
+    names = zip(series["bucket"], series["crdc_series_uuid"], strict=True)
+    return "".join(f"cp s3://{bucket}/{uuid}/* .\n" for bucket, uuid in names)
+
+
 def _nullable(kind: pa.DataType) -> object:
     """pandas' types that keep a missing number apart from 0 and NaN."""
     return {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get(kind)

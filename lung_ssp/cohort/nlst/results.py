@@ -11,6 +11,8 @@ import pandas as pd
 from lung_ssp.cohort.description import CohortDescription
 
 HOUR = 3600.0
+BYTES_OF_MB = 1e6
+MB_OF_GB = 1000.0
 
 
 @dataclass(frozen=True)

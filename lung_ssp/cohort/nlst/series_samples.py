@@ -16,7 +16,6 @@ from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.labels import LabelledPlace, Place, label_places, unplaced_abnormalities
 from lung_ssp.cohort.nlst.regions import Region, midline, place_of, regions_of_candidates, regions_of_labels
-from lung_ssp.cohort.nlst.sample_files import masks_path, sample_path, sample_slices_path
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 from lung_ssp.cohort.slices import write_slices
 from lung_ssp.ct.lesion import Candidate, lesion_of_mask
@@ -79,7 +78,7 @@ def make_samples(
     ]
     size = settings.section.size
     write_atomically(
-        sample_path(out, job.name),
+        job.samples_in(out),
         lambda file: np.savez_compressed(
             file,
             images=np.array(images, dtype=np.float32).reshape(-1, size, size),
@@ -168,7 +167,7 @@ def _write_masks(
     for number, region in enumerate(regions, start=1):
         lesions[region.lesion.box][region.lesion.voxels] = number
     write_atomically(
-        masks_path(out, job.name),
+        job.masks_in(out),
         lambda file: np.savez_compressed(
             file,
             lungs=lungs,
@@ -180,4 +179,4 @@ def _write_masks(
         {"slices": settings.slices.model_dump(), "parenchyma": settings.parenchyma.model_dump()}, sort_keys=True
     )
     slices = cut_slices(volume, lungs, settings.slices, lesions)
-    write_slices(sample_slices_path(out, job.name), slices, made_with)
+    write_slices(job.slices_in(out), slices, made_with)

@@ -11,16 +11,26 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from lung_ssp.cohort.nlst.arrival import measure
-from lung_ssp.cohort.nlst.download_manifest import manifest_text
+from lung_ssp.cohort.nlst.plan_table import manifest_text
+from lung_ssp.cohort.nlst.results import BYTES_OF_MB
 from lung_ssp.cohort.nlst.settings import DownloadSettings
-from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB
 from lung_ssp.errors import EnvironmentFault
 from lung_ssp.files import write_text
 
 INCOMING = ".incoming"  # series are fetched into this folder and moved out of it when they are complete
 FROM_URL = r"s3://(?P<bucket>[^/]+)/(?P<crdc_series_uuid>[^/]+)/"
 NOT_INDEXED = "not in idc-index's index, or in another version: make the plan from that index"
+
+
+def problem_on_disk(folder: Path, instances: int, size_mb: float, tolerance: float) -> str:
+    """How files differ from the index's number and size (by more than a share of it), "" where they do not."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    if len(sizes) != instances:
+        return f"{len(sizes)} files, not {instances}"
+    expected = size_mb * BYTES_OF_MB
+    if abs(sum(sizes) - expected) > max(1.0, tolerance * expected):
+        return f"{sum(sizes)} bytes, not {expected:.0f}"
+    return ""
 
 
 class Client(Protocol):
@@ -159,14 +169,12 @@ class Transfer:
 
     def _place(self, row: Any) -> str:
         """Move a series that arrived completely to its place; else say what is wrong with it."""
-        problem = measure(self.incoming / row.series_uid).problem(
-            row.instances, row.size_mb, self.settings.size_tolerance
-        )
-        if problem:
+        arrived = self.incoming / row.series_uid
+        if problem := problem_on_disk(arrived, row.instances, row.size_mb, self.settings.size_tolerance):
             return problem
         place = self.data_root / row.series_uid
         if place.exists():
             shutil.rmtree(place)
-        (self.incoming / row.series_uid).rename(place)
+        arrived.rename(place)
         self.arrived(round(row.size_mb * BYTES_OF_MB))
         return ""
