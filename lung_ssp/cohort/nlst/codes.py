@@ -92,6 +92,18 @@ STUDY_YEARS = (0, 1, 2)  # T0, T1, T2
 CANCER_YEARS = range(8)  # T0 to T7, the years of the follow-up
 
 
+def known_abnormalities(codes: list[int]) -> list[int]:
+    """Codes of sct_ab_desc, for settings and rules.
+
+    Raises:
+        ValueError: one is none.
+    """
+    for code in codes:
+        if code not in DESCRIPTIONS:
+            raise ValueError(f"{code} is no code of sct_ab_desc: these are 51 to 65")
+    return codes
+
+
 def whole_lobe(lobe: str) -> str:
     """The lobe that a recorded place belongs to: the lingula is a part of the left upper lobe."""
     return "LUL" if lobe == "lingula" else lobe

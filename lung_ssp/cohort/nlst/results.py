@@ -39,11 +39,6 @@ class DownloadResult:
     fits: bool
     fetched: int | None = None
 
-    @property
-    def missing_mb(self) -> float:
-        """The size of all that was missing."""
-        return sum(amount.megabytes for amount in self.missing.values())
-
 
 @dataclass(frozen=True)
 class SeriesResult:

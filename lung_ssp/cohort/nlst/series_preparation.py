@@ -55,7 +55,7 @@ class SeriesWork:
             unplaced=unplaced,
             in_tables=job.exam is not None,
             seconds=time.perf_counter() - begin,
-            megabytes=_megabytes(job.folder),
+            megabytes=sum(path.stat().st_size for path in job.folder.rglob("*") if path.is_file()) / BYTES_OF_MB,
         )
 
 
@@ -86,10 +86,6 @@ def without_paths(message: str, folders: Iterable[Path]) -> str:
     for folder in folders:
         message = re.sub(re.escape(str(folder)) + r"[^\s,;:)]*", "<file>", message)
     return without_uids(message)
-
-
-def _megabytes(folder: Path) -> float:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / BYTES_OF_MB
 
 
 def prepare_series(

@@ -125,8 +125,8 @@ def _values(texts: pd.DataFrame, column: Column, where: str) -> pd.Series:
         return numbers.astype("float64")
     refuse(~missing & (numbers % 1 != 0).fillna(False), problem="no whole number")
     if column.codes is not None:
-        allowed = list(column.codes)
-        refuse(~missing & ~numbers.isin(allowed), problem=f"not one of its codes ({_listed(allowed)})")
+        allowed = sorted(column.codes)
+        refuse(~missing & ~numbers.isin(allowed), problem=f"not one of its codes ({', '.join(map(str, allowed))})")
     whole = numbers.astype("Int64")
     return whole.map(STAGES, na_action="ignore").astype("string") if column.kind == "stage" else whole
 
@@ -139,10 +139,6 @@ def _refuse(
         rows = _rows(int((given == value).sum()))
         shown = "a participant's number" if value in identities else f"'{value}'"  # columns may have been shifted
         raise CohortError(f"{where}: {column.name} is {shown} in {rows}, which is {problem}.")
-
-
-def _listed(codes: list[int]) -> str:
-    return ", ".join(map(str, sorted(codes)))
 
 
 def _rows(count: int) -> str:

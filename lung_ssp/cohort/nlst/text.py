@@ -65,10 +65,8 @@ def download_text(result: DownloadResult) -> str:
 
 def space_text(result: DownloadResult) -> str:
     """How much is to be fetched, and how much space there is."""
-    return (
-        f"{size_text(result.missing_mb)} to fetch, {size_text(result.free_mb)} free, of which {result.kept_gb:g} GB "
-        "are kept"
-    )
+    missing = size_text(sum(amount.megabytes for amount in result.missing.values()))
+    return f"{missing} to fetch, {size_text(result.free_mb)} free, of which {result.kept_gb:g} GB are kept"
 
 
 def preparation_text(result: PreparationResult) -> str:

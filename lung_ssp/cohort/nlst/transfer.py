@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,12 +23,12 @@ FROM_URL = r"s3://(?P<bucket>[^/]+)/(?P<crdc_series_uuid>[^/]+)/"
 NOT_INDEXED = "not in idc-index's index, or in another version: make the plan from that index"
 
 
-def problem_on_disk(folder: Path, instances: int, size_mb: float, tolerance: float) -> str:
-    """How files differ from the index's number and size (by more than a share of it), "" where they do not."""
+def problem_on_disk(folder: Path, row: Any, tolerance: float) -> str:
+    """How files differ from a plan row's number and size (by more than a share of it), "" where they do not."""
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
-    if len(sizes) != instances:
-        return f"{len(sizes)} files, not {instances}"
-    expected = size_mb * BYTES_OF_MB
+    if len(sizes) != row.instances:
+        return f"{len(sizes)} files, not {row.instances}"
+    expected = row.size_mb * BYTES_OF_MB
     if abs(sum(sizes) - expected) > max(1.0, tolerance * expected):
         return f"{sum(sizes)} bytes, not {expected:.0f}"
     return ""
@@ -65,22 +66,20 @@ def own_client() -> Client:
     return IDCClient()
 
 
+@dataclass
 class Transfer:
-    """The fetching of series into <data_root>/<series_uid>/."""
+    """The fetching of series into <data_root>/<series_uid>/.
 
-    def __init__(
-        self, data_root: Path, settings: DownloadSettings, client: Client, arrived: Callable[[int], object]
-    ) -> None:
-        """Prepare a transfer; nothing is fetched yet.
+    arrived: called with the bytes of each series that was moved to its place, from several threads.
+    """
 
-        Args:
-            arrived: called with the bytes of each series that was moved to its place, from several threads.
-        """
-        self.data_root = data_root
-        self.incoming = data_root / INCOMING
-        self.settings = settings
-        self.client = client
-        self.arrived = arrived
+    data_root: Path
+    settings: DownloadSettings
+    client: Client
+    arrived: Callable[[int], object]
+
+    def __post_init__(self) -> None:
+        self.incoming = self.data_root / INCOMING
         self.preparing = threading.Lock()
 
     def fetch(self, missing: pd.DataFrame) -> pd.DataFrame:
@@ -170,7 +169,7 @@ class Transfer:
     def _place(self, row: Any) -> str:
         """Move a series that arrived completely to its place; else say what is wrong with it."""
         arrived = self.incoming / row.series_uid
-        if problem := problem_on_disk(arrived, row.instances, row.size_mb, self.settings.size_tolerance):
+        if problem := problem_on_disk(arrived, row, self.settings.size_tolerance):
             return problem
         place = self.data_root / row.series_uid
         if place.exists():
