@@ -123,7 +123,7 @@ def download_nlst(settings: NlstSettings, execute: bool) -> "DownloadResult":
 def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":
     """Make the samples and the cohort of the plan's series."""
     with nlst_packages():
-        from lung_ssp.cohort.nlst.preparation import Candidates, prepare_nlst
+        from lung_ssp.cohort.nlst.plan_to_cohort import Candidates, prepare_nlst
 
         candidates = None
         if settings.candidates is not None:

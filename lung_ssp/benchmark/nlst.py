@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lung_ssp.benchmark.device import peak_memory_mb
 from lung_ssp.cohort.nlst.dask_workers import open_workers, run_jobs
-from lung_ssp.cohort.nlst.preparation import read_nlst
-from lung_ssp.cohort.nlst.series_work import SeriesWork
+from lung_ssp.cohort.nlst.plan_to_cohort import read_nlst
+from lung_ssp.cohort.nlst.series_preparation import SeriesWork
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.errors import CohortError, LungSspError
 

@@ -54,6 +54,16 @@ class MarkedBox:
     lesion: str | None = None
 
 
+def read_boxes(sybil: str | None, nlstx: str | None) -> dict[str, dict[str, tuple[MarkedBox, ...]]]:
+    """The boxes of each file that is named, by source ("sybil", "nlstx"), then by series UID; a series may have none.
+
+    Raises:
+        CohortError: a file is missing, of another form, or has an impossible box.
+    """
+    readers = {"sybil": (sybil, read_sybil), "nlstx": (nlstx, read_nlstx)}
+    return {source: read(Path(path)) for source, (path, read) in readers.items() if path is not None}
+
+
 def read_sybil(path: Path) -> dict[str, tuple[MarkedBox, ...]]:
     """Read Sybil's boxes: JSON, SeriesInstanceUID -> SOPInstanceUID -> [{x, y, width, height}] in shares of the image.
 

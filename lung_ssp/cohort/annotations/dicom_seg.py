@@ -62,7 +62,9 @@ def read_segmentation(
     for path in _segmentations(source):
         file = SegmentationFile(path)
         present += [segment.label for segment in file.segments]
-        wanted = [s for s in file.segments if any(_fits(pattern, s) for pattern in labels)]
+        wanted = [
+            s for s in file.segments if any(fnmatch(t.lower(), p.lower()) for p in labels for t in (s.label, s.kind))
+        ]
         if wanted:
             _require_place(file, series, accept_other_series)
             found += [_on_series(file, segment, series, largest_loss) for segment in wanted]
@@ -180,10 +182,6 @@ def _segmentations(source: Path) -> list[Path]:
     if not found:
         raise CohortError(f"{source} holds no DICOM segmentation: give the folder of one.")
     return found
-
-
-def _fits(pattern: str, segment: Segment) -> bool:
-    return any(fnmatch(text.lower(), pattern.lower()) for text in (segment.label, segment.kind))
 
 
 def _frame_of_reference(series: Series) -> str:

@@ -20,10 +20,9 @@ from lung_ssp.cohort.description import (
 )
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.sample_counts import source_kind
-from lung_ssp.cohort.nlst.sample_files import masks_path, sample_path, sample_slices_path
-from lung_ssp.cohort.nlst.series_work import without_paths
+from lung_ssp.cohort.nlst.series_preparation import without_paths
 from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.nlst.text import source_kind
 from lung_ssp.cohort.slices import slices_path
 from lung_ssp.cohort.slides.store import prepare_tiles
 from lung_ssp.cohort.split import split_patients
@@ -112,7 +111,7 @@ def read_samples(jobs: Sequence[SeriesJob], out: Path, size: int) -> Samples:
     """
     tables, images = [], []
     for job in jobs:
-        arrays = load_arrays(sample_path(out, job.name), ["images", "image_labels", "pathology_labels", "rows"])
+        arrays = load_arrays(job.samples_in(out), ["images", "image_labels", "pathology_labels", "rows"])
         rows = pd.DataFrame(json.loads(str(arrays["rows"])))
         if len(rows):
             tables.append(rows.assign(image_label=arrays["image_labels"], pathology_label=arrays["pathology_labels"]))
@@ -204,9 +203,9 @@ def _write_scans(root: Path, out: Path, jobs: Sequence[SeriesJob], split_of: Map
     """Write scans.csv and copy the masks and slices of series with drawn lesions into the cohort."""
     rows = []
     for job in jobs:
-        if masks_path(out, job.name).is_file():
-            copy(masks_path(out, job.name), root / "scans" / f"{job.name}.npz")
-            copy(sample_slices_path(out, job.name), slices_path(root, job.name))
+        if job.masks_in(out).is_file():
+            copy(job.masks_in(out), root / "scans" / f"{job.name}.npz")
+            copy(job.slices_in(out), slices_path(root, job.name))
             rows.append(
                 {
                     "name": job.name,

@@ -4,6 +4,9 @@ Codes stay numbers in the tables; labels and rules speak in the words given here
 """
 
 from types import MappingProxyType
+from typing import Literal
+
+Side = Literal["right", "left"]
 
 # prsn: result of the screen that is associated with the first confirmed lung cancer
 CAN_SCR = MappingProxyType(
@@ -49,6 +52,11 @@ ATTENUATIONS = MappingProxyType(  # ctab sct_pre_att
 )
 ANSWERS = MappingProxyType({1: "no", 2: "yes", 9: UNABLE})  # ctabc: growth, change in attenuation, preexisting
 
+# The five lobes; NLST records the lingula apart from the rest of the left upper lobe.
+RIGHT = frozenset({"RUL", "RML", "RLL"})
+LEFT = frozenset({"LUL", "LLL"})
+LOBES = RIGHT | LEFT
+
 # prsn: whether the first primary tumour lies there; a tumour may lie in several places
 LOBE_COLUMNS = MappingProxyType(
     {"locrup": "RUL", "locrmid": "RML", "locrlow": "RLL", "loclup": "LUL", "loclin": "lingula", "locllow": "LLL"}
@@ -82,3 +90,32 @@ STAGES = MappingProxyType(
 )
 STUDY_YEARS = (0, 1, 2)  # T0, T1, T2
 CANCER_YEARS = range(8)  # T0 to T7, the years of the follow-up
+
+
+def known_abnormalities(codes: list[int]) -> list[int]:
+    """Codes of sct_ab_desc, for settings and rules.
+
+    Raises:
+        ValueError: one is none.
+    """
+    for code in codes:
+        if code not in DESCRIPTIONS:
+            raise ValueError(f"{code} is no code of sct_ab_desc: these are 51 to 65")
+    return codes
+
+
+def whole_lobe(lobe: str) -> str:
+    """The lobe that a recorded place belongs to: the lingula is a part of the left upper lobe."""
+    return "LUL" if lobe == "lingula" else lobe
+
+
+def lobes_of_side(side: str) -> frozenset[str]:
+    """The lobes of one lung."""
+    return {"right": RIGHT, "left": LEFT}[side]
+
+
+def possible_lobes(lobe: str | None, side: str | None) -> frozenset[str]:
+    """The lobes in which something may lie, by its lobe or else by its side; empty where neither is known."""
+    if lobe is not None:
+        return frozenset({whole_lobe(lobe)})
+    return lobes_of_side(side) if side is not None else frozenset()

@@ -9,13 +9,11 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from lung_ssp.cohort.nlst.arrival import measure
 from lung_ssp.cohort.nlst.plan_table import ROLES, problem_of
-from lung_ssp.cohort.nlst.results import Amount, DownloadResult
+from lung_ssp.cohort.nlst.results import BYTES_OF_MB, Amount, DownloadResult
 from lung_ssp.cohort.nlst.settings import DownloadSettings
-from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB
 from lung_ssp.cohort.nlst.text import space_text
-from lung_ssp.cohort.nlst.transfer import Client, Transfer, own_client
+from lung_ssp.cohort.nlst.transfer import Client, Transfer, own_client, problem_on_disk
 from lung_ssp.errors import CohortError
 from lung_ssp.files import alone_in
 
@@ -48,10 +46,13 @@ def download(
     problem = problem_of(plan)
     if problem:
         raise CohortError(f"the plan cannot be downloaded, {problem}: make the plan again.")
-    is_missing = _problems(plan, data_root, settings).ne("")
+    tolerance = settings.size_tolerance
+    problems = [problem_on_disk(data_root / row.series_uid, row, tolerance) for row in plan.itertuples()]
+    is_missing = pd.Series(problems, plan.index, dtype=object).ne("")
     missing = plan[is_missing]
     needed = round(float(missing["size_mb"].sum()) * BYTES_OF_MB)
-    free = shutil.disk_usage(_existing(data_root)).free
+    existing = next(path for path in (data_root.absolute(), *data_root.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     found = DownloadResult(
         present=_amounts(plan[~is_missing]),
         missing=_amounts(missing),
@@ -76,15 +77,6 @@ def download(
     return replace(found, fetched=len(missing))
 
 
-def _problems(plan: pd.DataFrame, data_root: Path, settings: DownloadSettings) -> pd.Series:
-    """What is wrong with each planned series on the disk, "" where nothing is."""
-    problems = [
-        measure(data_root / row.series_uid).problem(row.instances, row.size_mb, settings.size_tolerance)
-        for row in plan.itertuples()
-    ]
-    return pd.Series(problems, plan.index, dtype=object)
-
-
 def _amounts(series: pd.DataFrame) -> Mapping[str, Amount]:
     """How many series of each role, and their size."""
     by_role = {role: series[series["role"].eq(role)] for role in ROLES}
@@ -102,8 +94,3 @@ def _name(row: Any) -> str:
     year = "" if pd.isna(row.study_year) else f" T{row.study_year}"
     source = f" of {row.source}" if row.source else ""
     return f"{row.participant}{year} {row.role}{source}: {row.problem}"
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that exists."""
-    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())

@@ -10,13 +10,15 @@ from lung_ssp.cohort.nlst.codes import (
     ATTENUATIONS,
     LOBE_CODES,
     LOBE_COLUMNS,
+    LOBES,
     MARGINS,
     NO_SLICE,
     SIDE_COLUMNS,
     STUDY_YEARS,
+    lobes_of_side,
+    whole_lobe,
 )
 from lung_ssp.cohort.nlst.histology import HistologyMap
-from lung_ssp.cohort.nlst.lobes import LOBES, lobes_of_side, whole_lobe
 from lung_ssp.cohort.nlst.tables import Tables
 
 # ICD-O-3 topography C34.1, C34.2, C34.3: the level without the side; the middle lobe has one side only
@@ -147,15 +149,10 @@ def _cancers(tables: Tables, morphology: HistologyMap) -> dict[str, list[Cancer]
     found: dict[str, list[Cancer]] = {}
     for row in _rows(table):
         own = found.setdefault(row["participant"], [])
-        level = _level(row["lc_topog"])
+        level = LEVELS.get((row["lc_topog"] or "").upper().replace(".", "").strip(), LOBES)
         lobes, possible = _location({} if own else persons.get(row["participant"], {}), level)
         own.append(Cancer(row["lc_order"], row["label"], row["candx_days"], lobes, row["stage"], possible))
     return found
-
-
-def _level(topography: str | None) -> frozenset[str]:
-    """The lobes that an ICD-O-3 topography such as C34.1 allows: all where it names no lobe."""
-    return LEVELS.get((topography or "").upper().replace(".", "").strip(), LOBES)
 
 
 def _location(person: dict, level: frozenset[str]) -> tuple[frozenset[str], frozenset[str]]:

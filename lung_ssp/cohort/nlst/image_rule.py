@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from lung_ssp.cohort.nlst.codes import ANSWERS, ATTENUATIONS, DESCRIPTIONS, MARGINS
+from lung_ssp.cohort.nlst.codes import ANSWERS, ATTENUATIONS, MARGINS, known_abnormalities
 from lung_ssp.cohort.nlst.exams import Abnormality
 from lung_ssp.config import load_config
 from lung_ssp.errors import ConfigError
@@ -18,6 +18,7 @@ from lung_ssp.settings import Settings, Two, rising
 
 SHIPPED = Path(__file__).with_name("image_rules")
 
+Codes = Annotated[list[int], Field(min_length=1), AfterValidator(known_abnormalities)]
 Words = Annotated[list[str], Field(min_length=1)]
 Limits = Annotated[list[float | None], Two, AfterValidator(rising)]
 LobeName = Literal["RUL", "RML", "RLL", "LUL", "lingula", "LLL"]
@@ -35,7 +36,7 @@ ALLOWED_WORDS = {
 class RuleEntry(Settings):
     """One entry: conditions that must all hold, what follows, and why. What was not recorded fulfils no condition."""
 
-    desc: Annotated[list[int], Field(min_length=1)] | None = Field(None, description="codes of sct_ab_desc")
+    desc: Codes | None = Field(None, description="codes of sct_ab_desc")
     margins: Words | None = Field(None, description="sct_margins, in the words of codes.py")
     attenuation: Words | None = Field(None, description="sct_pre_att, in the words of codes.py")
     growth: Words | None = Field(None, description="sct_ab_gwth: no, yes, unable to determine")
@@ -46,14 +47,6 @@ class RuleEntry(Settings):
     perpendicular_mm: Limits | None = Field(None, description="likewise")
     label: str = Field(description="the class, by its name")
     because: str = Field(min_length=1, description="the assumption behind the entry")
-
-    @field_validator("desc")
-    @classmethod
-    def _are_codes(cls, codes: list[int] | None) -> list[int] | None:
-        for code in codes or ():
-            if code not in DESCRIPTIONS:
-                raise ValueError(f"{code} is no code of sct_ab_desc: these are 51 to 65")
-        return codes
 
     @model_validator(mode="after")
     def _words_are_known(self) -> "RuleEntry":
@@ -70,16 +63,14 @@ class RuleEntry(Settings):
 
     def holds(self, abnormality: Abnormality) -> bool:
         """Whether all conditions hold."""
-        return all(self._holds(name, getattr(abnormality, name)) for name in self.conditions)
+        return all(_holds(name, getattr(self, name), getattr(abnormality, name)) for name in self.conditions)
 
-    def _holds(self, name: str, value: Any) -> bool:
-        condition = getattr(self, name)
-        if value is None:
-            return False
-        if name in SIZES:
-            low, high = condition
-            return (low is None or value >= low) and (high is None or value < high)
-        return value in condition
+
+def _holds(name: str, condition: Any, value: Any) -> bool:
+    if value is None or name not in SIZES:
+        return value is not None and value in condition
+    low, high = condition
+    return (low is None or value >= low) and (high is None or value < high)
 
 
 class RuleFile(Settings):

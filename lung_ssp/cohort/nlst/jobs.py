@@ -46,6 +46,18 @@ class SeriesJob:
     lung_masks: tuple[tuple[str, Path], ...] = field(repr=False)
     boxes: Mapping[str, tuple[MarkedBox, ...]] = field(repr=False)
 
+    def samples_in(self, out: Path) -> Path:
+        """The file of its samples."""
+        return out / f"{self.name}.npz"
+
+    def masks_in(self, out: Path) -> Path:
+        """The file of its masks; only series with drawn lesions have one."""
+        return out / f"{self.name}.masks.npz"
+
+    def slices_in(self, out: Path) -> Path:
+        """The file of its slices; only series with drawn lesions have one."""
+        return out / f"{self.name}.slices.npz"
+
 
 def make_jobs(
     plan: pd.DataFrame,
@@ -82,7 +94,7 @@ def make_jobs(
             "series": row.series_uid,
             "settings": settings.model_dump(),
             "image_rule": repr(rule),  # since the settings only name a file, which may change
-            "exam": None if exam is None else _plain(exam),
+            "exam": None if exam is None else asdict(exam),
             "lesion_masks": lesion_masks,
             "lung_masks": lung_masks,
             "boxes": {source: [asdict(box) for box in found] for source, found in own_boxes.items()},
@@ -109,20 +121,10 @@ def make_jobs(
 
 def _hash(pseudonyms: Pseudonyms, made_from: object) -> str:
     """32 hexadecimal digits; salted, since the series and their tables are public and could be tried one by one."""
-    text = json.dumps(made_from, sort_keys=True, default=str)
+    text = json.dumps(made_from, sort_keys=True, default=_plain)
     return hmac.new(pseudonyms.salt, text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def _plain(exam: Exam) -> object:
-    """An exam as lists and mappings, its sets in a fixed order."""
-    return _ordered(asdict(exam))
-
-
-def _ordered(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _ordered(below) for key, below in value.items()}
-    if isinstance(value, list | tuple):
-        return [_ordered(below) for below in value]
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    return value
+def _plain(value: object) -> object:
+    """What JSON does not know: sets in a fixed order, the rest as text."""
+    return sorted(value) if isinstance(value, frozenset) else str(value)

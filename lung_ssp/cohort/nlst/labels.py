@@ -7,10 +7,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from lung_ssp.cohort.classes import MISSING
-from lung_ssp.cohort.nlst.codes import NEGATIVE_RESULTS, NO_CANCER
+from lung_ssp.cohort.nlst.codes import NEGATIVE_RESULTS, NO_CANCER, Side, possible_lobes
 from lung_ssp.cohort.nlst.exams import Abnormality, Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
-from lung_ssp.cohort.nlst.lobes import Side, possible_lobes
 from lung_ssp.cohort.nlst.pathology import pathology_labels
 from lung_ssp.cohort.nlst.settings import SampleSettings
 

@@ -8,9 +8,8 @@ competes for it. Otherwise it is withheld, with the reason.
 from collections.abc import Sequence
 
 from lung_ssp.cohort.classes import MISSING, NORMAL
-from lung_ssp.cohort.nlst.codes import NO_CANCER
+from lung_ssp.cohort.nlst.codes import LOBES, NO_CANCER, whole_lobe
 from lung_ssp.cohort.nlst.exams import Cancer, Exam
-from lung_ssp.cohort.nlst.lobes import LOBES, whole_lobe
 from lung_ssp.cohort.nlst.settings import SampleSettings
 
 Label = tuple[int, str]  # the class or -1, and its source
@@ -30,7 +29,8 @@ def pathology_labels(
         return [(MISSING, contradicted) if exam.cancers else (NORMAL, "can_scr=0") for _ in lobes]
     timely = [cancer for cancer in exam.cancers if _reason_of_time(exam, cancer, settings) is None]
     if not timely:
-        return [(MISSING, f"withheld: {_why_none(exam, settings)}") for _ in lobes]
+        reasons = [_reason_of_time(exam, cancer, settings) for cancer in exam.cancers]
+        return [(MISSING, f"withheld: {(reasons or ['no pathology recorded'])[0]}") for _ in lobes]
     return [_pathology_of(place, timely, [*lobes, *rivals], settings) for place in lobes]
 
 
@@ -45,11 +45,6 @@ def _reason_of_time(exam: Exam, cancer: Cancer, settings: SampleSettings) -> str
     if cancer.candx_days - exam.exam_day > settings.days_to_diagnosis:
         return f"diagnosis more than {settings.days_to_diagnosis} days after the exam"
     return None
-
-
-def _why_none(exam: Exam, settings: SampleSettings) -> str:
-    reasons = [_reason_of_time(exam, cancer, settings) for cancer in exam.cancers]
-    return next((reason for reason in reasons if reason), "no pathology recorded")
 
 
 def _pathology_of(

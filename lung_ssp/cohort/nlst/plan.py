@@ -5,17 +5,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from lung_ssp.cohort.nlst.download_manifest import manifest_text
+from lung_ssp.cohort.annotations.box_files import read_boxes
 from lung_ssp.cohort.nlst.index import own_index, read_index
-from lung_ssp.cohort.nlst.judged_index import JudgedIndex, judge_index
-from lung_ssp.cohort.nlst.lesion_boxes import read_boxes
-from lung_ssp.cohort.nlst.narrowing import narrow, read_participants
 from lung_ssp.cohort.nlst.plan_summary import PlanSummary, summarise
-from lung_ssp.cohort.nlst.plan_table import CT, SCHEMA, SLIDE, write_plan
+from lung_ssp.cohort.nlst.plan_table import CT, SCHEMA, SLIDE, manifest_text, write_plan
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
-from lung_ssp.cohort.nlst.selection import nearest_reasons
+from lung_ssp.cohort.nlst.results import MB_OF_GB
+from lung_ssp.cohort.nlst.selection import JudgedIndex, judge_index, nearest_reasons
 from lung_ssp.cohort.nlst.settings import PlanSettings
 from lung_ssp.cohort.nlst.text import plan_text
 from lung_ssp.errors import CohortError
@@ -23,6 +22,11 @@ from lung_ssp.files import read_json, sha256_of, write_json, write_text
 
 SUMMARY, SUMMARY_TEXT, MANIFEST = "summary.json", "summary.txt", "manifest.s5cmd"
 OTHER_STUDY = "another study of the same year is planned"
+NARROWED = (
+    NOT_ASKED_FOR := "the participant was not asked for",
+    NOT_ANNOTATED := "neither a lesion mask nor boxes",
+    BEYOND_SIZE := "beyond the size asked for",
+)
 
 
 def make_plan(
@@ -57,7 +61,7 @@ def make_plan(
     if max_gb is not None and not max_gb > 0:
         raise CohortError(f"--max-gb is {max_gb:g}: it must be a positive number of GB.")
     path = Path(settings.index) if settings.index is not None else own_index()
-    boxed = {uid for of_series in read_boxes(settings.boxes).values() for uid in of_series}
+    boxed = {uid for of_series in read_boxes(settings.boxes.sybil, settings.boxes.nlstx).values() for uid in of_series}
     index = read_index(path, settings.collection, pseudonyms)
     known = set(index["participant"].cat.categories)
     wanted = None if patients is None else read_participants(patients, known, pseudonyms)
@@ -91,6 +95,61 @@ def require_salt(out: Path, pseudonyms: Pseudonyms) -> None:
     """
     if read_json(out / SUMMARY).get("salt") != pseudonyms.series("salt"):
         raise CohortError(f"the plan in {out} was made with another salt: restore that one, or make the plan again.")
+
+
+def read_participants(path: Path, known: set[str], pseudonyms: Pseudonyms) -> set[str]:
+    """The pseudonyms of the participants that a text file lists, one pid or pseudonym a line; # begins a comment.
+
+    Raises:
+        CohortError: the file cannot be read, lists no participant, or a line names none of the index (the message gives
+            the line's number, since it must not hold a pid).
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise CohortError(
+            f"{path} cannot be read ({error.strerror}): name a file with one participant a line."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise CohortError(f"{path} is no text: name a file with one participant a line.") from error
+    wanted = set()
+    for number, line in enumerate(lines, start=1):
+        name = line.partition("#")[0].strip()
+        if not name:
+            continue
+        participant = name if name in known else pseudonyms.participant(name)
+        if participant not in known:
+            raise CohortError(f"{path}, line {number}: no such participant in the index; correct or remove the line.")
+        wanted.add(participant)
+    if not wanted:
+        raise CohortError(f"{path} lists no participant: write one a line.")
+    return wanted
+
+
+def narrow(
+    exams: pd.DataFrame, slides_mb: pd.Series, wanted: set[str] | None, only_annotated: bool, max_gb: float | None
+) -> pd.Series:
+    """Why each exam is not in the narrowed plan, one of NARROWED; "" where it is.
+
+    For `max_gb`, whole exams are taken in the order of their participants' pseudonyms, which is a shuffled one, then of
+    their years, up to the first that would pass the limit: a larger limit only adds exams.
+
+    Args:
+        exams: participant, study_year, annotated (bool), mb (of the CT series and its masks).
+        slides_mb: by participant; downloaded with the participant's first exam in the plan.
+        wanted: pseudonyms, None for all.
+    """
+    reasons = pd.Series("", index=exams.index)
+    if wanted is not None:
+        reasons[~exams["participant"].isin(wanted)] = NOT_ASKED_FOR
+    if only_annotated:
+        reasons[reasons.eq("") & ~exams["annotated"]] = NOT_ANNOTATED
+    if max_gb is not None:
+        left = exams[reasons.eq("")].sort_values(["participant", "study_year"])
+        slides = left["participant"].map(slides_mb).fillna(0.0).where(~left["participant"].duplicated(), 0.0)
+        total = (left["mb"] + slides).to_numpy(dtype=float).cumsum()
+        reasons[left.index[np.flatnonzero(total > max_gb * MB_OF_GB)]] = BEYOND_SIZE
+    return reasons
 
 
 def _key(settings: PlanSettings, path: Path, boxed: set[str], pseudonyms: Pseudonyms, narrowing: dict[str, Any]) -> str:

@@ -6,10 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from lung_ssp.cohort.nlst.judged_index import JudgedIndex
 from lung_ssp.cohort.nlst.plan_table import CT, LESION_MASK, LUNG_MASK, ROLES, SLIDE
-from lung_ssp.cohort.nlst.selection import UNREADABLE
-from lung_ssp.cohort.nlst.sizes import MB_OF_GB
+from lung_ssp.cohort.nlst.results import MB_OF_GB
+from lung_ssp.cohort.nlst.selection import UNREADABLE, JudgedIndex
 
 PLANNED = "planned"
 USABLE = "usable, but another one stands for the exam"

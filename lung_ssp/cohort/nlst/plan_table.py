@@ -36,7 +36,8 @@ SCHEMA = pa.schema(
     ]
 )
 ALWAYS = ("role", "participant", "series_uid", "study_uid", "crdc_series_uuid", "instances", "size_mb", "source")
-TYPES = {"int64": "Int64", "bool": "boolean", "double": "float64", "string": "object"}
+# pandas' types that keep a missing number apart from 0 and NaN
+NULLABLE = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
 
 
 def plan_bytes(plan: pd.DataFrame) -> bytes:
@@ -74,12 +75,8 @@ def read_plan(out: Path) -> pd.DataFrame:
         table = table.select(SCHEMA.names).cast(SCHEMA)
     except (pa.ArrowException, OSError) as error:
         raise CohortError(f"{path} is damaged or no plan: make the plan again.") from error
-    plan = pd.DataFrame(
-        {
-            field.name: table[field.name].to_pandas(types_mapper=_nullable).astype(TYPES[str(field.type)])
-            for field in SCHEMA
-        }
-    )
+    plan = table.replace_schema_metadata(None).to_pandas(types_mapper=NULLABLE.get)
+    plan = plan.astype({field.name: "object" for field in SCHEMA if field.type == pa.string()})
     problem = problem_of(plan)
     if problem:
         raise CohortError(f"{path}: {problem}: make the plan again.")
@@ -111,6 +108,11 @@ def problem_of(plan: pd.DataFrame) -> str:
     return ""
 
 
-def _nullable(kind: pa.DataType) -> object:
-    """pandas' types that keep a missing number apart from 0 and NaN."""
-    return {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get(kind)
+def manifest_text(series: pd.DataFrame) -> str:
+    """idc-index's download manifest, which its client and s5cmd read: a copy command a series, into the working folder.
+
+    Args:
+        series: bucket and crdc_series_uuid.
+    """
+    names = zip(series["bucket"], series["crdc_series_uuid"], strict=True)
+    return "".join(f"cp s3://{bucket}/{uuid}/* .\n" for bucket, uuid in names)

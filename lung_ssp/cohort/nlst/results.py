@@ -11,6 +11,8 @@ import pandas as pd
 from lung_ssp.cohort.description import CohortDescription
 
 HOUR = 3600.0
+BYTES_OF_MB = 1e6
+MB_OF_GB = 1000.0
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,6 @@ class DownloadResult:
     kept_gb: float
     fits: bool
     fetched: int | None = None
-
-    @property
-    def missing_mb(self) -> float:
-        """The size of all that was missing."""
-        return sum(amount.megabytes for amount in self.missing.values())
 
 
 @dataclass(frozen=True)

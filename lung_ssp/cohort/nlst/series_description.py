@@ -15,9 +15,8 @@ FIELDS = 11
 FIELD_OF_VIEW = 5  # may be "1,024", with a comma of its own
 UNKNOWN = {"", "na", "null", "unkn", "unk"}
 MAKERS = {"GE": "GE", "PH": "Philips", "SE": "Siemens", "TO": "Toshiba"}
-TYPE = re.compile(
-    r"[OD][PS][A-Z]?"
-)  # of DICOM's ImageType: original or derived, primary or secondary, axial, localizer ...
+TYPE = re.compile(r"[OD][PS][A-Z]?")  # of ImageType: original or derived, primary or secondary, axial, localizer ...
+THOUSANDS = re.compile(r"\d{1,2},\d{3}")
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,17 @@ class SeriesDescription:
 def parse_description(text: str) -> SeriesDescription | None:
     """The fields of a SeriesDescription, None where it does not have NLST's form."""
     fields = [field.strip() for field in text.split(",")]
-    if len(fields) == FIELDS + 1 and _is_thousands(*fields[FIELD_OF_VIEW : FIELD_OF_VIEW + 2]):
-        fields[FIELD_OF_VIEW : FIELD_OF_VIEW + 2] = ["".join(fields[FIELD_OF_VIEW : FIELD_OF_VIEW + 2])]
+    halves = fields[FIELD_OF_VIEW : FIELD_OF_VIEW + 2]
+    if len(fields) == FIELDS + 1 and THOUSANDS.fullmatch(",".join(halves)):
+        fields[FIELD_OF_VIEW : FIELD_OF_VIEW + 2] = ["".join(halves)]
     if len(fields) != FIELDS or fields[0] not in {"0", "1", "2"} or not TYPE.fullmatch(fields[1]):
         return None
     field_mm, thickness_mm = _length(fields[FIELD_OF_VIEW]), _length(fields[FIELD_OF_VIEW + 1])
     if field_mm is None or thickness_mm is None:
         return None
     year, kind, maker, model, kernel = fields[:FIELD_OF_VIEW]
-    return SeriesDescription(
-        int(year), kind, MAKERS.get(maker, maker), model, "" if _unknown(kernel) else kernel, field_mm, thickness_mm
-    )
+    kernel = "" if kernel.lower() in UNKNOWN else kernel
+    return SeriesDescription(int(year), kind, MAKERS.get(maker, maker), model, kernel, field_mm, thickness_mm)
 
 
 def parse_descriptions(texts: pd.Series) -> pd.DataFrame:
@@ -67,34 +66,20 @@ def parse_descriptions(texts: pd.Series) -> pd.DataFrame:
     """
     values = pd.Categorical(texts)
     parsed = [parse_description(text) for text in values.categories]
-    each = pd.DataFrame(
-        {
-            "study_year": pd.array([part.study_year if part else None for part in parsed], dtype="Int64"),
-            "type": pd.Categorical([part.type if part else None for part in parsed]),
-            "maker": pd.Categorical([part.maker if part else None for part in parsed]),
-            "kernel": pd.Categorical([part.kernel if part else None for part in parsed]),
-            "field_mm": [part.field_mm if part else math.nan for part in parsed],
-            "thickness_mm": [part.thickness_mm if part else math.nan for part in parsed],
-            "localizer": [bool(part and part.is_localizer) for part in parsed],
-        }
-    )
+    each = pd.DataFrame({"study_year": pd.array([getattr(part, "study_year", None) for part in parsed], dtype="Int64")})
+    for name in ("type", "maker", "kernel"):
+        each[name] = pd.Categorical([getattr(part, name, None) for part in parsed])
+    for name in ("field_mm", "thickness_mm"):
+        each[name] = [getattr(part, name, math.nan) for part in parsed]
+    each["localizer"] = [bool(part and part.is_localizer) for part in parsed]
     rows = each.reindex(values.codes)  # code -1, a missing description, gives a row of nothing
     rows["localizer"] = rows["localizer"].eq(True)
     return rows.set_index(texts.index)
 
 
-def _is_thousands(first: str, second: str) -> bool:
-    """Whether two fields are one number written with a comma."""
-    return bool(re.fullmatch(r"\d{1,2}", first) and re.fullmatch(r"\d{3}", second))
-
-
-def _unknown(field: str) -> bool:
-    return field.lower() in UNKNOWN
-
-
 def _length(field: str) -> float | None:
     """A length in mm, NaN where it is unknown (or 0, which no length is), None where the field is no number."""
-    if _unknown(field):
+    if field.lower() in UNKNOWN:
         return math.nan
     try:
         value = float(field)

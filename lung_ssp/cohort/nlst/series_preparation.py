@@ -1,19 +1,91 @@
 """The jobs of a preparation, done by worker processes; what is done is not done again, and a failure stops no other."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import json
+import re
+import time
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from lung_ssp.cohort.nlst.dask_workers import WorkersLost, open_workers, run_jobs
+from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.journal import read_journal, record
-from lung_ssp.cohort.nlst.results import SeriesResult
-from lung_ssp.cohort.nlst.sample_files import sample_path
-from lung_ssp.cohort.nlst.series_work import SeriesWork
-from lung_ssp.cohort.nlst.settings import WorkerSettings
+from lung_ssp.cohort.nlst.results import BYTES_OF_MB, SeriesResult
+from lung_ssp.cohort.nlst.series_samples import CandidateFinder, make_samples
+from lung_ssp.cohort.nlst.settings import SeriesSettings, WorkerSettings
 from lung_ssp.cohort.store import load_arrays
+from lung_ssp.cohort.uids import without_uids
+from lung_ssp.errors import CheckpointError, LungSspError, SeriesError
+from lung_ssp.runtime import return_free_memory
+
+JOURNAL = "journal.jsonl"  # of the samples' folder; survives an interruption, and holds no identifier
+
+
+@dataclass(frozen=True)
+class SeriesWork:
+    """What a worker does with a job; small, so that it can be sent with each.
+
+    out: folder of the samples' files.
+    rule: the one that the settings' image_rule names.
+    find_candidates: finds candidates in a scan where nobody has marked a lesion; None for none.
+    """
+
+    out: Path
+    settings: SeriesSettings
+    rule: ImageRule
+    find_candidates: CandidateFinder | None
+
+    def __call__(self, job: SeriesJob) -> SeriesResult:
+        """Make the job's files; an error is a result, not an exception."""
+        begin = time.perf_counter()
+        try:
+            samples, unplaced = make_samples(job, self.out, self.settings, self.rule, self.find_candidates)
+        except Exception as error:  # whatever it is, the other series go on
+            return SeriesResult(job.name, job.pseudonym, "failed", reason_of(error), message_of(error, job))
+        finally:
+            return_free_memory()
+        return SeriesResult(
+            job.name,
+            job.pseudonym,
+            "done",
+            samples=samples,
+            unplaced=unplaced,
+            in_tables=job.exam is not None,
+            seconds=time.perf_counter() - begin,
+            megabytes=sum(path.stat().st_size for path in job.folder.rglob("*") if path.is_file()) / BYTES_OF_MB,
+        )
+
+
+def reason_of(error: Exception) -> str:
+    """The kind of an error, by which failures are counted."""
+    if isinstance(error, SeriesError):
+        return str(error.reason)
+    kinds = {CheckpointError: "candidates", LungSspError: "annotation", MemoryError: "memory"}
+    return next((kind for known, kind in kinds.items() if isinstance(error, known)), "unexpected")
+
+
+def message_of(error: Exception, job: SeriesJob) -> str:
+    """What is recorded of an error: its sentence; of an unexpected error its type and where it was raised."""
+    if isinstance(error, LungSspError):
+        return without_identifiers(str(error), job)
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = ", ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"{type(error).__name__} ({places})"
+
+
+def without_identifiers(message: str, job: SeriesJob) -> str:
+    """A message without the paths of the job's files and without UIDs."""
+    return without_paths(message, (job.folder, *(folder for _, folder in (*job.lesion_masks, *job.lung_masks))))
+
+
+def without_paths(message: str, folders: Iterable[Path]) -> str:
+    """A message without paths that begin with one of the folders, and without UIDs."""
+    for folder in folders:
+        message = re.sub(re.escape(str(folder)) + r"[^\s,;:)]*", "<file>", message)
+    return without_uids(message)
 
 
 def prepare_series(
@@ -32,7 +104,7 @@ def prepare_series(
     results: dict[str, SeriesResult] = {}
     missing = []
     for job in jobs:
-        if sample_path(work.out, job.name).is_file():
+        if job.samples_in(work.out).is_file():
             results[job.name] = finished(job, work.out, journal)
         elif problem := what_is_missing(job):
             results[job.name] = SeriesResult(job.name, job.pseudonym, "failed", "not downloaded", problem)
@@ -49,7 +121,7 @@ def prepare_series(
 
 def finished(job: SeriesJob, out: Path, journal: Mapping[str, SeriesResult]) -> SeriesResult:
     """The result of a job whose file exists: its contents count, the journal only adds time and size."""
-    arrays = load_arrays(sample_path(out, job.name), ["images", "unplaced"])
+    arrays = load_arrays(job.samples_in(out), ["images", "unplaced"])
     noted = journal.get(job.name)
     known = noted if noted is not None and noted.status == "done" else SeriesResult(job.name, job.pseudonym, "done")
     in_tables = job.exam is not None
@@ -75,3 +147,23 @@ def as_result(job: SeriesJob, outcome: object) -> SeriesResult:
     else:
         reason, message = "unexpected", f"Unexpected error: {type(outcome).__name__}."
     return SeriesResult(job.name, job.pseudonym, "failed", reason, message)
+
+
+def record(out: Path, result: SeriesResult) -> None:
+    """Add one result to the journal."""
+    with (out / JOURNAL).open("a", encoding="utf-8") as file:
+        file.write("\n" + json.dumps(asdict(result)))  # begins a line: a kill may have cut the one before
+
+
+def read_journal(out: Path) -> dict[str, SeriesResult]:
+    """The last result of each job by its name; a line that a kill has cut is ignored."""
+    results: dict[str, SeriesResult] = {}
+    path = out / JOURNAL
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                result = SeriesResult(**json.loads(line))
+            except (ValueError, TypeError):
+                continue
+            results[result.name] = result
+    return results

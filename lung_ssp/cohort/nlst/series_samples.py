@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,14 @@ import numpy as np
 
 from lung_ssp.cohort.annotations.boxes import boxes_on
 from lung_ssp.cohort.annotations.dicom_seg import SegmentMask, read_segmentation
-from lung_ssp.cohort.annotations.lobe_masks import LOBE_PATTERNS, lobe_named, lung_lobes
+from lung_ssp.cohort.annotations.lobe_masks import LOBE_PATTERNS, lobe_named, lobe_of_voxels, lung_lobes
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.labels import LabelledPlace, Place, label_places, unplaced_abnormalities
-from lung_ssp.cohort.nlst.regions import Region, midline, place_of, regions_of_candidates, regions_of_labels
-from lung_ssp.cohort.nlst.sample_files import masks_path, sample_path, sample_slices_path
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 from lung_ssp.cohort.slices import write_slices
-from lung_ssp.ct.lesion import Candidate, lesion_of_mask
+from lung_ssp.ct.lesion import Candidate, Lesion, lesion_of_mask, lesions_of_labels
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import Series, open_series
 from lung_ssp.ct.volume import Volume
@@ -29,6 +28,21 @@ from lung_ssp.files import write_atomically
 from lung_ssp.runtime import return_free_memory
 
 CandidateFinder = Callable[[Volume, np.ndarray], list[Candidate]]
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A lesion of a scan, and who says that it is one.
+
+    source: who marked it, e.g. "mask:nlstseg", "box:sybil", "candidate".
+    score: 0..1 of a candidate, 1 of what a person has marked.
+    lobe: RUL, RML, RLL, LUL or LLL as who marked it named it, or None.
+    """
+
+    lesion: Lesion
+    source: str
+    score: float = 1.0
+    lobe: str | None = None
 
 
 def make_samples(
@@ -54,10 +68,11 @@ def make_samples(
     are_drawn = bool(regions) and regions[0].source.startswith("mask:")
     if not regions and find_candidates is not None and job.exam is not None:
         return_free_memory()  # the lung mask's, before the network needs it
-        regions = regions_of_candidates(find_candidates(volume, lungs))
+        regions = [Region(found.lesion, "candidate", found.score) for found in find_candidates(volume, lungs)]
     lobes, corrections = None, list(series.corrections)
     try:
-        lobes = lobes_of(job, series, settings.annotations)
+        if job.lung_masks:
+            lobes = lung_lobes(first_of_series(job.lung_masks, series, LOBE_PATTERNS, settings.annotations)[1])
     except CohortError:
         corrections.append("the lobes could not be read")  # the side is known without them
     middle = midline(lungs, volume)
@@ -79,7 +94,7 @@ def make_samples(
     ]
     size = settings.section.size
     write_atomically(
-        sample_path(out, job.name),
+        job.samples_in(out),
         lambda file: np.savez_compressed(
             file,
             images=np.array(images, dtype=np.float32).reshape(-1, size, size),
@@ -127,15 +142,40 @@ def marked_regions(job: SeriesJob, series: Series, settings: SeriesSettings) -> 
     return []
 
 
-def lobes_of(job: SeriesJob, series: Series, settings: AnnotationSettings) -> np.ndarray | None:
-    """The lobes, uint8 (z, y, x) as annotations/lobe_masks.py numbers them, where a segmentation of them is there.
+def regions_of_labels(labels: np.ndarray, volume: Volume, source: str) -> list[Region]:
+    """One region for each label 1, 2, ... that occurs in a label volume, uint8 (z, y, x) of the scan's shape."""
+    return [Region(lesion, source) for lesion in lesions_of_labels(labels, volume)]
 
-    Raises:
-        LungSspError: it cannot be read.
+
+def place_of(region: Region, series: Series, midline_x: float, lobes: np.ndarray | None) -> Place:
+    """Where a region lies, in the terms of NLST's tables.
+
+    Args:
+        midline_x: LPS millimetres; the patient's right lung lies below it.
+        lobes: uint8 (z, y, x), numbered as in annotations/lobe_masks.py, or None where they are not known.
     """
-    if not job.lung_masks:
-        return None
-    return lung_lobes(first_of_series(job.lung_masks, series, LOBE_PATTERNS, settings)[1])
+    lesion = region.lesion
+    return Place(
+        source=region.source,
+        slice_number=series.slices[lesion.slice_index].instance_number,
+        side="right" if lesion.centre_mm[0] < midline_x else "left",
+        lobe=region.lobe if lobes is None else lobe_of_voxels(lobes[lesion.box][lesion.voxels]),
+        score=region.score,
+    )
+
+
+def midline(lungs: np.ndarray, volume: Volume) -> float:
+    """The x (LPS, mm) between the lungs: the sagittal plane in the middle third of their width that cuts least of them.
+
+    Where several cut equally little, the middle one of them. The lung mask is not empty.
+    """
+    areas = np.count_nonzero(lungs, axis=(0, 1))
+    occupied = np.flatnonzero(areas)
+    width = occupied[-1] - occupied[0] + 1
+    first = occupied[0] + width // 3
+    middle = areas[first : occupied[-1] + 1 - width // 3]
+    least = np.flatnonzero(middle == middle.min())
+    return float(volume.to_world(np.array([0, 0, first + least[len(least) // 2]]))[0])
 
 
 def first_of_series(
@@ -168,7 +208,7 @@ def _write_masks(
     for number, region in enumerate(regions, start=1):
         lesions[region.lesion.box][region.lesion.voxels] = number
     write_atomically(
-        masks_path(out, job.name),
+        job.masks_in(out),
         lambda file: np.savez_compressed(
             file,
             lungs=lungs,
@@ -180,4 +220,4 @@ def _write_masks(
         {"slices": settings.slices.model_dump(), "parenchyma": settings.parenchyma.model_dump()}, sort_keys=True
     )
     slices = cut_slices(volume, lungs, settings.slices, lesions)
-    write_slices(sample_slices_path(out, job.name), slices, made_with)
+    write_slices(job.slices_in(out), slices, made_with)

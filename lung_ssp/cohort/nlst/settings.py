@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
-from lung_ssp.cohort.nlst.codes import DESCRIPTIONS, NODULE
+from lung_ssp.cohort.nlst.codes import NODULE, known_abnormalities
 from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.ct.settings import ParenchymaSettings, ReadingSettings, SectionSettings, WorkingGridSettings
@@ -23,8 +23,6 @@ KERNELS = (
     *("FC30", "FC50", "FC51", "FC52", "FC53", "FC82"),
     *("LUNG", "BONE", "EDGE", "BONEPLUS"),
 )
-
-Code = Annotated[int, Field(description="of sct_ab_desc")]
 
 
 class FolderSettings(Settings):
@@ -131,7 +129,7 @@ class SampleSettings(Settings):
     max_slice_distance: int = Field(
         5, ge=0, description="how many slices a lesion may lie from sct_slice_num to be taken for that abnormality"
     )
-    nodule_codes: list[Code] = Field(
+    nodule_codes: Annotated[list[int], AfterValidator(known_abnormalities)] = Field(
         [NODULE], min_length=1, description="codes of sct_ab_desc that are samples; details are recorded for 51 only"
     )
     normal_candidates: int = Field(
@@ -151,14 +149,6 @@ class SampleSettings(Settings):
     morphology: str | None = Field(
         None, description="YAML file from ICD-O-3 morphology to class; null: cohort/nlst/histology.yml"
     )
-
-    @field_validator("nodule_codes")
-    @classmethod
-    def _are_codes(cls, codes: list[int]) -> list[int]:
-        for code in codes:
-            if code not in DESCRIPTIONS:
-                raise ValueError(f"{code} is no code of sct_ab_desc: these are 51 to 65")
-        return codes
 
 
 class SeriesSettings(Settings):

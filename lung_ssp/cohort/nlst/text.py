@@ -1,12 +1,14 @@
 """The results of NLST's preparation as text: what the command line prints, and the text files beside the numbers."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
+from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
 from lung_ssp.cohort.nlst.plan_summary import PlanSummary
 from lung_ssp.cohort.nlst.plan_table import ROLES
-from lung_ssp.cohort.nlst.results import Amount, DownloadResult, PreparationFigures, PreparationResult
-from lung_ssp.cohort.nlst.sample_counts import describe_samples
-from lung_ssp.cohort.nlst.sizes import MB_OF_GB, size_text
+from lung_ssp.cohort.nlst.results import MB_OF_GB, Amount, DownloadResult, PreparationFigures, PreparationResult
 
 
 def plan_text(summary: PlanSummary) -> str:
@@ -63,10 +65,8 @@ def download_text(result: DownloadResult) -> str:
 
 def space_text(result: DownloadResult) -> str:
     """How much is to be fetched, and how much space there is."""
-    return (
-        f"{size_text(result.missing_mb)} to fetch, {size_text(result.free_mb)} free, of which {result.kept_gb:g} GB "
-        "are kept"
-    )
+    missing = size_text(sum(amount.megabytes for amount in result.missing.values()))
+    return f"{missing} to fetch, {size_text(result.free_mb)} free, of which {result.kept_gb:g} GB are kept"
 
 
 def preparation_text(result: PreparationResult) -> str:
@@ -75,10 +75,30 @@ def preparation_text(result: PreparationResult) -> str:
         [
             oddities_text(result.oddities),
             figures_text(result.figures, result.cohort.synthetic),
-            describe_samples(result.samples, result.image_classes).rstrip(),
+            samples_text(result.samples, result.image_classes),
             f"{result.root}: {result.cohort.statement}",
         ]
     )
+
+
+def samples_text(samples: pd.DataFrame, image_classes: Sequence[str] = CLASS_NAMES) -> str:
+    """Counts of samples by position, and for both tasks by class and source; sources without an abnormality's number.
+
+    Args:
+        samples: one row a sample, with position_source, image_label, image_source, pathology_label, pathology_source.
+        image_classes: the names of the image task's classes.
+    """
+    parts = [f"{len(samples)} samples", _counted("position", samples["position_source"].map(source_kind), None)]
+    for task, names in (("image", image_classes), ("pathology", CLASS_NAMES)):
+        named = {MISSING: "(no label)", **{label: f"{label} {name}" for label, name in enumerate(names)}}
+        sources = samples[f"{task}_source"].map(source_kind)
+        parts.append(_counted(f"{task} label", samples[f"{task}_label"].map(named), sources))
+    return "\n\n".join(parts)
+
+
+def source_kind(source: str) -> str:
+    """A source without the number of the abnormality or cancer: "nlst_ctab 51 #2" is of the kind "nlst_ctab 51"."""
+    return re.sub(r" #\d+", "", source)
 
 
 def oddities_text(oddities: Mapping[str, int]) -> str:
@@ -106,6 +126,11 @@ def figures_text(figures: PreparationFigures, synthetic: bool) -> str:
     return "\n".join(lines)
 
 
+def size_text(megabytes: float) -> str:
+    """A size in MB as text, from 1 GB on in GB."""
+    return f"{megabytes:,.1f} MB" if megabytes < MB_OF_GB else f"{megabytes / MB_OF_GB:,.1f} GB"
+
+
 def _amount(amount: Amount) -> str:
     return f"{amount.series:>8,} series {size_text(amount.megabytes):>13}"
 
@@ -115,3 +140,20 @@ def _block(title: str, counts: Mapping[str, int]) -> list[str]:
     if not counts:
         return [f"{title}: none", ""]
     return [f"{title}: {sum(counts.values()):,}", *(f"  {n:>9,}  {name}" for name, n in counts.items()), ""]
+
+
+def _counted(title: str, values: pd.Series, sources: pd.Series | None) -> str:
+    """Rows "value, source, count" in the order of the values, the most frequent source first."""
+    table = pd.DataFrame({title: values, "source": "" if sources is None else sources})
+    counts = table.value_counts().rename("samples").reset_index()
+    counts = counts.sort_values([title, "samples", "source"], ascending=[True, False, True])
+    if sources is None:
+        counts = counts.drop(columns="source")
+    texts = [list(counts.columns), *counts.astype(str).to_numpy().tolist()]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
+    return "\n".join(
+        "  ".join(
+            [*(text.ljust(width) for text, width in zip(row[:-1], widths, strict=False)), row[-1].rjust(widths[-1])]
+        )
+        for row in texts
+    )

@@ -6,21 +6,32 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
-from lung_ssp.cohort.nlst.arrival import measure
-from lung_ssp.cohort.nlst.download_manifest import manifest_text
+from lung_ssp.cohort.nlst.plan_table import manifest_text
+from lung_ssp.cohort.nlst.results import BYTES_OF_MB
 from lung_ssp.cohort.nlst.settings import DownloadSettings
-from lung_ssp.cohort.nlst.sizes import BYTES_OF_MB
 from lung_ssp.errors import EnvironmentFault
 from lung_ssp.files import write_text
 
 INCOMING = ".incoming"  # series are fetched into this folder and moved out of it when they are complete
 FROM_URL = r"s3://(?P<bucket>[^/]+)/(?P<crdc_series_uuid>[^/]+)/"
 NOT_INDEXED = "not in idc-index's index, or in another version: make the plan from that index"
+
+
+def problem_on_disk(folder: Path, row: Any, tolerance: float) -> str:
+    """How files differ from a plan row's number and size (by more than a share of it), "" where they do not."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    if len(sizes) != row.instances:
+        return f"{len(sizes)} files, not {row.instances}"
+    expected = row.size_mb * BYTES_OF_MB
+    if abs(sum(sizes) - expected) > max(1.0, tolerance * expected):
+        return f"{sum(sizes)} bytes, not {expected:.0f}"
+    return ""
 
 
 class Client(Protocol):
@@ -55,22 +66,20 @@ def own_client() -> Client:
     return IDCClient()
 
 
+@dataclass
 class Transfer:
-    """The fetching of series into <data_root>/<series_uid>/."""
+    """The fetching of series into <data_root>/<series_uid>/.
 
-    def __init__(
-        self, data_root: Path, settings: DownloadSettings, client: Client, arrived: Callable[[int], object]
-    ) -> None:
-        """Prepare a transfer; nothing is fetched yet.
+    arrived: called with the bytes of each series that was moved to its place, from several threads.
+    """
 
-        Args:
-            arrived: called with the bytes of each series that was moved to its place, from several threads.
-        """
-        self.data_root = data_root
-        self.incoming = data_root / INCOMING
-        self.settings = settings
-        self.client = client
-        self.arrived = arrived
+    data_root: Path
+    settings: DownloadSettings
+    client: Client
+    arrived: Callable[[int], object]
+
+    def __post_init__(self) -> None:
+        self.incoming = self.data_root / INCOMING
         self.preparing = threading.Lock()
 
     def fetch(self, missing: pd.DataFrame) -> pd.DataFrame:
@@ -159,14 +168,12 @@ class Transfer:
 
     def _place(self, row: Any) -> str:
         """Move a series that arrived completely to its place; else say what is wrong with it."""
-        problem = measure(self.incoming / row.series_uid).problem(
-            row.instances, row.size_mb, self.settings.size_tolerance
-        )
-        if problem:
+        arrived = self.incoming / row.series_uid
+        if problem := problem_on_disk(arrived, row, self.settings.size_tolerance):
             return problem
         place = self.data_root / row.series_uid
         if place.exists():
             shutil.rmtree(place)
-        (self.incoming / row.series_uid).rename(place)
+        arrived.rename(place)
         self.arrived(round(row.size_mb * BYTES_OF_MB))
         return ""

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.annotations.box_files import MarkedBox, read_nlstx, read_sybil
+from lung_ssp.cohort.annotations.box_files import MarkedBox, read_boxes, read_nlstx, read_sybil
 from lung_ssp.errors import CohortError
 
 HEADER = (
@@ -106,3 +106,17 @@ def test_nlstxs_boxes_overlap_sybils_as_corners_and_not_as_centres(shared_data):
     assert len(offsets["corner"]) > 150
     assert np.abs(corner).max() < 2
     assert np.abs(centre).min() > 8
+
+
+def test_each_source_by_series(tmp_path):
+    (tmp_path / "sybil.json").write_text('{"1.2.3": {"1.2.3.4": []}, "1.2.5": {}}')
+    boxes = read_boxes(str(tmp_path / "sybil.json"), None)
+    assert boxes == {"sybil": {"1.2.3": (), "1.2.5": ()}}
+    assert read_boxes(None, None) == {}
+
+
+def test_the_real_files_of_boxes(shared_data):
+    folder = shared_data / "nlst"
+    boxes = read_boxes(str(folder / "sybil_nlst_annotations.json"), str(folder / "nlstx_dataset.csv"))
+    assert (len(boxes["sybil"]), len(boxes["nlstx"])) == (972, 1229)
+    assert len(set(boxes["sybil"]) | set(boxes["nlstx"])) == 1983

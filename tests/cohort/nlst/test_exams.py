@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from lung_ssp.cohort.nlst.codes import LOBES
 from lung_ssp.cohort.nlst.exams import Abnormality, Cancer, Exam, exams_of
 from lung_ssp.cohort.nlst.histology import HistologyMap
-from lung_ssp.cohort.nlst.lobes import LOBES
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.nlst.tables import read_tables
 from lung_ssp.errors import CohortError

@@ -3,8 +3,8 @@
 import pytest
 
 from lung_ssp.cohort.nlst.index import read_index
-from lung_ssp.cohort.nlst.mask_links import link_masks
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
+from lung_ssp.cohort.nlst.selection import link_masks
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from lung_ssp.cohort.nlst.narrowing import BEYOND_SIZE, NOT_ANNOTATED, NOT_ASKED_FOR, narrow, read_participants
+from lung_ssp.cohort.nlst.plan import BEYOND_SIZE, NOT_ANNOTATED, NOT_ASKED_FOR, narrow, read_participants
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.errors import CohortError
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lung_ssp.cohort.nlst.regions import Region, midline, place_of, regions_of_labels
+from lung_ssp.cohort.nlst.series_samples import Region, midline, place_of, regions_of_labels
 from lung_ssp.ct.lesion import measure_lesion
 from lung_ssp.ct.series import Series, SliceReference
 from lung_ssp.ct.volume import Volume

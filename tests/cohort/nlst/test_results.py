@@ -1,9 +1,10 @@
-"""The numbers of a preparation and of a download."""
+"""The numbers of a preparation, of a download and of samples, and their texts."""
 
+import pandas as pd
 import pytest
 
 from lung_ssp.cohort.nlst.results import Amount, DownloadResult, PreparationFigures, SeriesResult
-from lung_ssp.cohort.nlst.text import download_text, figures_text, oddities_text
+from lung_ssp.cohort.nlst.text import download_text, figures_text, oddities_text, samples_text, source_kind
 
 DONE = SeriesResult("a", "S-a", "done", samples=3, unplaced=2, seconds=2.0, megabytes=60.0)
 QUICK = SeriesResult("b", "S-b", "done", samples=0, seconds=1.0, megabytes=20.0)
@@ -64,3 +65,42 @@ def test_a_dry_run_is_told_with_the_space():
         "The disk is too small.",
         "Dry run: nothing was fetched.",
     ]
+
+
+def test_counts_by_class_and_source() -> None:
+    frame = pd.DataFrame(
+        {
+            "position_source": ["mask:nlstseg", "mask:nlstseg", "candidate"],
+            "image_label": [1, 1, -1],
+            "image_source": ["nlst_ctab 51 #1", "nlst_ctab 51 #12", "none"],
+            "pathology_label": [-1, 6, 0],
+            "pathology_source": ["withheld: lobe disagrees", "nlst_canc #1", "can_scr=0"],
+        }
+    )
+    assert samples_text(frame).split("\n") == [
+        "3 samples",
+        "",
+        "position      samples",
+        "candidate           1",
+        "mask:nlstseg        2",
+        "",
+        "image label       source        samples",
+        "(no label)        none                1",
+        "1 adenocarcinoma  nlst_ctab 51        2",
+        "",
+        "pathology label    source                    samples",
+        "(no label)         withheld: lobe disagrees        1",
+        "0 normal           can_scr=0                       1",
+        "6 carcinoid tumor  nlst_canc                       1",
+    ]
+    assert "1 smooth" in samples_text(frame, ("none", "smooth"))
+
+
+def test_no_samples() -> None:
+    columns = ["position_source", "image_label", "image_source", "pathology_label", "pathology_source"]
+    assert samples_text(pd.DataFrame(columns=columns)).startswith("0 samples\n")
+
+
+def test_a_source_without_its_number() -> None:
+    assert source_kind("nlst_ctab 51 #2") == "nlst_ctab 51"
+    assert source_kind("withheld: diagnosis more than 365 days after the exam").endswith("365 days after the exam")

@@ -11,10 +11,9 @@ from lung_ssp.cohort.annotations.box_files import MarkedBox
 from lung_ssp.cohort.nlst.exams import Abnormality, Exam
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.preparation import read_nlst
-from lung_ssp.cohort.nlst.sample_files import sample_path
+from lung_ssp.cohort.nlst.plan_to_cohort import read_nlst
+from lung_ssp.cohort.nlst.series_preparation import SeriesWork, without_identifiers
 from lung_ssp.cohort.nlst.series_samples import make_samples, marked_regions
-from lung_ssp.cohort.nlst.series_work import SeriesWork, without_identifiers
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 from lung_ssp.cohort.store import load_arrays
 from lung_ssp.ct.section import make_section
@@ -60,7 +59,7 @@ def test_a_box_on_a_real_ct_gives_the_section_of_its_nodule(lidc_series, shared_
     job = job_of(lidc_series, volume.series_uid, tuple(boxes), exam_with(nodule))
     settings = SeriesSettings()
     assert make_samples(job, tmp_path, settings, RULE, None) == (1, 0)
-    arrays = load_arrays(sample_path(tmp_path, "one"), ["images", "pathology_labels"])
+    arrays = load_arrays(job.samples_in(tmp_path), ["images", "pathology_labels"])
     expected = make_section(volume.hu, volume.spacing, truth, settings.section)
     assert arrays["pathology_labels"].tolist() == [0]
     # the box's centre is the nodule's within two pixels of 2 mm, so the two pictures are much alike

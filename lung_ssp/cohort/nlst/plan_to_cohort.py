@@ -1,31 +1,31 @@
 """From a plan and downloaded series to a prepared cohort."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from lung_ssp.cohort.annotations.box_files import read_boxes
 from lung_ssp.cohort.description import PHANTOM_MAKER
 from lung_ssp.cohort.nlst.assemble import assemble_cohort, read_samples
 from lung_ssp.cohort.nlst.exams import exams_of
 from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob, make_jobs
-from lung_ssp.cohort.nlst.journal import write_report
-from lung_ssp.cohort.nlst.lesion_boxes import read_boxes
 from lung_ssp.cohort.nlst.plan import require_salt
 from lung_ssp.cohort.nlst.plan_table import read_plan
 from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
 from lung_ssp.cohort.nlst.results import PreparationFigures, PreparationResult, SeriesResult
-from lung_ssp.cohort.nlst.series_preparation import prepare_series
+from lung_ssp.cohort.nlst.series_preparation import SeriesWork, prepare_series
 from lung_ssp.cohort.nlst.series_samples import CandidateFinder
-from lung_ssp.cohort.nlst.series_work import SeriesWork
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nlst.tables import Tables, read_tables
+from lung_ssp.cohort.nlst.text import figures_text
 from lung_ssp.cohort.store import refuse_other_files
 from lung_ssp.errors import CohortError
-from lung_ssp.files import alone_in
+from lung_ssp.files import alone_in, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def read_nlst(settings: NlstSettings, candidates: Candidates | None = None) -> N
             f"{settings.folders.images} does not exist: download the plan's series with lung-ssp prepare download."
         )
     images = Path(settings.folders.images).resolve()  # workers may have another working folder
-    boxes = read_boxes(settings.plan.boxes)
+    boxes = read_boxes(settings.plan.boxes.sybil, settings.plan.boxes.nlstx)
     rule = ImageRule.read(settings.series.samples.image_rule)
     found_by = "" if candidates is None else candidates.fingerprint
     jobs = make_jobs(plan, images, exams, boxes, settings.series, rule, found_by, pseudonyms)
@@ -145,6 +145,17 @@ def slide_folders(plan: pd.DataFrame, images: Path) -> dict[str, list[Path]]:
         if (images / row.series_uid).is_dir():
             folders.setdefault(row.participant, []).append(images / row.series_uid)
     return folders
+
+
+def write_report(out: Path, results: Sequence[SeriesResult], figures: PreparationFigures, synthetic: bool) -> None:
+    """Write report.json, report.txt and failed.csv (series by pseudonym, reason, message) into `out`."""
+    failed = pd.DataFrame(
+        [(r.series, r.reason, r.message) for r in results if r.status == "failed"],
+        columns=["series", "reason", "message"],
+    )
+    write_json(out / "report.json", {"synthetic": synthetic, **figures.as_json()})
+    write_text(out / "report.txt", figures_text(figures, synthetic) + "\n")
+    write_text(out / "failed.csv", failed.to_csv(index=False))
 
 
 def _nothing_done(results: list[SeriesResult], out: Path) -> str:

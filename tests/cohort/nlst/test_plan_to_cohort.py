@@ -16,11 +16,16 @@ from distributed import LocalCluster
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.nlst.dask_workers import WorkersLost
 from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.journal import read_journal, record
 from lung_ssp.cohort.nlst.plan_table import read_plan
-from lung_ssp.cohort.nlst.preparation import check_synthetic_flag, prepare_nlst, read_nlst
-from lung_ssp.cohort.nlst.series_preparation import as_result, prepare_series, what_is_missing
-from lung_ssp.cohort.nlst.series_work import SeriesWork
+from lung_ssp.cohort.nlst.plan_to_cohort import check_synthetic_flag, prepare_nlst, read_nlst
+from lung_ssp.cohort.nlst.series_preparation import (
+    SeriesWork,
+    as_result,
+    prepare_series,
+    read_journal,
+    record,
+    what_is_missing,
+)
 from lung_ssp.cohort.nlst.text import preparation_text
 from lung_ssp.cohort.slices import read_slices
 from lung_ssp.cohort.split import check_disjoint

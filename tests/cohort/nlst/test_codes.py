@@ -1,6 +1,6 @@
 """Lobes and sides."""
 
-from lung_ssp.cohort.nlst.lobes import possible_lobes, whole_lobe
+from lung_ssp.cohort.nlst.codes import possible_lobes, whole_lobe
 
 
 def test_the_lingula_is_a_part_of_the_left_upper_lobe() -> None:

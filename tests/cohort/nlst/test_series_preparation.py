@@ -1,7 +1,8 @@
 """The journal and the report of a preparation."""
 
-from lung_ssp.cohort.nlst.journal import read_journal, record, write_report
+from lung_ssp.cohort.nlst.plan_to_cohort import write_report
 from lung_ssp.cohort.nlst.results import PreparationFigures, SeriesResult
+from lung_ssp.cohort.nlst.series_preparation import read_journal, record
 from lung_ssp.cohort.nlst.text import figures_text
 from lung_ssp.files import read_json
 
