@@ -92,11 +92,7 @@ def prepare_manifest(settings: ManifestSettings) -> CohortDescription:
 
 def _key(rows: list[Row], settings: ManifestSettings) -> str:
     """What the cohort is made from: the manifest, the files it names as they are now, and the settings."""
-    files = (
-        {row.mask for row in rows if row.mask}
-        | {row.series for row in rows}
-        | {path for row in rows for path in row.series.glob("*")}
-    )
+    files = {path for row in rows for path in (row.mask, row.series, *row.series.glob("*")) if path}
     state = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
     made_from = [sha256_of(Path(settings.cohort.manifest)), settings.model_dump_json(), *state]
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()

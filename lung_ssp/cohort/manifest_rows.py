@@ -94,6 +94,9 @@ class _Line:
             raise self.problem(f"the split '{split}' is none of {', '.join(SPLITS)}")
         if not self.record["patient"]:
             raise self.problem("the patient is missing")
+        mask_value = self.record.get("mask_value", "")
+        if mask_value and not mask_value.isdecimal():
+            raise self.problem(f"mask_value is '{mask_value}', not a whole number")
         return Row(
             number=self.number,
             patient=self.record["patient"],
@@ -101,7 +104,7 @@ class _Line:
             series=self._path("series"),
             position=self._position() if all(has_position) else None,
             mask=self._path("mask") if mask else None,
-            mask_value=self._mask_value(),
+            mask_value=int(mask_value) if mask_value else None,
             labels=(self._label("image_label"), self._label("pathology_label")),
         )
 
@@ -122,12 +125,6 @@ class _Line:
         if not np.isfinite(value):
             raise self.problem(f"{name} is '{self.record[name]}', not a finite number")
         return value
-
-    def _mask_value(self) -> int | None:
-        text = self.record.get("mask_value", "")
-        if text and not text.isdecimal():
-            raise self.problem(f"mask_value is '{text}', not a whole number")
-        return int(text) if text else None
 
     def _path(self, name: str) -> Path:
         text = self.record[name]

@@ -42,8 +42,7 @@ def draw_surface(attributes: LesionAttributes, rng: np.random.Generator) -> Surf
     relief = 1 + 0.04 * _bumps(directions, 12, 12.0, rng)
     lobes = _bumps(directions, 4 + int(6 * attributes.lobulation), 5.0, rng)
     relief += 0.6 * attributes.lobulation * (lobes - 0.6)
-    spicules = _spicules(directions, attributes, rng)
-    relief = np.clip(relief, 0.55, 1.25) * (1 + spicules)
+    relief = np.clip(relief, 0.55, 1.25) * (1 + _spicules(directions, attributes, rng))
     relief = relief.reshape(POLAR, AZIMUTH).astype(np.float32)
     return Surface(rotation, axes, np.concatenate([relief, relief[:, :1]], axis=1))
 

@@ -28,9 +28,7 @@ class Look(Settings):
     diameter_mm: Pair = Field(description="median diameter in mm, and the standard deviation of its natural logarithm")
     growth: Positive = Field(description="factor of the median diameter from one screening year to the next")
     texture: ThreeShares = Field(description="probabilities of solid, part-solid, ground glass")
-    spiculation: Pair = Field(
-        description="Beta distribution (a, b) of the spiculation, 0 smooth to 1 strongly spiculated"
-    )
+    spiculation: Pair = Field(description="Beta distribution (a, b) of the spiculation, 0 smooth to 1 strong")
     lobulation: Pair = Field(description="Beta distribution (a, b) of the lobulation, 0 none to 1 strong")
     elongation: Pair = Field(description="Beta distribution (a, b) of the elongation, 0 a ball to 1 a strand")
     cavity: Probability = Field(description="probability of a cavity")

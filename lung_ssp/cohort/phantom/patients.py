@@ -54,8 +54,7 @@ def plan_patients(settings: PhantomSettings, seed: int) -> list[Patient]:
     patients = []
     for split_index, split in enumerate(SPLITS):
         rng = generator(seed, SECTION_PLAN, split_index)
-        findings = _draw_findings(settings, seed, split_index, split)
-        groups = _group_by_patient(findings, settings, rng)
+        groups = _group_by_patient(_draw_findings(settings, seed, split_index, split), settings, rng)
         for index in rng.permutation(len(groups)):
             number += 1
             patients.append(

@@ -105,14 +105,13 @@ def make_scan(planned: PlannedScan, settings: PhantomSettings, seed: int) -> Pha
     _add_trees(truth, lung, axes, vessels, airways)
     lesion_labels = _add_lesions(truth, lung, axes, planned.lesions, centres, rng)
 
-    pixel = float(axes[2][1] - axes[2][0])
-    slice_mm = float(axes[0][1] - axes[0][0]) * FINE_SLICES
+    z, y, x = axes
+    pixel, slice_mm = float(x[1] - x[0]), float(z[1] - z[0]) * FINE_SLICES
     hu = mask_outside_field(acquire(truth, pixel, scanner, rng), scanner.padding_hu)
-    first_slice = float(axes[0][:FINE_SLICES].mean())
     return PhantomScan(
         hu=hu,
         spacing=(slice_mm, pixel, pixel),
-        origin=(float(axes[2][0]), float(axes[1][0]), first_slice),
+        origin=(float(x[0]), float(y[0]), float(z[:FINE_SLICES].mean())),
         lungs=(average_slices(lung) >= 0.5) | (lesion_labels > 0),
         lesions=lesion_labels,
         centres_mm=centres[:, ::-1],
@@ -123,23 +122,19 @@ def make_scan(planned: PlannedScan, settings: PhantomSettings, seed: int) -> Pha
 def _axes(settings: PhantomSettings, field_mm: float, lung_height: float, rng: np.random.Generator) -> Axes:
     """Positions in mm of the fine voxels along z, y and x, from below the diaphragm's domes to above the apices."""
     slice_mm = round(between(settings.scans.slice_mm, rng), 3)  # as exact as the DICOM files can say it
+    top = lung_height + ABOVE_APEX_MM
     fewest, most = settings.scans.slices
-    wanted = round((lung_height + ABOVE_APEX_MM + BELOW_DOME_MM) / slice_mm)
-    slices = min(max(wanted, fewest), most)
+    slices = min(max(round((top + BELOW_DOME_MM) / slice_mm), fewest), most)
     pixel = round(field_mm / settings.scans.size, 4)
     plane = (np.arange(settings.scans.size) - (settings.scans.size - 1) / 2) * pixel
-    fine = slice_mm / FINE_SLICES
-    top = lung_height + ABOVE_APEX_MM
-    return top - (np.arange(slices * FINE_SLICES)[::-1]) * fine, plane, plane
+    return top - np.arange(slices * FINE_SLICES)[::-1] * (slice_mm / FINE_SLICES), plane, plane
 
 
 def _render_chest(anatomy: Anatomy, axes: Axes) -> tuple[np.ndarray, np.ndarray]:
     """HU and the share of lung in each fine voxel, float32 (z, y, x)."""
-    z, y, x = axes
-    hu = np.empty((len(z), len(y), len(x)), dtype=np.float32)
-    lung = np.empty_like(hu)
-    plane = Plane.of_axes(y, x)
-    for index, height in enumerate(z):
+    hu, lung = (np.empty([len(axis) for axis in axes], dtype=np.float32) for _ in range(2))
+    plane = Plane.of_axes(*axes[1:])
+    for index, height in enumerate(axes[0]):
         truth = anatomy.slice_at(float(height), plane)
         hu[index], lung[index] = truth.hu, truth.lung
     return hu, lung

@@ -167,12 +167,7 @@ def _scattered(density_mm2: float, size: int, mpp: float, rng: np.random.Generat
 
 
 def _draw_nuclei(
-    picture: np.ndarray,
-    nuclei: Nuclei,
-    diameter: float,
-    variation: float,
-    elongation: float,
-    rng: np.random.Generator,
+    picture: np.ndarray, nuclei: Nuclei, diameter: float, variation: float, elongation: float, rng: np.random.Generator
 ) -> None:
     """Draw nuclei of a mean diameter in pixels into the picture."""
     count = len(nuclei.centres)

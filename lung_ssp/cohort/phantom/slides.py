@@ -18,22 +18,19 @@ from lung_ssp.cohort.phantom.slide_texture import draw_slide
 from lung_ssp.cohort.store import SPLITS
 from lung_ssp.errors import CohortError
 
-FOLDER = "slides"
-
 
 @dataclass(frozen=True)
 class PlannedSlide:
-    """One slide before it is drawn: patient, split, the cancer's class 1..8, and the key of its random numbers."""
+    """One slide before it is drawn.
+
+    label: the cancer's class, 1..8. key: of its random numbers. folder: of its DICOM files, from the cohort's folder.
+    """
 
     patient: str
     split: str
     label: int
     key: tuple[int, ...]
-
-    @property
-    def folder(self) -> str:
-        """Where its DICOM files lie, from the cohort's folder."""
-        return f"{FOLDER}/{self.patient}"
+    folder: str
 
 
 def plan_slides(patients: list[Patient], settings: PhantomSettings, seed: int) -> list[PlannedSlide]:
@@ -53,7 +50,7 @@ def plan_slides(patients: list[Patient], settings: PhantomSettings, seed: int) -
             )
         chosen = generator(seed, SLIDE_PLAN, split_index).choice(len(cancers), wanted, replace=False)
         for name, finding in (cancers[i] for i in sorted(chosen.tolist())):
-            planned.append(PlannedSlide(name, split, finding.label, (SLIDE, *finding.key[1:])))
+            planned.append(PlannedSlide(name, split, finding.label, (SLIDE, *finding.key[1:]), f"slides/{name}"))
     return planned
 
 
@@ -71,16 +68,13 @@ def write_slides(
 ) -> None:
     """Write <root>/slides/<patient>/*.dcm, with UIDs derived from `key`; slides that are there already are kept."""
     missing = [slide for slide in slides if not (root / slide.folder).is_dir()]
-    write = partial(_write, root=root, settings=settings, seed=seed, key=key)
+    write = partial(make_slide, root=root, settings=settings, seed=seed, key=key)
     pool.map(write, missing, progress="slides", unit="slide")
 
 
-def _write(slide: PlannedSlide, root: Path, settings: PhantomSettings, seed: int, key: str) -> None:
-    make_slide(root / slide.folder, slide, settings, seed, key)
-
-
-def make_slide(folder: Path, slide: PlannedSlide, settings: PhantomSettings, seed: int, key: str) -> None:
-    """Draw one slide and write its files into `folder`, which gets its name when it is complete."""
+def make_slide(slide: PlannedSlide, root: Path, settings: PhantomSettings, seed: int, key: str) -> None:
+    """Draw one slide and write its files into its folder in `root`, which gets its name when it is complete."""
+    folder = root / slide.folder
     attributes, rng = attributes_of(slide, settings, seed)
     pixels = draw_slide(attributes, settings.slides.size, settings.slides.mpp, rng)
     partial_folder = folder.with_name(f".{folder.name}.partial")

@@ -57,15 +57,14 @@ def draw_surroundings(
         finding = _vessel(np.zeros(3), radius, reach_mm, rng)
     elif attributes.location == "vessel":
         beside = rng.normal(size=3)
-        finding = _vessel(
-            beside / np.linalg.norm(beside) * radius * rng.uniform(0.6, 1.0), rng.uniform(1.3, 3.5), reach_mm, rng
-        )
+        place = beside / np.linalg.norm(beside) * radius * rng.uniform(0.6, 1.0)
+        finding = _vessel(place, rng.uniform(1.3, 3.5), reach_mm, rng)
     else:
         finding = join_tubes([])
-    pieces = []
-    for _ in range(int(rng.integers(8, 20))):
-        place = rng.uniform(-reach_mm, reach_mm, 3) * [0.4, 1, 1]
-        pieces.append(_vessel(place, 0.35 + rng.gamma(1.3, 0.40), reach_mm, rng))
+    pieces = [
+        _vessel(rng.uniform(-reach_mm, reach_mm, 3) * [0.4, 1, 1], 0.35 + rng.gamma(1.3, 0.40), reach_mm, rng)
+        for _ in range(int(rng.integers(8, 20)))
+    ]
     return Surroundings(lung_hu, join_tubes(pieces), finding, boundary)
 
 
@@ -130,10 +129,9 @@ def _vessel(place: np.ndarray, radius: float, reach_mm: float, rng: np.random.Ge
     bend = rng.normal(0, 0.15, 3) * length
     points = [place - direction * length + bend, place, place + direction * length + bend]
     radii = [radius * 1.25, radius, radius * 0.7]
-    starts, ends, first, last = points[:2], points[1:], radii[:2], radii[1:]
-    if rng.random() < 0.6:
-        branch = direction + rng.normal(0, 0.7, 3)
-        starts = [*starts, place]
-        ends = [*ends, place + branch / np.linalg.norm(branch) * length * 0.8]
-        first, last = [*first, radius * 0.8], [*last, radius * 0.45]
-    return Tubes(np.array(starts), np.array(ends), np.array(first), np.array(last))
+    vessel = Tubes(np.array(points[:2]), np.array(points[1:]), np.array(radii[:2]), np.array(radii[1:]))
+    if rng.random() >= 0.6:
+        return vessel
+    branch = direction + rng.normal(0, 0.7, 3)
+    end = place + branch / np.linalg.norm(branch) * length * 0.8
+    return join_tubes([vessel, Tubes(place[None], end[None], np.array([radius * 0.8]), np.array([radius * 0.45]))])

@@ -39,11 +39,8 @@ def chest_wall(depth_mm: np.ndarray, along_mm: np.ndarray, fat_from_mm: float | 
         depth_mm: distance beyond the pleura. along_mm: position across the ribs, which come every RIB_SPACING_MM.
         fat_from_mm: depth at which the muscles end and the subcutaneous fat begins.
     """
-    layers = [
-        depth_mm < 1.2,
-        (depth_mm > INTERCOSTAL_MM) & (depth_mm < INTERCOSTAL_MM + 2),
-        depth_mm > fat_from_mm,
-    ]
+    between_muscles = (depth_mm > INTERCOSTAL_MM) & (depth_mm < INTERCOSTAL_MM + 2)
+    layers = [depth_mm < 1.2, between_muscles, depth_mm > fat_from_mm]
     hu = np.select(layers, [np.float32(-10), np.float32(-60), np.float32(FAT)], np.float32(MUSCLE))
     across = along_mm - np.rint(along_mm / RIB_SPACING_MM) * np.float32(RIB_SPACING_MM)
     level = np.sqrt(((depth_mm - RIB_DEPTH_MM) / RIB_HALF_THICKNESS_MM) ** 2 + (across / RIB_HALF_HEIGHT_MM) ** 2)

@@ -33,7 +33,6 @@ from lung_ssp.files import link_or_copy, write_atomically, write_json
 COLLECTION = "lung_ssp_phantom"
 LESION_MASKS = "nlstseg"  # analysis_result_id of the lesion masks of NLST
 FOLDER = "simulated_nlst"
-BYTES_OF_MB = 1e6
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ def write_simulated_nlst(root: Path, settings: PhantomSettings, seed: int, key: 
         if cancers and scan.index % 2 == 0:
             rows.append(_add_slide(archive, scan, cancers[0]))
     write_json(root / FOLDER / "boxes.json", boxes)
-    table = pd.DataFrame(rows)
-    write_atomically(index, lambda file: table.to_parquet(file, index=False))
+    write_atomically(index, lambda file: pd.DataFrame(rows).to_parquet(file, index=False))
 
 
 def _add_ct(archive: _Archive, scan: PlannedScan, uid: str, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -106,8 +104,9 @@ def _add_masks(archive: _Archive, scan: PlannedScan, lesions: np.ndarray) -> dic
 def _add_slide(archive: _Archive, scan: PlannedScan, label: int) -> dict[str, Any]:
     """Write a pathology slide of a cancer of class `label`; its row of the index."""
     uid = unique_identifier(archive.key, scan.patient, "slide")
-    slide = PlannedSlide(scan.patient, scan.split, label, (SLIDE, len(SPLITS), scan.index))
-    make_slide(archive.folder(uid), slide, archive.settings, archive.seed, archive.key)
+    folder = archive.folder(uid).relative_to(archive.root).as_posix()
+    slide = PlannedSlide(scan.patient, scan.split, label, (SLIDE, len(SPLITS), scan.index), folder)
+    make_slide(slide, archive.root, archive.settings, archive.seed, archive.key)
     return _row(archive, scan, "SM", uid) | {"SeriesDescription": "tumour"}
 
 
@@ -129,7 +128,7 @@ def _row(archive: _Archive, scan: PlannedScan, modality: str, uid: str) -> dict[
         "instanceCount": len(files),
         "crdc_series_uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, uid)),
         "aws_bucket": "none",
-        "series_size_MB": sum(file.stat().st_size for file in files) / BYTES_OF_MB,
+        "series_size_MB": sum(file.stat().st_size for file in files) / 1e6,
     }
 
 
