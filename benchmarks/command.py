@@ -5,15 +5,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from lung_ssp.benchmark.report import as_json
 from lung_ssp.errors import LungSspError
 
+ResultT = TypeVar("ResultT")
 
-def run(measure: Callable[[], object]) -> int:
-    """Print what `measure` returns, a dataclass, as JSON; a fault of the input is one sentence and exit code 2."""
+
+def run(measure: Callable[[], ResultT], text: Callable[[ResultT], str] = as_json) -> int:
+    """Print what `measure` returns as text, a dataclass as JSON; a fault of the input is one sentence and code 2."""
     try:
-        print(as_json(measure()))
+        print(text(measure()))
     except LungSspError as error:
         print(error, file=sys.stderr)
         return 2

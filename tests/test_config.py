@@ -7,7 +7,6 @@ import pytest
 import yaml
 from paddleseg.cvlibs import Config as PaddleSegConfig
 
-from lung_ssp.benchmark.settings import DeviceSettings
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
@@ -16,6 +15,7 @@ from lung_ssp.config import SHIPPED, Config, flat, load_config, merge, resolve
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.settings import Settings
+from roofline import DeviceSettings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 ALL = sorted(path for path in CONFIGS.rglob("*.yml"))

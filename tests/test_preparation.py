@@ -118,19 +118,6 @@ def test_every_step_goes_from_the_command_line(plan_nlst, simulated_nlst, tmp_pa
         ),
         (["prepare", "plan", *SIMULATED, "-o", "plan.selection.kernel=[B]"], "did you mean kernels"),
         (["prepare", "verify", "{}"], "holds no prepared cohort"),
-        (
-            [
-                "benchmark",
-                "plan",
-                "--cohort",
-                "simulated_nlst",
-                "-o",
-                "plan.index={}/none",
-                "-o",
-                "plan.boxes.sybil=null",
-            ],
-            "does not exist",
-        ),
     ],
 )
 def test_a_mistake_is_one_sentence(words, message, tmp_path, capsys, in_repository):

@@ -1,14 +1,10 @@
 """The results of benchmarks as text for a terminal."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from lung_ssp.benchmark.cases import PARTS, Case
 from lung_ssp.benchmark.compare import ReportComparison
 from lung_ssp.benchmark.report import BenchmarkReport, MeasuredCase
-
-if TYPE_CHECKING:  # it loads Paddle, which the other results need not
-    from lung_ssp.benchmark.roofline import Roofline
 
 PLAIN = "single_task"  # the sharing mode that the others are compared with
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "onnxruntime")
@@ -115,28 +111,6 @@ def comparison_text(comparison: ReportComparison) -> str:
     lines += [f"only in {comparison.second}: {name}" for name in comparison.only_in_second]
     lines += [f"warning: {name} was {one} and is {other}" for name, (one, other) in comparison.differences.items()]
     return "\n".join(lines)
-
-
-def roofline_text(found: "Roofline") -> str:
-    """The device, and a row for each configuration."""
-    device = found.device
-    rows = [
-        {
-            "parameters": f"{one.parameters:,d}",
-            "GFLOP": f"{one.flops / 1e9:.1f}",
-            "GB": f"{one.bytes / 1e9:.2f}",
-            "float32": f"{one.float32_ms:.2f} ms",
-            "mixed": f"{one.mixed_ms:.2f} ms",
-        }
-        for one in found.steps
-    ]
-    return "\n".join(
-        [
-            f"{device.name}: {device.float32_tflops:g} TFLOP/s in float32, {device.float16_tflops:g} in float16, "
-            f"{device.gigabytes_per_second:g} GB/s ({device.source})",
-            *aligned("a training step of", [str(one.config) for one in found.steps], rows),
-        ]
-    )
 
 
 def aligned(title: str, names: Sequence[str], rows: Sequence[dict[str, str]]) -> list[str]:

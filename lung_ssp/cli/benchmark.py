@@ -6,13 +6,11 @@ from typing import get_args
 
 from lung_ssp.benchmark.cases import BenchmarkPlan, Input
 from lung_ssp.benchmark.compare import compare_reports
-from lung_ssp.benchmark.report import as_json, check_target, write_report
-from lung_ssp.benchmark.text import comparison_text, report_text, roofline_text
+from lung_ssp.benchmark.report import check_target, write_report
+from lung_ssp.benchmark.text import comparison_text, report_text
 from lung_ssp.classification.settings import SharingMode
-from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, add_nlst_cohort, positive
-from lung_ssp.cli.prepare import settings_of
+from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, positive
 from lung_ssp.errors import ConfigError
-from lung_ssp.preparation import nlst_packages
 from lung_ssp.runtime import choose_device
 from lung_ssp.training.settings import AmpLevel
 
@@ -26,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure speed and memory."""
     if arguments.compare is None:
-        raise ConfigError("Say what to measure (training, inference, preparation, ...), or --compare two reports.")
+        raise ConfigError("Say what to measure (training or inference), or --compare two reports.")
     print(comparison_text(compare_reports(*arguments.compare)))
 
 
@@ -86,46 +84,6 @@ def run_steps(arguments: argparse.Namespace) -> None:
     print(report_text(report))
 
 
-def add_roofline_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--on", required=True, metavar="FILE", help="YAML description of a device")
-    parser.add_argument("--config", required=True, nargs="+", metavar="FILE", help="YAML configurations")
-
-
-def run_roofline(arguments: argparse.Namespace) -> None:
-    """Compute how fast training steps could be at best on a device that is not at hand."""
-    from lung_ssp.benchmark.roofline import roofline
-
-    print(roofline_text(roofline(arguments.config, arguments.on)))
-
-
-def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
-    add_nlst_cohort(parser)
-    parser.add_argument("--repeats", type=positive, default=3, metavar="N", help="how often (3)")
-
-
-def run_plan(arguments: argparse.Namespace) -> None:
-    """Measure how long the plan of a whole index takes, and in how much memory."""
-    with nlst_packages():
-        from lung_ssp.benchmark.nlst import benchmark_plan
-
-        print(as_json(benchmark_plan(settings_of(arguments), arguments.repeats)))
-
-
-def add_preparation_arguments(parser: argparse.ArgumentParser) -> None:
-    add_plan_arguments(parser)
-    parser.add_argument(
-        "--workers", type=positive, nargs="+", default=[1, 2], metavar="N", help="numbers of workers (1 2)"
-    )
-
-
-def run_preparation(arguments: argparse.Namespace) -> None:
-    """Measure how fast the downloaded series of a plan are prepared, with several numbers of workers."""
-    with nlst_packages():
-        from lung_ssp.benchmark.nlst import benchmark_preparation
-
-        print(as_json(benchmark_preparation(settings_of(arguments), arguments.workers, arguments.repeats)))
-
-
 COMMAND = Command(
     "benchmark",
     run,
@@ -133,9 +91,6 @@ COMMAND = Command(
     steps=(
         Command("training", run_steps, add_steps_arguments, PADDLE),
         Command("inference", run_steps, add_steps_arguments, PADDLE),
-        Command("roofline", run_roofline, add_roofline_arguments, PADDLE),
-        Command("plan", run_plan, add_plan_arguments),
-        Command("preparation", run_preparation, add_preparation_arguments, ("cv2",)),
     ),
     steps_metavar="WHAT",
 )

@@ -58,6 +58,12 @@ def test_commands_that_a_page_shows_are_ones_that_there_are(page: Path) -> None:
         assert config is None or any((start / config).is_file() for start in FROM), words
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "benchmarks" / "README.md"], ids=lambda page: page.name)
+def test_scripts_that_a_page_runs_are_there(page: Path) -> None:
+    named = set(re.findall(r"\bpython ((?:benchmarks|tools)/\w+\.py)", page.read_text()))
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
 def test_the_commands_are_looked_at() -> None:
     assert sum(len(commands(page)) for page in PAGES) > 5
 

@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 from lung_ssp.benchmark.counting import Cost
-from lung_ssp.benchmark.roofline import lower_bound_ms, roofline
-from lung_ssp.benchmark.settings import DeviceSettings
-from lung_ssp.benchmark.text import roofline_text
 from lung_ssp.errors import ConfigError
+from roofline import DeviceSettings, lower_bound_ms, main, roofline
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 DEVICE = DeviceSettings(
@@ -23,11 +21,18 @@ def test_each_operator_takes_its_products_or_its_memory() -> None:
     assert lower_bound_ms(step, DEVICE, mixed=True) == pytest.approx(1.0 + 1.0 + 1.0)
 
 
-def test_the_table_names_each_configuration() -> None:
-    configs = [CONFIGS / "classification" / "smoke.yml", CONFIGS / "segmentation" / "smoke.yml"]
-    text = roofline_text(roofline(configs, CONFIGS / "device" / "v100.yml"))
-    assert "Tesla V100" in text.splitlines()[0]
-    assert [line.split()[0][-9:] for line in text.splitlines()[2:]] == ["smoke.yml", "smoke.yml"]
+def test_the_table_names_each_configuration(capsys: pytest.CaptureFixture[str]) -> None:
+    configs = ["classification/smoke.yml", "segmentation/smoke.yml"]
+    assert main(["--on", "device/v100.yml", "--config", *configs]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "Tesla V100" in lines[0]
+    assert [line.split()[0] for line in lines[2:]] == configs
+
+
+def test_a_fault_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--on", "device/v1000.yml", "--config", "classification/smoke.yml"]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "did you mean device/v100.yml" in sentence
 
 
 def test_what_is_not_counted_is_refused() -> None:

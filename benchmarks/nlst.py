@@ -1,5 +1,6 @@
 """How long the first steps of a cohort from NLST's images take: the plan, and the preparation of its series."""
 
+import argparse
 import subprocess
 import sys
 import tempfile
@@ -8,12 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from command import positive, run
 from lung_ssp.benchmark.device import peak_memory_mb
-from lung_ssp.cohort.nlst.dask_workers import open_workers, run_jobs
-from lung_ssp.cohort.nlst.plan_to_cohort import read_nlst
-from lung_ssp.cohort.nlst.series_preparation import SeriesWork
+from lung_ssp.cli.command import add_nlst_cohort
+from lung_ssp.cli.prepare import settings_of
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.errors import CohortError, LungSspError
+from lung_ssp.preparation import nlst_packages
+from lung_ssp.runtime import require_libraries
 
 PLAN_CODE = """
 import sys
@@ -88,7 +91,13 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
 
     Raises:
         LungSspError: the plan or the tables are missing or damaged, or no series is there.
+        EnvironmentFault: a package of the extra nlst is missing.
     """
+    require_libraries("cv2")
+    with nlst_packages():
+        from lung_ssp.cohort.nlst.dask_workers import open_workers, run_jobs
+        from lung_ssp.cohort.nlst.plan_to_cohort import read_nlst
+        from lung_ssp.cohort.nlst.series_preparation import SeriesWork
     inputs = read_nlst(settings)
     jobs = [job for job in inputs.jobs if job.folder.is_dir()]
     if not jobs:
@@ -119,3 +128,27 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
         for count in workers
     ]
     return PreparationSpeed(len(jobs), round(sum(job.megabytes for job in jobs), 1), by_workers)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure what the command line names."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP", title="steps")
+    plan = steps.add_parser("plan", help="the plan of a whole index, and its memory")
+    preparation = steps.add_parser(
+        "preparation", help="the downloaded series of a plan, with several numbers of workers"
+    )
+    for step in (plan, preparation):
+        add_nlst_cohort(step)
+        step.add_argument("--repeats", type=positive, default=3, metavar="N", help="how often (3)")
+    preparation.add_argument(
+        "--workers", type=positive, nargs="+", default=[1, 2], metavar="N", help="numbers of workers (1 2)"
+    )
+    arguments = parser.parse_args(words)
+    if arguments.step == "plan":
+        return run(lambda: benchmark_plan(settings_of(arguments), arguments.repeats))
+    return run(lambda: benchmark_preparation(settings_of(arguments), arguments.workers, arguments.repeats))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
