@@ -66,7 +66,7 @@ def read_tables(folder: Path, pseudonyms: Pseudonyms) -> Tables:
     if not folder.is_dir():
         raise CohortError(f"{folder} is no folder: give the folder that holds NLST's tables.")
     tables = [_read_table(folder, table, pseudonyms) for table in FILE_NAMES]
-    return Tables(*tables, _count_oddities(*tables))
+    return Tables(*tables, oddities=_count_oddities(*tables))
 
 
 def _read_table(folder: Path, table: str, pseudonyms: Pseudonyms) -> pd.DataFrame:

@@ -70,9 +70,7 @@ def test_a_box_on_a_real_ct_gives_the_section_of_its_nodule(lidc_series, shared_
 def test_an_error_is_told_without_paths_and_uids(tmp_path):
     folder = tmp_path / "1.2.840.113654.2.55.123"
     job = job_of(folder, "1.2.840.113654.2.55.123", (), None)
-    sentence = (
-        f"{folder}/a/000003.dcm (series 1.2.840.113654.2.55.123, slice 2.25.33862441) is 2 mm wide: correct it."
-    )
+    sentence = f"{folder}/a/000003.dcm (series 1.2.840.113654.2.55.123, slice 2.25.33862441) is 2 mm wide: correct it."
     assert without_identifiers(sentence, job) == "<file> (series <uid>, slice <uid>) is 2.5 mm wide: correct it."
 
 
