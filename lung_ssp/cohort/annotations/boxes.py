@@ -29,11 +29,6 @@ def boxes_on(series: Series, boxes: Sequence[MarkedBox], settings: AnnotationSet
     slice are the boxes', the outline is not known. Boxes that overlap on the same or on neighbouring slices are one
     lesion, unless they name different ones; boxes that name the same lesion are one.
 
-    Args:
-        series: the CT series that was read.
-        boxes: some of this series.
-        settings: what NLSTx's slice numbers count.
-
     Returns:
         uint8 (z, y, x): 0 background, 1..n the lesions in the order of their first boxes. Where two overlap, the later
         one is on top.

@@ -47,7 +47,6 @@ def read_segmentation(
 
     Args:
         source: a file, or a folder whose segmentations are all read; other DICOM files may lie there.
-        series: the CT series that was read.
         labels: patterns (* and ?, in any case); a segment is read where one fits its label or its kind.
         accept_other_series: take a segmentation that names another series though it has, or may have, another frame
             of reference; within one frame of reference it is taken in any case.
@@ -79,7 +78,9 @@ def _require_place(file: SegmentationFile, series: Series, accept_other_series: 
     """Refuse a segmentation of another series, unless it shares the frame of reference or is accepted."""
     if accept_other_series or _is_of(file, series):
         return
-    ours = _frame_of_reference(series)
+    path = next((reference.path for reference in series.slices if reference.path is not None), None)
+    dataset = None if path is None else read_dataset(path)
+    ours = "" if dataset is None else str(dataset.get("FrameOfReferenceUID", ""))
     if not ours or ours != file.frame_of_reference:
         raise CohortError(
             f"{file.path} is a segmentation of another series than {series.volume.series_uid} and has another frame of "
@@ -182,10 +183,3 @@ def _segmentations(source: Path) -> list[Path]:
     if not found:
         raise CohortError(f"{source} holds no DICOM segmentation: give the folder of one.")
     return found
-
-
-def _frame_of_reference(series: Series) -> str:
-    """FrameOfReferenceUID (0020,0052) of the series, or empty."""
-    path = next((reference.path for reference in series.slices if reference.path is not None), None)
-    dataset = None if path is None else read_dataset(path)
-    return "" if dataset is None else str(dataset.get("FrameOfReferenceUID", ""))

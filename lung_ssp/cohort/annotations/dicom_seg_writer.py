@@ -27,7 +27,6 @@ def write_segmentation(
     """Write lesions of a CT series as a DICOM segmentation, the same bytes for the same arguments.
 
     Args:
-        path: the file to write.
         source_files: the CT's DICOM files, in any order.
         masks: uint8 (z, y, x), z ascending, as `open_series` gives the volume: 0 background, 1..n the lesions.
         descriptions: the label of each lesion, n of them.

@@ -4,11 +4,7 @@ from collections.abc import Callable
 
 
 def joined(count: int, belong: Callable[[int, int], bool]) -> list[list[int]]:
-    """Groups of 0..count-1 in which each belongs to another, in the order of their first members.
-
-    Args:
-        belong: whether two of them, the lower one first, belong together.
-    """
+    """Groups of 0..count-1 in which each belongs to another (the lower first), in the order of their first members."""
     groups: list[list[int]] = []
     for new in range(count):
         near = [group for group in groups if any(belong(one, new) for one in group)]

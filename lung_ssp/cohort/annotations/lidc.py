@@ -34,8 +34,6 @@ def read_lidc(path: Path, series: Series, consensus: float, outline_inside: bool
     not) outlined it. Single points mark nodules below 3 mm and other findings; they are left out.
 
     Args:
-        path: the XML file.
-        series: the CT series that was read.
         consensus: above 0, at most 1.
         outline_inside: whether the outline's own pixels belong to the nodule. The instruction was to draw along the
             first pixels outside; label volumes made from the files usually count them in. What an outline excludes is

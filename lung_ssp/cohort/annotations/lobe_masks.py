@@ -59,11 +59,7 @@ def lobe_named(segment: Segment) -> str | None:
 
 
 def lobe_of_voxels(numbers: np.ndarray) -> str | None:
-    """The lobe of most voxels; None where none of them lies in a lobe.
-
-    Args:
-        numbers: uint8, the voxels of a label volume as `lung_lobes` gives it.
-    """
+    """The lobe of most voxels (uint8, of a label volume of `lung_lobes`); None where none of them lies in a lobe."""
     counts = np.bincount(numbers, minlength=len(NUMBERED_LOBES) + 1)[1:]
     return NUMBERED_LOBES[int(counts.argmax())] if counts.any() else None
 

@@ -23,9 +23,7 @@ def read_mask(path: Path, volume: Volume, value: int | None = None, largest_loss
 
     Args:
         path: .nii, .nii.gz, .mha, .nrrd or .npz.
-        volume: the scan that the mask is of.
         value: which of its values is meant; None: everything but 0.
-        largest_loss: see `mask_onto`.
 
     Returns:
         bool (z, y, x) of the volume's shape, not empty.

@@ -40,12 +40,9 @@ class Plane:
         return float(corner[0] + steps[0] @ self._centre())
 
     def to_voxels(self, pixels: np.ndarray, volume: Volume) -> np.ndarray:
-        """The voxels of a volume that it fits nearest to some of its pixels, int (2, n): rows (y) and columns (x).
+        """The voxels of a volume that it fits nearest to some of its pixels; both int (2, n), rows (y) and columns (x).
 
         A plane that lies a part of a pixel beside the voxels is moved as a whole, so that no two pixels meet.
-
-        Args:
-            pixels: int (2, n), rows and columns.
         """
         corner, steps = self._in_voxels(volume)
         whole = np.rint(steps)

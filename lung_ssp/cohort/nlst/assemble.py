@@ -58,14 +58,10 @@ def assemble_cohort(
     """Write the prepared cohort from the jobs' files; a finished cohort is only read.
 
     Args:
-        jobs: the finished ones. samples: those of these jobs.
-        image_classes: the names of the image labels.
+        jobs: the finished ones. samples: those of these jobs. image_classes: the names of the image labels.
         slides: folders of each participant's pathology slides.
         candidates: the statement of the cohort on which the network that finds candidates was trained; None for none.
         leaky: divide sections instead of patients, to show what that costs.
-
-    Returns:
-        its description.
 
     Raises:
         CohortError: there is no sample, a split stays empty, or the folder holds another cohort.

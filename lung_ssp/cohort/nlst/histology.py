@@ -27,14 +27,16 @@ class HistologyClass(Settings):
 
     @field_validator("codes")
     @classmethod
-    def _are_codes(cls, codes: list[int | str]) -> list[int | str]:
+    def _expanded(cls, codes: list[int | str]) -> list[int | str]:
+        expanded: list[int | str] = []
         for code in codes:
             if not re.fullmatch(r"[89]\d{3}(-[89]\d{3})?", str(code)):
                 raise ValueError(f"{code} is neither a morphology of four digits nor a range of two such as 8070-8076")
             ends = [int(end) for end in str(code).split("-")]
             if ends[0] > ends[-1]:
                 raise ValueError(f"the range {code} falls")
-        return codes
+            expanded.extend(range(ends[0], ends[-1] + 1))
+        return expanded
 
 
 class HistologyFile(Settings):
@@ -66,7 +68,7 @@ class HistologyMap:
             if entry.name != CLASS_NAMES[entry.label]:
                 expected = CLASS_NAMES[entry.label]
                 raise ConfigError(f"{source}: class {entry.label} is called '{entry.name}', expected '{expected}'.")
-            for code in _expand(entry.codes):
+            for code in map(int, entry.codes):
                 if code in classes:
                     raise ConfigError(
                         f"{source}: the morphology {code} is in class {classes[code]} and again in class "
@@ -76,10 +78,7 @@ class HistologyMap:
         return cls(source, classes)
 
     def class_of(self, codes: pd.Series) -> pd.Series:
-        """The class 1..8 of each code, Int64 on the same index.
-
-        Args:
-            codes: whole numbers, e.g. the column lc_morph.
+        """The class 1..8 of each code (whole numbers, such as lc_morph), Int64 on the same index.
 
         Raises:
             CohortError: a code is not in the map, or is missing.
@@ -92,16 +91,6 @@ class HistologyMap:
             listed = ", ".join(
                 f"{code} ({count} {'row' if count == 1 else 'rows'})" for code, count in unlisted.items()
             )
-            subject = "them" if len(unlisted) > 1 else "it"
-            verb = "are" if len(unlisted) > 1 else "is"
+            verb, subject = ("are", "them") if len(unlisted) > 1 else ("is", "it")
             raise CohortError(f"{codes.name} {listed} {verb} not in {self.source}: add {subject} to a class.")
         return classes
-
-
-def _expand(codes: list[int | str]) -> list[int]:
-    """Every code of a list of single codes and ranges."""
-    expanded: list[int] = []
-    for code in codes:
-        ends = [int(end) for end in str(code).split("-")]
-        expanded.extend(range(ends[0], ends[-1] + 1))
-    return expanded

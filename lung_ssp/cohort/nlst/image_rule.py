@@ -25,11 +25,8 @@ LobeName = Literal["RUL", "RML", "RLL", "LUL", "lingula", "LLL"]
 SIZES = ("long_mm", "perpendicular_mm")
 CONDITIONS = ("desc", "margins", "attenuation", "growth", "preexisting", "attenuation_change", "lobe", *SIZES)
 ALLOWED_WORDS = {
-    "margins": MARGINS,
-    "attenuation": ATTENUATIONS,
-    "growth": ANSWERS,
-    "preexisting": ANSWERS,
-    "attenuation_change": ANSWERS,
+    **{"margins": MARGINS, "attenuation": ATTENUATIONS},
+    **dict.fromkeys(("growth", "preexisting", "attenuation_change"), ANSWERS),
 }
 
 
@@ -67,8 +64,10 @@ class RuleEntry(Settings):
 
 
 def _holds(name: str, condition: Any, value: Any) -> bool:
-    if value is None or name not in SIZES:
-        return value is not None and value in condition
+    if value is None:
+        return False
+    if name not in SIZES:
+        return value in condition
     low, high = condition
     return (low is None or value >= low) and (high is None or value < high)
 

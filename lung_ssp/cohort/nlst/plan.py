@@ -50,9 +50,6 @@ def make_plan(
         only_annotated: plan only exams whose series has a lesion mask or boxes.
         max_gb: plan whole exams up to this size (1e9 bytes), masks and slides included.
 
-    Returns:
-        what the plan holds and what it leaves out, in numbers; `plan_text` tells it in words.
-
     Raises:
         CohortError: an input is missing or damaged, no exam is left, or `out` holds another plan.
         EnvironmentFault: no index is named and idc-index-data is not installed.
@@ -75,7 +72,9 @@ def make_plan(
     exams = _exams(rows)
     slides_mb = rows[rows["role"].eq(SLIDE)].groupby("participant")["size_mb"].sum()
     exams["reason"] = narrow(exams, slides_mb, wanted, only_annotated, max_gb)
-    reasons = _exclusion_reasons(judged.ct, exams)
+    reasons = pd.Series(OTHER_STUDY, index=judged.ct["study_uid"].astype(str).unique())  # "" where it is planned
+    reasons.update(nearest_reasons(judged.ct))
+    reasons.update(exams.set_index("study_uid")["reason"])
     plan = _narrowed(rows, exams[exams["reason"].eq("")], reasons)
 
     summary = summarise(key, pseudonyms.series("salt"), plan, judged, reasons, boxed)
@@ -192,14 +191,6 @@ def _exams(rows: pd.DataFrame) -> pd.DataFrame:
     mb = rows[rows["role"].ne(SLIDE)].groupby("study_uid")["size_mb"].sum()
     exams = ct[["participant", "study_year", "study_uid"]].reset_index(drop=True)
     return exams.assign(annotated=ct["annotated"].to_numpy(dtype=bool), mb=exams["study_uid"].map(mb))
-
-
-def _exclusion_reasons(ct: pd.DataFrame, exams: pd.DataFrame) -> pd.Series:
-    """Why each study with a CT series is not planned, "" where it is planned; indexed by study_uid."""
-    reasons = pd.Series(OTHER_STUDY, index=ct["study_uid"].astype(str).unique())
-    reasons.update(nearest_reasons(ct))
-    reasons.update(exams.set_index("study_uid")["reason"])
-    return reasons
 
 
 def _narrowed(rows: pd.DataFrame, kept: pd.DataFrame, reasons: pd.Series) -> pd.DataFrame:

@@ -101,19 +101,26 @@ def summarise(
     """Count what a plan holds and what it leaves out.
 
     Args:
-        key, salt: as in PlanSummary.
-        plan: the planned rows.
         exam_reasons: why each study is not planned, "" for the planned ones.
         boxed: the series that files of boxes name.
     """
     ct, slides = judged.ct, judged.slides
-    outcomes = _series_outcomes(plan, ct)
+    outcomes = ct["reason"].where(ct["reason"].ne(""), USABLE).mask(ct["chosen"], OUT_OF_NARROWED)
+    outcomes = outcomes.mask(ct["series_uid"].isin(plan.loc[plan["role"].eq(CT), "series_uid"]), PLANNED)
     unreadable = ct.loc[ct["reason"].eq(UNREADABLE), "description"].astype(object).fillna("(none)")
+    years = ct.loc[ct["study_year"].notna(), ["participant", "study_year"]].drop_duplicates()
     planned_slides = int(plan["role"].eq(SLIDE).sum())
     return PlanSummary(
         key=key,
         salt=salt,
-        index=_index_counts(ct, len(exam_reasons)),
+        index=IndexCounts(
+            ct_series=len(ct),
+            original_ct_series=len(ct[ct["analysis"].eq("")]),
+            participants=int(ct["participant"].nunique()),
+            studies=len(exam_reasons),
+            participant_studies=len(ct[["participant", "study_uid"]].drop_duplicates()),
+            participant_years=len(years),
+        ),
         series=_counts(outcomes),
         exams=_counts(exam_reasons.replace("", PLANNED)),
         unreadable_descriptions=_most_frequent(_counts(unreadable)),
@@ -128,13 +135,6 @@ def summarise(
     )
 
 
-def _series_outcomes(plan: pd.DataFrame, ct: pd.DataFrame) -> pd.Series:
-    """For each CT series of the index that it is planned, or why not."""
-    outcomes = ct["reason"].where(ct["reason"].ne(""), USABLE)
-    outcomes = outcomes.mask(ct["chosen"], OUT_OF_NARROWED)
-    return outcomes.mask(ct["series_uid"].isin(plan.loc[plan["role"].eq(CT), "series_uid"]), PLANNED)
-
-
 def _mask_outcomes(masks: pd.DataFrame, judged: JudgedIndex, plan: pd.DataFrame) -> Counts:
     """How many masks of one source are planned, and why the others are not; the counts add up to all of them."""
     links = judged.links[judged.links["mask_uid"].isin(masks["series_uid"])]
@@ -144,18 +144,6 @@ def _mask_outcomes(masks: pd.DataFrame, judged: JudgedIndex, plan: pd.DataFrame)
     outcomes[outcomes.index.isin(links.loc[usable, "mask_uid"])] = "of a usable CT series that is not planned"
     outcomes[outcomes.index.isin(plan["series_uid"])] = PLANNED
     return _counts(outcomes)
-
-
-def _index_counts(ct: pd.DataFrame, studies: int) -> IndexCounts:
-    years = ct[ct["study_year"].notna()][["participant", "study_year"]].drop_duplicates()
-    return IndexCounts(
-        ct_series=len(ct),
-        original_ct_series=len(ct[ct["analysis"].eq("")]),
-        participants=int(ct["participant"].nunique()),
-        studies=studies,
-        participant_studies=len(ct[["participant", "study_uid"]].drop_duplicates()),
-        participant_years=len(years),
-    )
 
 
 def _planned_counts(plan: pd.DataFrame) -> PlannedCounts:

@@ -109,10 +109,6 @@ def problem_of(plan: pd.DataFrame) -> str:
 
 
 def manifest_text(series: pd.DataFrame) -> str:
-    """idc-index's download manifest, which its client and s5cmd read: a copy command a series, into the working folder.
-
-    Args:
-        series: bucket and crdc_series_uuid.
-    """
+    """idc-index's download manifest, for its client and s5cmd: a copy command for each bucket and crdc_series_uuid."""
     names = zip(series["bucket"], series["crdc_series_uuid"], strict=True)
     return "".join(f"cp s3://{bucket}/{uuid}/* .\n" for bucket, uuid in names)

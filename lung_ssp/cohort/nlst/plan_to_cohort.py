@@ -66,9 +66,6 @@ def prepare_nlst(
         scheduler: address of a Dask scheduler; None for workers on this machine.
         leaky: divide sections instead of patients, to show what that costs.
 
-    Returns:
-        how each series ended, the numbers, the samples and the cohort; `preparation_text` tells it in words.
-
     Raises:
         LungSspError: the plan, a table or a folder is missing or damaged, or no series gave a sample.
     """
@@ -82,7 +79,12 @@ def prepare_nlst(
     write_report(work.out, results, figures, settings.synthetic)
     done = [job for job, result in zip(inputs.jobs, results, strict=True) if result.status == "done"]
     if not done:
-        raise CohortError(_nothing_done(results, work.out))
+        reasons = Counter(result.reason for result in results).most_common()
+        raise CohortError(
+            f"None of the {len(results)} series could be prepared "
+            f"({', '.join(f'{reason} {count}' for reason, count in reasons)}): see {work.out / 'failed.csv'} for the "
+            "errors; lung-ssp prepare download --execute downloads what is missing."
+        )
     samples = read_samples(done, work.out, settings.series.section.size)
     slides = slide_folders(inputs.plan, Path(settings.folders.images))
     origin = None if candidates is None else candidates.origin
@@ -100,9 +102,6 @@ def prepare_nlst(
 
 def read_nlst(settings: NlstSettings, candidates: Candidates | None = None) -> NlstInputs:
     """Read the plan, the tables and the boxes.
-
-    Args:
-        candidates: what finds candidates where nobody has marked a lesion.
 
     Raises:
         LungSspError: one of them is missing or damaged, or the plan's phantoms are called patients.
@@ -156,13 +155,3 @@ def write_report(out: Path, results: Sequence[SeriesResult], figures: Preparatio
     write_json(out / "report.json", {"synthetic": synthetic, **figures.as_json()})
     write_text(out / "report.txt", figures_text(figures, synthetic) + "\n")
     write_text(out / "failed.csv", failed.to_csv(index=False))
-
-
-def _nothing_done(results: list[SeriesResult], out: Path) -> str:
-    """The error of a preparation in which every series failed."""
-    reasons = Counter(result.reason for result in results)
-    counted = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common())
-    return (
-        f"None of the {len(results)} series could be prepared ({counted}): see {out / 'failed.csv'} for the errors; "
-        "lung-ssp prepare download --execute downloads what is missing."
-    )

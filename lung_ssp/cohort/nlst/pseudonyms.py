@@ -42,10 +42,7 @@ def plain_number(pid: object) -> str:
 
 
 def open_pseudonyms(path: Path, make: bool = False) -> Pseudonyms:
-    """The pseudonyms of the salt in a file.
-
-    Args:
-        make: whether the file is made, readable by its owner alone, where it is missing.
+    """The pseudonyms of the salt in a file; `make` makes one that is missing, readable by its owner alone.
 
     Raises:
         CohortError: the file is missing, or holds no salt.

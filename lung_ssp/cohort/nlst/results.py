@@ -44,11 +44,9 @@ class DownloadResult:
 class SeriesResult:
     """How one job ended.
 
-    name: of the job. series: pseudonym.
-    status: "done" or "failed".
+    name: of the job. series: pseudonym. status: "done" or "failed".
     reason, message: of a failure its kind and a sentence without paths and UIDs; empty where there was none.
-    samples: how many sections.
-    unplaced: abnormalities of the tables for which no lesion was found.
+    samples: how many sections. unplaced: abnormalities of the tables for which no lesion was found.
     in_tables: whether the tables know the exam.
     seconds, megabytes: time and size of the series' files; 0 where they are not known.
     """
@@ -124,12 +122,9 @@ class PreparationFigures:
 class PreparationResult:
     """What a preparation made.
 
-    root: the prepared cohort's folder. cohort: its description.
-    series: how each series of the plan ended, in the plan's order.
-    figures: these in numbers.
-    samples: one row a sample, as `read_samples` gives them.
-    image_classes: the names of the image labels.
-    oddities: how often each oddity occurs in NLST's tables, zeros included.
+    root, cohort: the prepared cohort's folder and description. series: how each ended, in the plan's order.
+    figures: these in numbers. samples: one row a sample, as `read_samples` gives them.
+    image_classes: the names of the image labels. oddities: how often each occurs in NLST's tables, zeros included.
     """
 
     root: Path

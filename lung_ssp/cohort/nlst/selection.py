@@ -52,9 +52,7 @@ class JudgedIndex:
 def judge_index(index: pd.DataFrame, boxed: Set[str], settings: PlanSettings) -> JudgedIndex:
     """Judge the CT series, choose one for each exam, and find the masks that belong to them.
 
-    Args:
-        index: as `read_index` gives it.
-        boxed: UIDs of the series that files of boxes name.
+    boxed: UIDs of the series that files of boxes name.
 
     Raises:
         CohortError: the index has no masks of an analysis in the settings.
@@ -115,10 +113,9 @@ def nearest_reasons(series: pd.DataFrame) -> pd.Series:
 
 
 def choose_series(usable: pd.DataFrame, settings: SelectionSettings) -> pd.DataFrame:
-    """The one series of each exam (participant and study year) that comes first by the rule of SelectionSettings.
+    """The usable series of each exam (participant and study year) that comes first by the rule of SelectionSettings.
 
-    Args:
-        usable: the usable series, with the column preference (int, the higher the better, 0 for none).
+    The column preference (int, the higher the better, 0 for none) goes before the rest.
     """
     ranked = usable.assign(
         later=-usable["preference"],
@@ -140,7 +137,7 @@ def _rank(values: pd.Series, order: list[str]) -> pd.Series:
 
 
 def link_masks(masks: pd.DataFrame, ct: pd.DataFrame) -> pd.DataFrame:
-    """The CT series that each mask may belong to.
+    """The CT series that each mask may belong to: mask_uid, ct_uid, one row a link.
 
     A mask belongs to its study and, where its description names a series number, to the series of that number. A
     number can occur twice in a study; then, as where none is named, the mask is linked to each, and reading the mask
@@ -148,9 +145,6 @@ def link_masks(masks: pd.DataFrame, ct: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         masks, ct: series of one index (cohort/nlst/index.py), with the same categories of participants and studies.
-
-    Returns:
-        mask_uid, ct_uid: the series UIDs, one row a link.
     """
     named = pd.to_numeric(masks["description"].astype(object).str.extract(NAMED_SERIES)[0])
     left = _study_keys(masks, "mask_uid", named)

@@ -28,8 +28,7 @@ JOURNAL = "journal.jsonl"  # of the samples' folder; survives an interruption, a
 class SeriesWork:
     """What a worker does with a job; small, so that it can be sent with each.
 
-    out: folder of the samples' files.
-    rule: the one that the settings' image_rule names.
+    out: folder of the samples' files. rule: the one that the settings' image_rule names.
     find_candidates: finds candidates in a scan where nobody has marked a lesion; None for none.
     """
 
@@ -91,13 +90,10 @@ def without_paths(message: str, folders: Iterable[Path]) -> str:
 def prepare_series(
     jobs: Sequence[SeriesJob], work: SeriesWork, workers: WorkerSettings, scheduler: str | None
 ) -> list[SeriesResult]:
-    """Do the jobs whose file is missing.
+    """Do the jobs whose file is missing, and give the result of each job, in their order.
 
     Args:
         scheduler: address of a Dask scheduler; None for workers on this machine.
-
-    Returns:
-        the result of each job, in their order.
     """
     work.out.mkdir(parents=True, exist_ok=True)
     journal = read_journal(work.out)

@@ -82,12 +82,7 @@ def preparation_text(result: PreparationResult) -> str:
 
 
 def samples_text(samples: pd.DataFrame, image_classes: Sequence[str] = CLASS_NAMES) -> str:
-    """Counts of samples by position, and for both tasks by class and source; sources without an abnormality's number.
-
-    Args:
-        samples: one row a sample, with position_source, image_label, image_source, pathology_label, pathology_source.
-        image_classes: the names of the image task's classes.
-    """
+    """Counts of samples by position, and of each task by class and source, without the abnormalities' numbers."""
     parts = [f"{len(samples)} samples", _counted("position", samples["position_source"].map(source_kind), None)]
     for task, names in (("image", image_classes), ("pathology", CLASS_NAMES)):
         named = {MISSING: "(no label)", **{label: f"{label} {name}" for label, name in enumerate(names)}}

@@ -51,8 +51,8 @@ def test_nothing_asked_for_keeps_every_exam() -> None:
 
 
 def test_participants_and_annotated_exams() -> None:
-    fates = narrow(EXAMS, SLIDES_MB, {"P-a", "P-b"}, True, None)
-    assert fates.tolist() == [NOT_ASKED_FOR, NOT_ANNOTATED, "", NOT_ANNOTATED]
+    reasons = narrow(EXAMS, SLIDES_MB, {"P-a", "P-b"}, True, None)
+    assert reasons.tolist() == [NOT_ASKED_FOR, NOT_ANNOTATED, "", NOT_ANNOTATED]
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_participants_and_annotated_exams() -> None:
     ],
 )
 def test_whole_exams_are_taken_in_order_up_to_the_size(max_gb: float, kept: list[int]) -> None:
-    fates = narrow(EXAMS, SLIDES_MB, None, False, max_gb)
-    assert fates.index[fates.eq("")].tolist() == kept
-    assert set(fates) <= {"", BEYOND_SIZE}
+    reasons = narrow(EXAMS, SLIDES_MB, None, False, max_gb)
+    assert reasons.index[reasons.eq("")].tolist() == kept
+    assert set(reasons) <= {"", BEYOND_SIZE}
 
 
 def test_a_small_exam_behind_one_that_is_too_large_is_not_taken() -> None:

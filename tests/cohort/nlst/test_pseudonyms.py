@@ -32,7 +32,7 @@ def test_the_salt_is_made_once_and_for_its_owner_alone(tmp_path):
     assert len(first.salt) == 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert open_pseudonyms(tmp_path / "another", make=True) != first
-    with pytest.raises(CohortError, match="is missing: put back the salt"):
+    with pytest.raises(CohortError, match="is missing: restore the salt"):
         open_pseudonyms(tmp_path / "lost")
 
 

@@ -1,4 +1,4 @@
-"""One series to its samples: on a real CT, and what is kept of a fault."""
+"""One series to its samples: on a real CT, and what is kept of an error."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -67,11 +67,11 @@ def test_a_box_on_a_real_ct_gives_the_section_of_its_nodule(lidc_series, shared_
     assert max(np.corrcoef(arrays["images"][0].ravel(), shift.ravel())[0, 1] for shift in shifts) > 0.95
 
 
-def test_a_fault_is_told_without_paths_and_uids(tmp_path):
+def test_an_error_is_told_without_paths_and_uids(tmp_path):
     folder = tmp_path / "1.2.840.113654.2.55.123"
     job = job_of(folder, "1.2.840.113654.2.55.123", (), None)
-    sentence = f"{folder}/a/000003.dcm (series 1.2.840.113654.2.55.123, slice 2.25.33862441) is 2.5 mm wide: mend it."
-    assert without_identifiers(sentence, job) == "<file> (series <uid>, slice <uid>) is 2.5 mm wide: mend it."
+    sentence = f"{folder}/a/000003.dcm (series 1.2.840.113654.2.55.123, slice 2.25.33862441) is 2 mm wide: correct it."
+    assert without_identifiers(sentence, job) == "<file> (series <uid>, slice <uid>) is 2.5 mm wide: correct it."
 
 
 @pytest.mark.parametrize("content", [None, b"not DICOM"])
