@@ -8,9 +8,8 @@ from scipy import ndimage
 from lung_ssp.ct import airways, background
 from lung_ssp.ct.morphology import LINES
 from lung_ssp.ct.parenchyma import interpolation
-from lung_ssp.ct.resampling import resample_axis
 from lung_ssp.ct.settings import ParenchymaSettings
-from lung_ssp.ct.volume import AIR_HU, Volume
+from lung_ssp.ct.volume import AIR_HU, Volume, resample_axis
 
 Spacing = tuple[float, float, float]
 

@@ -128,7 +128,7 @@ def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "Pre
         candidates = None
         if settings.candidates is not None:
             require_libraries()
-            from lung_ssp.segmentation.finder import finder_of
+            from lung_ssp.segmentation.trained import finder_of
             from lung_ssp.training.run import run_cohort
 
             network = Path(settings.candidates).resolve()

@@ -25,17 +25,14 @@ class ClassificationBenchmark:
 
     @property
     def sharing(self) -> str:
-        """The sharing mode."""
         return self.settings.model.sharing
 
     @property
     def two_inputs(self) -> bool:
-        """Whether the network takes tiles of slides beside the sections."""
         return self.settings.model.takes_slides
 
     @property
     def inference_batch_size(self) -> int:
-        """Sections of a full batch."""
         return self.settings.batch_size
 
     @property

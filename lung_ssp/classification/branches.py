@@ -28,7 +28,6 @@ class Trunk(nn.Layer):
     """conv1 to fc3 of one branch.
 
     Args:
-        settings: of the network.
         rectify_first: put ReLU before the pooling. Maximum and ReLU commute, so without a unit between them ReLU
             is cheaper after the pooling, on a quarter of the elements.
         in_channels: of the input, 1 for a section and 3 for a tile of a slide.

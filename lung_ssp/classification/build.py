@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from lung_ssp.classification.comparisons import Comparisons, Measures, evaluate_sections
+from lung_ssp.classification.metrics import Comparisons, Measures, evaluate_sections
 from lung_ssp.classification.networks import TwoBranchNetwork, TwoTaskClassifier
 from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import ClassificationSettings, ClassifierSettings
@@ -76,11 +76,6 @@ class TrainedClassifier:
     settings: ClassificationSettings
     checkpoint: BestCheckpoint
     exported: ExportedNetwork | None = None
-
-    @property
-    def diagnosed_tasks(self) -> tuple[str, ...]:
-        """The tasks that are diagnosed from a CT section alone."""
-        return self.network.diagnosed_tasks
 
     def logits(self, sections: np.ndarray) -> dict[str, np.ndarray]:
         """The logits (n, classes) of both tasks for sections without slides, float32 (n, 1, size, size), 0..1."""

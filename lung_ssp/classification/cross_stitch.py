@@ -17,13 +17,9 @@ from lung_ssp.training.cpu_kernels import expand_channels, on_cpu
 
 def alpha_parameter(layer: nn.Layer, values: np.ndarray, learning_rate_multiple: float) -> paddle.Tensor:
     """A trainable parameter of `layer` with the given initial values and its own learning-rate multiple."""
-    return layer.create_parameter(
-        shape=list(values.shape),
-        attr=paddle.ParamAttr(
-            initializer=nn.initializer.Assign(values.astype("float32")),
-            learning_rate=learning_rate_multiple,
-        ),
-    )
+    initial = nn.initializer.Assign(values.astype("float32"))
+    attr = paddle.ParamAttr(initializer=initial, learning_rate=learning_rate_multiple)
+    return layer.create_parameter(shape=list(values.shape), attr=attr)
 
 
 class CrossStitch(nn.Layer):

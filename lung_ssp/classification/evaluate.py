@@ -5,11 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from lung_ssp.classification.build import PARTS, load_classifier
-from lung_ssp.classification.comparisons import COMPARISONS, comparisons_between
 from lung_ssp.classification.cross_stitch import mean_alphas
-from lung_ssp.classification.figures import save_confusion
-from lung_ssp.classification.metrics import ClassificationMetrics, ReferenceFigures
-from lung_ssp.classification.report import text_report, words
+from lung_ssp.classification.metrics import ClassificationMetrics, ReferenceFigures, comparisons_between
+from lung_ssp.classification.report import save_confusions, text_report
 from lung_ssp.classification.table2 import paper_rows, read_log, save_plot, side_by_side
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription
@@ -33,7 +31,11 @@ def evaluate_classifier(run: Path, table2: bool) -> ClassificationMetrics:
     save_confusions(metrics, figures)
     report = text_report(metrics)
     if table2:
-        report = f"{report}\n{compare_with_table2(run, metrics.statement, figures)}"
+        ours, paper = read_log(run / "table2.csv"), paper_rows()
+        comparison = side_by_side(ours, paper, metrics.statement)
+        write_text(run / "table2.txt", comparison)
+        save_plot(ours, paper, metrics.statement, figures / "table2.png")
+        report = f"{report}\n{comparison}"
     write_metrics(run, metrics, report)
     return metrics
 
@@ -79,22 +81,3 @@ def reference_figures(labels: dict[str, np.ndarray], cohort: CohortDescription) 
         reader_against_pathology=agreement if same_classes else None,
         bayes_accuracy_of_the_pathology=cohort.generator.bayes_accuracy if cohort.generator else None,
     )
-
-
-def save_confusions(metrics: ClassificationMetrics, figures: Path) -> None:
-    """A confusion matrix for each comparison that has samples."""
-    for name, compared in metrics.comparisons.items():
-        if compared.confusion is not None:
-            branch, _ = COMPARISONS[name]
-            title = f"{words(name)}, from {metrics.inputs}"
-            confusion = np.array(compared.confusion)
-            save_confusion(confusion, metrics.classes[branch], title, metrics.statement, figures / f"{name}.png")
-
-
-def compare_with_table2(run: Path, statement: str, figures: Path) -> str:
-    """The log of a run beside the paper's Table 2, as a text, in table2.txt, and as a picture."""
-    ours, paper = read_log(run / "table2.csv"), paper_rows()
-    comparison = side_by_side(ours, paper, statement)
-    write_text(run / "table2.txt", comparison)
-    save_plot(ours, paper, statement, figures / "table2.png")
-    return comparison

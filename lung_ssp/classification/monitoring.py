@@ -1,67 +1,50 @@
 """What is logged, validated and shown while either network learns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
+import cv2
 import numpy as np
 import paddle
 
 from lung_ssp.classification.cross_stitch import mean_alphas
-from lung_ssp.classification.dataset import SectionBatch, SectionDataset
+from lung_ssp.classification.dataset import CachedBatch, SectionBatch, SectionDataset
 from lung_ssp.classification.networks import TwoBranchNetwork
-from lung_ssp.classification.pictures import captioned
 from lung_ssp.classification.prediction import mean_accuracy
-from lung_ssp.cohort.classes import TASK_NAMES
+from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.cohort.classes import TASK_NAMES, class_name
 from lung_ssp.cohort.description import read_cohort
 
 PICTURES = 8
+SCALE = 8
+CAPTION = 36
 
-
-class Batch(Protocol):
-    """Some samples with two labels."""
-
-    @property
-    def labels(self) -> dict[str, np.ndarray]:
-        """By task name, int64 (n,); -1 where there is none."""
-
-    def inputs(self) -> list[paddle.Tensor]:
-        """The network's inputs on Paddle's device."""
+Batch = SectionBatch | CachedBatch
 
 
 class MonitoredTask:
     """What both tasks log, validate and show; a subclass adds `load` and `losses` (training.task.Task).
 
     Args:
-        network: takes the batches' inputs.
-        training: the sections to learn from.
-        validation, test: this process's share of these splits.
-        dataset_root: folder of the cohort, which names the classes.
+        network: takes the batches' inputs; its z-score is taken from the training sections.
+        splits: the data sets of training, validation and test.
     """
 
     score_name = "accuracy_validation_value"
     log_name = "table2.csv"
-    log_columns = (
-        "global_step_value",
-        "epoch",
-        "loss_total_value",
-        "accuracy_train_value",
-        "accuracy_test_value",
-    )
+    log_columns = ("global_step_value", "epoch", "loss_total_value", "accuracy_train_value", "accuracy_test_value")
 
     def __init__(
-        self,
-        network: TwoBranchNetwork,
-        training: SectionDataset,
-        validation: SectionBatch,
-        test: SectionBatch,
-        dataset_root: str,
+        self, settings: ClassificationSettings, network: TwoBranchNetwork, splits: Sequence[SectionDataset]
     ) -> None:
+        training, validation, test = splits
+        network.set_normalisation(paddle.to_tensor(training.sections.images))
         self.network, self.training, self.size = network, training, len(training)
-        self.validation, self.test = validation, test
+        self.validation, self.test = validation.whole().shard(), test.whole().shard()
         # sent to the device once
-        self.validation_inputs, self.test_inputs = validation.inputs(), test.inputs()
-        self.image_names = read_cohort(Path(dataset_root)).image_classes
+        self.validation_inputs, self.test_inputs = self.validation.inputs(), self.test.inputs()
+        self.loss = settings.loss
+        self.image_names = read_cohort(Path(settings.train_dataset.dataset_root)).image_classes
 
     def log_values(self, batch: Batch, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
         """Mean accuracy of both tasks on the batch just learned and on the whole test set."""
@@ -103,3 +86,24 @@ class MonitoredTask:
             f"sections/{i}": captioned(batch.picture(i), int(image), int(pathology), self.image_names)
             for i, (image, pathology) in enumerate(labels)
         }
+
+
+def captioned(picture: np.ndarray, image_label: int, pathology_label: int, image_names: Sequence[str]) -> np.ndarray:
+    """A picture, enlarged, above the names of its two labels.
+
+    Args:
+        picture: float32 (height, width, 3), 0..1.
+        image_names: of the image diagnosis' classes.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    small = np.clip(picture * 255, 0, 255).astype(np.uint8)
+    large = cv2.resize(small, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_NEAREST)
+    page = np.full((large.shape[0] + CAPTION, large.shape[1], 3), 255, np.uint8)
+    page[: large.shape[0]] = large
+    labels = f"image: {class_name(image_label, image_names)}", f"pathology: {class_name(pathology_label)}"
+    for line, label in enumerate(labels):
+        corner = 3, large.shape[0] + 14 + 16 * line
+        cv2.putText(page, label, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)
+    return page

@@ -30,7 +30,6 @@ class TwoBranchNetwork(nn.Layer):
     z-score of the training sections.
 
     Args:
-        settings: of the network.
         pathology_channels: of the pathology branch's input.
     """
 

@@ -1,6 +1,18 @@
-"""The figures of a classification run as a text to read."""
+"""The figures of a classification run as a text to read, and as pictures."""
 
-from lung_ssp.classification.metrics import ClassificationMetrics, ReferenceFigures, SlideAblation, TaskMetrics
+from pathlib import Path
+
+import numpy as np
+
+from lung_ssp.classification.metrics import (
+    COMPARISONS,
+    ClassificationMetrics,
+    ReferenceFigures,
+    SlideAblation,
+    TaskMetrics,
+)
+from lung_ssp.cohort.classes import class_name
+from lung_ssp.figures import new_figure, save_figure
 
 
 def text_report(metrics: ClassificationMetrics) -> str:
@@ -28,15 +40,14 @@ def text_report(metrics: ClassificationMetrics) -> str:
 
 def comparison_lines(comparisons: dict[str, TaskMetrics]) -> list[str]:
     """A line each: samples, accuracy, balanced accuracy, macro AUC."""
-    return [comparison_line(words(name), metrics) for name, metrics in comparisons.items()]
-
-
-def comparison_line(name: str, metrics: TaskMetrics) -> str:
-    """The figures of one comparison as a line of the table."""
-    if not metrics.samples:
-        return f"{name:30s}{0:9d}"
-    auc = "-" if metrics.macro_auc is None else f"{metrics.macro_auc:.4f}"
-    return f"{name:30s}{metrics.samples:9d}{metrics.accuracy:10.4f}{metrics.balanced_accuracy:10.4f}{auc:>11s}"
+    lines = []
+    for name, metrics in comparisons.items():
+        line = f"{words(name):30s}{metrics.samples:9d}"
+        if metrics.samples:
+            auc = "-" if metrics.macro_auc is None else f"{metrics.macro_auc:.4f}"
+            line += f"{metrics.accuracy:10.4f}{metrics.balanced_accuracy:10.4f}{auc:>11s}"
+        lines.append(line)
+    return lines
 
 
 def ablation_lines(slides: SlideAblation) -> list[str]:
@@ -70,6 +81,31 @@ def reference_lines(figures: ReferenceFigures) -> list[str]:
             f"  bayes accuracy of the pathology, statement: {bayes.statement}",
         ]
     return lines
+
+
+def save_confusions(metrics: ClassificationMetrics, figures: Path) -> None:
+    """A confusion matrix for each comparison that has samples, coloured by the share of each label's sections."""
+    for name, compared in metrics.comparisons.items():
+        if compared.confusion is None:
+            continue
+        branch, _ = COMPARISONS[name]
+        confusion = np.array(compared.confusion)
+        share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+        figure = new_figure(8.5, 7.5)
+        axis = figure.subplots()
+        axis.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        names = [class_name(k, metrics.classes[branch]) for k in range(len(confusion))]
+        axis.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
+        axis.set_yticks(range(len(names)), names, fontsize=8)
+        axis.set_xlabel("prediction")
+        axis.set_ylabel("label")
+        axis.set_title(f"{words(name)}, from {metrics.inputs}\n{metrics.statement}", fontsize=8)
+        for i in range(len(names)):
+            for j in range(len(names)):
+                axis.text(
+                    j, i, confusion[i, j], ha="center", va="center", fontsize=8, color="w" if share[i, j] > 0.5 else "k"
+                )
+        save_figure(figure, figures / f"{name}.png", metrics.statement)
 
 
 def words(name: str) -> str:

@@ -135,24 +135,20 @@ class ClassificationSettings(TrainingSettings):
         return self.train_dataset, self.val_dataset, self.test_dataset
 
     @model_validator(mode="after")
-    def splits_are_three_of_one_cohort(self) -> "ClassificationSettings":
-        expected = {"train_dataset": "train", "val_dataset": "validation", "test_dataset": "test"}
-        for name, mode in expected.items():
-            if (found := getattr(self, name).mode) != mode:
+    def _splits_fit_the_model_and_are_of_one_cohort(self) -> "ClassificationSettings":
+        modes, kind = ("train", "validation", "test"), DATASET_OF_MODEL[self.model.type]
+        for name, mode, split in zip(
+            ("train_dataset", "val_dataset", "test_dataset"), modes, self.splits(), strict=True
+        ):
+            if split.mode != mode:
                 raise ValueError(
-                    f"{name}.mode is {found}, it must be {mode}: the best checkpoint is never chosen on others"
+                    f"{name}.mode is {split.mode}, it must be {mode}: the best checkpoint is never chosen on others"
                 )
-        if len(roots := {getattr(self, name).dataset_root for name in expected}) > 1:
-            raise ValueError(f"the three data sets must be of one cohort, but their dataset_root are {sorted(roots)}")
-        return self
-
-    @model_validator(mode="after")
-    def data_sets_are_those_of_the_model(self) -> "ClassificationSettings":
-        expected = DATASET_OF_MODEL[self.model.type]
-        for name in ("train_dataset", "val_dataset", "test_dataset"):
-            if (found := getattr(self, name).type) != expected:
+            if split.type != kind:
                 raise ValueError(
-                    f"{name}.type is {found}, but model.type is {self.model.type}, which learns from {expected}: "
+                    f"{name}.type is {split.type}, but model.type is {self.model.type}, which learns from {kind}: "
                     "change the one or the other"
                 )
+        if len(roots := {split.dataset_root for split in self.splits()}) > 1:
+            raise ValueError(f"the three data sets must be of one cohort, but their dataset_root are {sorted(roots)}")
         return self

@@ -4,8 +4,7 @@ import numpy as np
 import paddle
 from paddle.nn import functional
 
-from lung_ssp.classification.dataset import SectionBatch, SectionDataset
-from lung_ssp.classification.device_cache import CachedBatch, DeviceCache, fits_on_device
+from lung_ssp.classification.dataset import CachedBatch, DeviceCache, SectionBatch, SectionDataset, fits_on_device
 from lung_ssp.classification.monitoring import MonitoredTask
 from lung_ssp.classification.networks import TwoTaskClassifier
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
@@ -18,15 +17,10 @@ class ClassificationTask(MonitoredTask):
     """Trains `TwoTaskClassifier` on sections with two labels (implements training.task.Task)."""
 
     def __init__(self, settings: ClassificationSettings) -> None:
-        training, validation, test = (
-            SectionDataset(split, settings.model.image_size, settings.model.num_classes) for split in settings.splits()
-        )
-        network = TwoTaskClassifier(settings.model)
-        network.set_normalisation(paddle.to_tensor(training.sections.images))
-        root = settings.train_dataset.dataset_root
-        super().__init__(network, training, validation.whole().shard(), test.whole().shard(), root)
-        self.loss = settings.loss
-        self.source = DeviceCache(training) if fits_on_device(training) else training
+        model = settings.model
+        splits = [SectionDataset(split, model.image_size, model.num_classes) for split in settings.splits()]
+        super().__init__(settings, TwoTaskClassifier(model), splits)
+        self.source = DeviceCache(self.training) if fits_on_device(self.training) else self.training
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> SectionBatch | CachedBatch:
         """This process's share of the training sections `indices`."""

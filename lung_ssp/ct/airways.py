@@ -35,9 +35,11 @@ def trachea(hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, float, floa
     airway[index] = seed
     limit_hu = (np.median(hu[index][seed]) + np.median(hu[lungs])) / 2
     window, rim = disk(STEP_MM, spacing), disk(RIM_MM, spacing)
+    margin = max(window.shape) // 2 + 1  # one more for the mean
     for below in reversed(range(index)):
         above = airway[below + 1]
-        box = _around(above, max(window.shape) // 2 + 1)  # one more for the mean
+        x, y, width, height = cv2.boundingRect(above)
+        box = slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
         dark = lungs[below][box] & (cv2.blur(hu[below][box].astype(np.float32), (3, 3)) < limit_hu)
         labels, _ = ndimage.label(dark & (cv2.dilate(above[box], window) > 0))
         touched = np.unique(labels[above[box] > 0])
@@ -66,12 +68,6 @@ def beginning(lungs: np.ndarray, spacing: tuple[float, float, float]) -> tuple[i
             if AREA_MM2[0] <= area <= AREA_MM2[1] and part.mean() >= MIN_FILLING and aside <= MIDLINE_SHARE * width:
                 return index, labels == label
     return None
-
-
-def _around(part: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """The rows and columns of a part of a slice, uint8 (y, x), and `margin` pixels around them."""
-    x, y, width, height = cv2.boundingRect(part)
-    return slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
 
 
 def disk(radius_mm: float, spacing: tuple[float, float, float]) -> np.ndarray:

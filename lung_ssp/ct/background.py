@@ -46,20 +46,11 @@ def without_background(dark: np.ndarray, hu: np.ndarray, spacing: tuple[float, f
             break
         box, centroid = parts["bounding_boxes"][label], parts["centroids"][label]
         part = labels[box] == label
-        if np.median(hu[box][part]) > GAS_HU and _lies_in(body, centroid):
+        in_body = all(span.start <= middle < span.stop for span, middle in zip(body, centroid[1:], strict=True))
+        if np.median(hu[box][part]) > GAS_HU and in_body:
             largest = max(largest, sizes[label])
             lungs[box] |= part
     return lungs
-
-
-def count_lungs(lungs: np.ndarray) -> int:
-    """In how many parts lungs lie, those below a tenth of the largest not counted: 1 where both are joined.
-
-    It looks at every other pixel of a slice, so lungs that touch in single pixels count as two.
-    """
-    labels = connected_components(lungs[:, ::2, ::2], connectivity=6, binary_image=True)
-    sizes = np.bincount(labels.ravel())[1:]
-    return int(np.count_nonzero(sizes >= SMALLEST_PART * sizes.max(initial=0)))
 
 
 def body_box(dark: np.ndarray, spacing: tuple[float, float, float]) -> tuple[slice, slice]:
@@ -85,11 +76,6 @@ def beyond_field(hu: np.ndarray) -> np.ndarray:
             if plane[corner[::-1]] == 1:
                 cv2.floodFill(plane, None, corner, 2)
     return planes == 2
-
-
-def _lies_in(body: tuple[slice, slice], centroid: np.ndarray) -> bool:
-    """Whether a centroid (z, y, x), in voxels, lies in the rows and columns of the body."""
-    return all(span.start <= middle < span.stop for span, middle in zip(body, centroid[1:], strict=True))
 
 
 def _border(beyond: np.ndarray) -> np.ndarray:

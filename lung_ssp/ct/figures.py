@@ -15,9 +15,7 @@ def save_lung_figure(path: Path, volume: Volume, lungs: LungMask, notice: str, s
     """Write a PNG of one axial slice in four steps: slice, binary, cleaned, lungs.
 
     Args:
-        path: of the PNG.
-        volume: the scan.
-        lungs: its lungs, from `segment_lungs`.
+        lungs: the scan's, from `segment_lungs`.
         notice: the statement on every output, written across the top.
         slice_index: which slice; without it, the one that shows most lung.
     """

@@ -1,4 +1,6 @@
-"""Where slices lie: their common plane, their order, and the grid they make."""
+"""Where slices lie: their common plane, their order, one at each position, and the grid they make."""
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -7,6 +9,7 @@ from lung_ssp.errors import SeriesError
 
 COSINE_TOLERANCE = 1e-3
 SPACING_TOLERANCE_MM = 1e-3
+SAME_POSITION_MM = 0.01
 
 Point = tuple[float, float, float]
 
@@ -33,6 +36,42 @@ def sort_slices(headers: list[SliceHeader]) -> list[SliceHeader]:
             reason="orientation",
         )
     return sorted(headers, key=lambda header: float(normal @ header.position))
+
+
+def drop_duplicates(
+    headers: list[SliceHeader], accepted: bool, read: Callable[[SliceHeader], np.ndarray]
+) -> list[SliceHeader]:
+    """One slice for each position: of identical ones the first by InstanceNumber.
+
+    Slices at one position with different pixels are never chosen from: they may be two acquisitions or two
+    reconstructions, and nothing tells which is meant.
+
+    Args:
+        headers: sorted by position.
+        accepted: whether identical slices may be left out.
+        read: gives the HU (y, x) of a slice.
+
+    Raises:
+        SeriesError: two slices at one position, and not accepted or not identical.
+    """
+    depths = depths_of(headers)
+    kept = [headers[0]]
+    for header, depth, step in zip(headers[1:], depths[1:], np.diff(depths), strict=True):
+        if step >= SAME_POSITION_MM:
+            kept.append(header)
+            continue
+        where = f"Series {header.series_uid} has two slices at {depth:.2f} mm, {kept[-1].path} and {header.path}"
+        if not accepted:
+            raise SeriesError(
+                f"{where}: remove one, or have identical ones left out with --accept duplicates.", reason="duplicate"
+            )
+        if not np.array_equal(read(kept[-1]), read(header)):
+            raise SeriesError(
+                f"{where}, with different pixels: keep the slices of one acquisition and one reconstruction.",
+                reason="duplicate",
+            )
+        kept[-1] = min(kept[-1], header, key=_by_number)
+    return kept
 
 
 def stack_geometry(headers: list[SliceHeader], planes: np.ndarray) -> tuple[Point, Point, tuple[float, ...]]:
@@ -68,6 +107,10 @@ def axes_of(header: SliceHeader) -> np.ndarray:
             reason="orientation",
         )
     return np.column_stack([row, column, np.cross(row, column)])
+
+
+def _by_number(header: SliceHeader) -> tuple[bool, int, str]:
+    return header.instance_number is None, header.instance_number or 0, header.sop_uid
 
 
 def _mixed(first: SliceHeader, other: SliceHeader, what: str, one: object, two: object) -> SeriesError:

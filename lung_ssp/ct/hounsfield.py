@@ -31,7 +31,6 @@ def to_hounsfield(values: np.ndarray, header: SliceHeader) -> tuple[np.ndarray, 
 
     Args:
         values: (y, x), pixel values after slope and intercept.
-        header: the slice's header.
 
     Returns:
         int16 (y, x) HU, and the shares of its tissues.

@@ -84,7 +84,6 @@ def measure_lesion(box: Box, voxels: np.ndarray, volume: Volume) -> Lesion:
     Args:
         box: of the scan's voxels.
         voxels: bool (z, y, x), the shape of the box, not empty.
-        volume: the scan.
     """
     indices = np.argwhere(voxels)
     x, y, z = volume.to_world(np.array([side.start for side in box]) + indices.mean(axis=0))
@@ -127,7 +126,6 @@ def find_candidates(
 
     Args:
         probability: float32 (z, y, x), 0..1, on the scan's grid.
-        volume: the scan.
         lungs: bool (z, y, x), the lung mask.
         settings: threshold, limits of the diameter, how many are kept.
 
@@ -144,11 +142,15 @@ def find_candidates(
     labels, count = ndimage.label((probability >= settings.threshold) & lungs)
     # slice by slice: bincount copies what it counts to 64 bits first
     sizes = np.sum([np.bincount(plane.ravel(), minlength=count + 1) for plane in labels], axis=0)
-    candidates = [
-        _measure(box, labels[box] == label, probability, lungs, volume, settings.score_size_mm)
-        for label, box in enumerate(ndimage.find_objects(labels), start=1)
-        if settings.min_diameter_mm <= equivalent_diameter(sizes[label] * volume.voxel_mm3) <= settings.max_diameter_mm
-    ]
+    candidates = []
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        diameter = equivalent_diameter(sizes[label] * volume.voxel_mm3)
+        if settings.min_diameter_mm <= diameter <= settings.max_diameter_mm:
+            voxels = labels[box] == label
+            score = _score(box, voxels, probability, lungs, volume, settings.score_size_mm)
+            candidates.append(
+                Candidate(measure_lesion(box, voxels, volume), score, float(volume.hu[box][voxels].mean()))
+            )
     candidates.sort(key=lambda candidate: (candidate.score, candidate.lesion.volume_mm3), reverse=True)
     return candidates[: settings.max_candidates]
 
@@ -170,16 +172,6 @@ def longest_axial_diameter(voxels: np.ndarray, spacing: tuple[float, ...]) -> fl
         if points is not None and len(points) > 1:
             longest = max(longest, float(pdist(cv2.convexHull(points)[:, 0] * pixel).max()))
     return longest + float(pixel.mean())
-
-
-def _measure(
-    box: Box, voxels: np.ndarray, probability: np.ndarray, lungs: np.ndarray, volume: Volume, score_size_mm: float
-) -> Candidate:
-    return Candidate(
-        lesion=measure_lesion(box, voxels, volume),
-        score=_score(box, voxels, probability, lungs, volume, score_size_mm),
-        mean_hu=float(volume.hu[box][voxels].mean()),
-    )
 
 
 def _score(

@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 from cc3d import connected_components
 
-LINES = [
-    (1, y, x) for y, x in itertools.product((-1, 0, 1), repeat=2)
-]  # z, and what slants from it by 45 to 55 degrees
+# z, and what slants from it by 45 to 55 degrees
+LINES = [(1, y, x) for y, x in itertools.product((-1, 0, 1), repeat=2)]
 
 
 def erosion(mask: np.ndarray, radius: int) -> np.ndarray:

@@ -8,11 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from lung_ssp.ct.airways import trachea
-from lung_ssp.ct.background import count_lungs, without_background
+from lung_ssp.ct.background import without_background
 from lung_ssp.ct.morphology import between, closing, erosion, fill_holes
-from lung_ssp.ct.resampling import mean_weights, resample_axis
 from lung_ssp.ct.settings import ParenchymaSettings
-from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.volume import Volume, mean_weights, resample_axis
 from lung_ssp.errors import SeriesError
 
 NEARLY_HALF = 0.49  # interpolated between shares below it, no share exceeds a half, however it is rounded
@@ -27,7 +26,6 @@ class LungMask:
     mask: bool (z, y, x), the lungs.
     threshold_hu: Otsu's threshold.
     volume_ml: volume of the mask.
-    parts: 2 where the lungs lie apart in `cleaned`, 1 where they are joined (or only one is in the scan).
     """
 
     binary: np.ndarray
@@ -35,7 +33,6 @@ class LungMask:
     mask: np.ndarray
     threshold_hu: float
     volume_ml: float
-    parts: int
 
 
 def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) -> LungMask:
@@ -50,7 +47,6 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) ->
     The trachea and the main bronchi are left out, as far as the lungs do not surround them.
 
     Args:
-        volume: the scan.
         settings: recipe and its parameters; None for the defaults.
 
     Raises:
@@ -67,7 +63,8 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) ->
         )
     cleaned &= ~trachea(volume.hu, cleaned, volume.spacing)
     recipe = paper if settings.recipe == "paper" else lesion_preserving
-    mask = recipe(cleaned, volume.spacing, settings)
+    largest_hole = settings.largest_hole_cm2 * 100 / (volume.spacing[1] * volume.spacing[2])  # in pixels
+    mask = fill_holes(recipe(cleaned, volume.spacing, settings), largest_hole)
     volume_ml = float(np.count_nonzero(mask)) * volume.voxel_mm3 / 1000
     lowest, highest = settings.volume_ml
     if not lowest <= volume_ml <= highest:
@@ -76,7 +73,7 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) ->
             "lungs are in it, or set parenchyma.volume_ml for a partial scan.",
             reason="no lungs",
         )
-    return LungMask(binary, cleaned, mask, threshold, volume_ml, count_lungs(cleaned))
+    return LungMask(binary, cleaned, mask, threshold, volume_ml)
 
 
 def otsu(hu: np.ndarray, clip_hu: list[float]) -> tuple[float, np.ndarray]:
@@ -92,15 +89,14 @@ def otsu(hu: np.ndarray, clip_hu: list[float]) -> tuple[float, np.ndarray]:
 
 
 def paper(cleaned: np.ndarray, spacing: tuple[float, float, float], settings: ParenchymaSettings) -> np.ndarray:
-    """The paper's recipe: erosion, closing, small holes filled. It loses lesions at the wall."""
-    mask = closing(erosion(cleaned, settings.erosion_radius), settings.closing_radius)
-    return fill_holes(mask, _pixels(settings.largest_hole_cm2, spacing))
+    """The paper's recipe: erosion, then closing. It loses lesions at the wall."""
+    return closing(erosion(cleaned, settings.erosion_radius), settings.closing_radius)
 
 
 def lesion_preserving(
     cleaned: np.ndarray, spacing: tuple[float, float, float], settings: ParenchymaSettings
 ) -> np.ndarray:
-    """Add to the lungs what interrupts them between above and below; then fill small holes.
+    """Add to the lungs what interrupts them between above and below.
 
     The lungs are long: what lies beside them in a slice, heart or chest wall, does so in the slices above and below as
     well, whereas a lesion at the wall or the mediastinum, or a vessel, has lung above and below it. Where that is so is
@@ -119,17 +115,13 @@ def lesion_preserving(
     for plane, coarsely in zip(joined, resample_axis(share, along_z, axis=0), strict=True):
         if coarsely.max() > NEARLY_HALF:
             plane |= along_y @ coarsely @ along_x.T > 0.5
-    return fill_holes(joined, _pixels(settings.largest_hole_cm2, spacing))
+    return joined
 
 
 def interpolation(size: int, samples: int, stride: int) -> np.ndarray:
     """The weights (size, samples) of samples at every `stride`-th voxel; beyond the last one, it goes on."""
     weights = mean_weights(samples, np.arange(size) / stride, width=0)
     return weights / weights.sum(axis=1, keepdims=True)
-
-
-def _pixels(area_cm2: float, spacing: tuple[float, float, float]) -> float:
-    return area_cm2 * 100 / (spacing[1] * spacing[2])
 
 
 def _name(volume: Volume) -> str:

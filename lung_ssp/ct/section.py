@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from lung_ssp.ct.resampling import mean_weights
 from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.ct.volume import AIR_HU
-from lung_ssp.ct.window import window
+from lung_ssp.ct.volume import AIR_HU, mean_weights, window
 
 
 def make_section(

@@ -9,9 +9,8 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 
-from lung_ssp.ct.duplicates import drop_duplicates
 from lung_ssp.ct.gaps import fill_gaps, number_planes
-from lung_ssp.ct.geometry import axes_of, sort_slices, stack_geometry
+from lung_ssp.ct.geometry import axes_of, drop_duplicates, sort_slices, stack_geometry
 from lung_ssp.ct.hounsfield import check_chest, to_hounsfield
 from lung_ssp.ct.pixels import read_pixels
 from lung_ssp.ct.settings import GapSettings, check_accept
@@ -121,7 +120,9 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
     corrections = _count(sum(_uid(localizer) == uid for localizer in localizers), "localizer")
 
     found = sort_slices(headers)
-    headers = drop_duplicates(found, "duplicates" in accept, _hounsfield)
+    headers = drop_duplicates(
+        found, "duplicates" in accept, lambda header: to_hounsfield(read_pixels(header), header)[0]
+    )
     _require_enough(uid, [header.path for header in headers])
     corrections += _count(len(found) - len(headers), "duplicate slice")
     planes = number_planes(headers, gaps if "gaps" in accept else None)
@@ -133,7 +134,9 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
     hu = _read_stack(headers, planes, tilt)
     corrections += fill_gaps(hu, planes)
 
-    volume = _to_lps(Volume(hu, spacing, origin, direction, headers[0].series_uid))
+    volume = Volume(hu, spacing, origin, direction, headers[0].series_uid)
+    if sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(direction) != "LPS":
+        volume = Volume.from_image(sitk.DICOMOrient(volume.to_image(), "LPS"), volume.series_uid)
     references = [SliceReference()] * len(hu)
     for header, plane in zip(headers, planes, strict=True):
         references[plane] = SliceReference(header.path, header.sop_uid, header.instance_number)
@@ -252,17 +255,6 @@ def _read_stack(headers: list[SliceHeader], planes: np.ndarray, tilt: TiltCorrec
         shares.append(share)
     check_chest(headers, shares)
     return hu
-
-
-def _hounsfield(header: SliceHeader) -> np.ndarray:
-    return to_hounsfield(read_pixels(header), header)[0]
-
-
-def _to_lps(volume: Volume) -> Volume:
-    orientation = sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(volume.direction)
-    if orientation == "LPS":
-        return volume
-    return Volume.from_image(sitk.DICOMOrient(volume.to_image(), "LPS"), volume.series_uid)
 
 
 def _uid(dataset: pydicom.Dataset) -> str:

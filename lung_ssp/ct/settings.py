@@ -57,15 +57,9 @@ class ParenchymaSettings(Settings):
     clip_hu: Interval = Field([-1024.0, 400.0], description="HU are clipped to this range before Otsu's threshold")
     erosion_radius: int = Field(2, ge=0, le=50, description="paper: radius of the erosion in pixels")
     closing_radius: int = Field(5, ge=0, le=50, description="paper: radius of the closing in pixels")
-    bridge_mm: float = Field(
-        28.0, gt=0, le=100, description="lesion_preserving: how far above and below a voxel lung is searched for, in mm"
-    )
-    bridge_grid_mm: float = Field(
-        3.0, gt=0, le=10, description="lesion_preserving: spacing of the grid on which this is computed, in mm"
-    )
-    largest_hole_cm2: float = Field(
-        20.0, ge=0, description="holes of a slice are filled up to this area, in square centimetres"
-    )
+    bridge_mm: float = Field(28.0, gt=0, le=100, description="lesion_preserving: how far up and down lung is sought")
+    bridge_grid_mm: float = Field(3.0, gt=0, le=10, description="lesion_preserving: spacing of the grid of this search")
+    largest_hole_cm2: float = Field(20.0, ge=0, description="holes of a slice are filled up to this area")
     volume_ml: Interval = Field([700.0, 7500.0], description="smallest and largest plausible volume in millilitres")
 
 
@@ -75,9 +69,7 @@ class WorkingGridSettings(Settings):
     The scan is resampled along z as well, so that a neighbouring slice is always the same number of millimetres away.
     """
 
-    spacing_mm: Annotated[list[Positive], Three] = Field(
-        [2.5, 1.4, 1.4], description="distance of the voxels along z, y, x in mm"
-    )
+    spacing_mm: Annotated[list[Positive], Three] = Field([2.5, 1.4, 1.4], description="of the voxels along z, y, x")
     margin_mm: float = Field(10.0, ge=0, description="what is kept around the box of the lungs in mm")
     window_hu: Interval = Field([-1000.0, 400.0], description="HU that become 0 and 1; beyond them it is clipped")
 

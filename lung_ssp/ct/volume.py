@@ -1,11 +1,10 @@
-"""A CT scan in memory: Hounsfield units with their place in the patient."""
+"""A CT scan in memory: Hounsfield units with their place in the patient, resampled and scaled to 0..1."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
-
-from lung_ssp.ct.resampling import mean_weights, resample_axis
 
 AIR_HU = -1000
 Box = tuple[slice, slice, slice]  # of voxels, along (z, y, x)
@@ -45,14 +44,16 @@ class Volume:
     def to_world(self, index: np.ndarray) -> np.ndarray:
         """Voxel indices (..., 3) in (z, y, x), fractions allowed, to LPS millimetres (..., 3) in (x, y, z)."""
         along_axes = (np.asarray(index, dtype=float) * self.spacing)[..., ::-1]
-        return along_axes @ self._axes().T + self.origin
+        return along_axes @ np.reshape(self.direction, (3, 3)).T + self.origin
 
     def to_index(self, point: np.ndarray) -> np.ndarray:
         """LPS millimetres (..., 3) in (x, y, z) to fractional voxel indices (..., 3) in (z, y, x)."""
-        along_axes = (np.asarray(point, dtype=float) - self.origin) @ np.linalg.inv(self._axes()).T
+        along_axes = (np.asarray(point, dtype=float) - self.origin) @ np.linalg.inv(
+            np.reshape(self.direction, (3, 3))
+        ).T
         return along_axes[..., ::-1] / self.spacing
 
-    def with_spacing(self, spacing: tuple[float, float, float]) -> "Volume":
+    def with_spacing(self, spacing: Sequence[float]) -> "Volume":
         """The same scan with voxels of `spacing` (z, y, x) mm, on a grid with the same centre.
 
         Linear interpolation where the new voxels are smaller; where they are larger, the mean of the interpolated scan
@@ -99,9 +100,6 @@ class Volume:
             series_uid=series_uid,
         )
 
-    def _axes(self) -> np.ndarray:
-        return np.reshape(self.direction, (3, 3))
-
 
 def bounding_box(mask: np.ndarray) -> Box:
     """The smallest box around a bool (z, y, x) mask.
@@ -120,6 +118,47 @@ def bounding_box(mask: np.ndarray) -> Box:
         box.append(slice(int(occupied[0]), int(occupied[-1]) + 1))
     z, y, x = box
     return z, y, x
+
+
+def window(hu: np.ndarray, window_hu: Sequence[float]) -> np.ndarray:
+    """Scale HU so that the window (low, high) becomes 0..1, and clip beyond it; float32, any shape."""
+    low, high = window_hu
+    return np.clip((hu - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def mean_weights(samples: int, centres: np.ndarray, width: float) -> np.ndarray:
+    """How much each sample counts in the mean over each interval of the signal interpolated linearly between them.
+
+    Sample i lies at coordinate i and stands for the hat function that is 1 there and 0 from its neighbours on; its
+    weight is the mean of that hat over the interval. Inside the signal the weights of an interval sum to 1; what is
+    missing from 1 lies beyond the ends.
+
+    Args:
+        samples: number of samples of the signal.
+        centres: (n,) centres of the intervals, in sample coordinates.
+        width: their common width, in samples; 0 means interpolation at the centres.
+
+    Returns:
+        float32 (n, samples).
+    """
+    distance = np.asarray(centres, dtype=float)[:, None] - np.arange(samples)
+    if width == 0:
+        return np.clip(1 - np.abs(distance), 0, None).astype(np.float32)
+    weights = (_hat_integral(distance + width / 2) - _hat_integral(distance - width / 2)) / width
+    return weights.astype(np.float32)
+
+
+def resample_axis(volume: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
+    """Replace one axis of a (z, y, x) array by the weighted sums of its samples; `weights` is (new, old)."""
+    if axis == 0:
+        return (weights @ volume.reshape(len(volume), -1)).reshape(-1, *volume.shape[1:])
+    return weights @ volume if axis == 1 else volume @ weights.T
+
+
+def _hat_integral(position: np.ndarray) -> np.ndarray:
+    """The integral, from minus infinity to `position`, of the hat function of height 1 and base [-1, 1]."""
+    position = np.clip(position, -1, 1)
+    return 0.5 + position - position * np.abs(position) / 2
 
 
 def _as_point(values: np.ndarray | tuple[float, ...]) -> tuple[float, float, float]:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lung_ssp.ct.resampling import mean_weights, resample_axis
 from lung_ssp.ct.settings import WorkingGridSettings
-from lung_ssp.ct.volume import Box, Volume, bounding_box
-from lung_ssp.ct.window import window
+from lung_ssp.ct.volume import Box, Volume, bounding_box, mean_weights, resample_axis, window
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,14 +39,7 @@ class WorkingGrid:
     positions: tuple[np.ndarray, ...]
 
     def to_part(self, values: np.ndarray) -> np.ndarray:
-        """Interpolate values of the working grid linearly at the voxels of `part`; they fade to 0 beyond the grid.
-
-        Args:
-            values: float32 (z, y, x) of the shape of `slices`.
-
-        Returns:
-            float32 (z, y, x) of the shape of `part`.
-        """
+        """Interpolate float32 values of the shape of `slices` linearly to that of `part`; 0 is beyond the grid."""
         for axis, positions in enumerate(self.positions):
             values = resample_axis(values, mean_weights(values.shape[axis], positions, width=0), axis)
         return values
@@ -58,13 +49,12 @@ def crop_to_lungs(volume: Volume, lungs: np.ndarray, settings: WorkingGridSettin
     """Crop a scan to its lungs and bring it to the working grid, for a prediction.
 
     Args:
-        volume: the scan.
         lungs: bool (z, y, x), the lung mask on the scan's own grid; not empty.
         settings: working grid, margin and window.
     """
     box = lung_box(lungs, volume.spacing, settings.margin_mm)
     part = volume.crop(box)
-    grid = part.with_spacing(_spacing(settings))
+    grid = part.with_spacing(settings.spacing_mm)
     first = grid.to_index(np.array(part.origin))
     positions = tuple(
         start + step / spacing * np.arange(count)
@@ -81,13 +71,12 @@ def cut_slices(
     HU are interpolated, or averaged where the working grid is coarser; masks take their nearest voxel.
 
     Args:
-        volume: the scan.
         lungs: bool (z, y, x), the lung mask on the scan's own grid; not empty.
         settings: working grid and margin.
         lesions: uint8 (z, y, x) labels on the scan's own grid, where they are known.
     """
     box = lung_box(lungs, volume.spacing, settings.margin_mm)
-    scan = volume.crop(box).with_spacing(_spacing(settings))
+    scan = volume.crop(box).with_spacing(settings.spacing_mm)
     first = volume.to_index(np.array(scan.origin))
     nearest = [
         np.clip(np.rint(start + step / spacing * np.arange(count)).astype(int), 0, limit - 1)
@@ -122,8 +111,3 @@ def with_neighbours(slices: np.ndarray, index: int, channels: int) -> np.ndarray
     reach = channels // 2
     indices = np.clip(np.arange(index - reach, index + reach + 1), 0, len(slices) - 1)
     return slices[indices]
-
-
-def _spacing(settings: WorkingGridSettings) -> tuple[float, float, float]:
-    z, y, x = settings.spacing_mm
-    return z, y, x

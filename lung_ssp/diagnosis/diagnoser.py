@@ -13,9 +13,8 @@ from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import Source, open_series
 from lung_ssp.ct.settings import SectionSettings, check_accept
 from lung_ssp.ct.volume import Volume
-from lung_ssp.diagnosis.diagnosis import Diagnosis, check_empty, timed
+from lung_ssp.diagnosis.diagnosis import Diagnosis, Weights, check_empty, timed, weights_of
 from lung_ssp.diagnosis.finding import Finding
-from lung_ssp.diagnosis.statement import Weights, weights_of
 from lung_ssp.errors import CheckpointError
 from lung_ssp.runtime import choose_device, require_libraries
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
@@ -71,7 +70,7 @@ def classify(
         return []
     sections = np.stack([candidate.lesion.section(scan, section) for candidate in candidates])
     logits = classifier.logits(sections[:, None])
-    probabilities = {task: softmax(logits[task], axis=1) for task in classifier.diagnosed_tasks}
+    probabilities = {task: softmax(logits[task], axis=1) for task in classifier.network.diagnosed_tasks}
     return [
         Finding(i + 1, candidate, sections[i], {task: rows[i] for task, rows in probabilities.items()}, names)
         for i, candidate in enumerate(candidates)

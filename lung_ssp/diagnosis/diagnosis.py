@@ -1,9 +1,9 @@
 """The result of a diagnosis: findings with all that they come from, as a table, as JSON and as pictures."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,32 @@ from lung_ssp.ct.parenchyma import LungMask
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.figures import save_overview
 from lung_ssp.diagnosis.finding import Finding
-from lung_ssp.diagnosis.statement import NOT_FOR_DIAGNOSIS, Weights, training_statement
 from lung_ssp.errors import LungSspError
 from lung_ssp.files import write_json
 from lung_ssp.segmentation.predict import NoduleSegmentation
 from lung_ssp.training.onnx import Engine
+from lung_ssp.training.run import BestCheckpoint, run_cohort
 
+NOT_FOR_DIAGNOSIS = "Research use only, not for diagnosis."
 ENGINE_NAMES: dict[Engine, str] = {"onnx": "ONNX Runtime", "paddle": "Paddle"}
 FINDINGS_FILE = "findings.json"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where the weights of a network come from.
+
+    step: of the training.
+    weights_fingerprint: of the weights themselves.
+    cohort, cohort_synthetic, cohort_statement, cohort_fingerprint: what they were trained on.
+    """
+
+    step: int
+    weights_fingerprint: str
+    cohort: str
+    cohort_synthetic: bool
+    cohort_statement: str
+    cohort_fingerprint: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +118,7 @@ class Diagnosis:
         return {
             "notice": NOT_FOR_DIAGNOSIS,
             "training": training_statement(self.weights),
-            "weights": {task: weights.as_json() for task, weights in self.weights.items()},
+            "weights": {task: asdict(weights) for task, weights in self.weights.items()},
             "engines": self.engines,
             "series": {
                 "series_uid": self.scan.series_uid,
@@ -112,6 +130,19 @@ class Diagnosis:
             "findings": [finding.as_json() for finding in self.findings],
             "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
         }
+
+
+def weights_of(run: Path, checkpoint: BestCheckpoint) -> Weights:
+    """Where the weights of a run come from."""
+    cohort = run_cohort(run)
+    facts = cohort.name, cohort.synthetic, cohort.statement, cohort.fingerprint
+    return Weights(checkpoint.step, checkpoint.fingerprint, *facts)
+
+
+def training_statement(weights: Mapping[str, Weights]) -> str:
+    """One sentence on the origin of both networks' weights."""
+    parts = [f"{task} {facts.weights_fingerprint} on: {facts.cohort_statement}" for task, facts in weights.items()]
+    return f"Weights trained: {'; '.join(parts)}."
 
 
 def finding_line(finding: Finding) -> str:

@@ -14,7 +14,7 @@ from lung_ssp.cohort.slices import slices_path, write_slices
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.working_grid import LungSlices
 from lung_ssp.files import write_text
-from lung_ssp.segmentation.predict import OnnxPredictor, probability_of_images
+from lung_ssp.segmentation.predict import probability_by_onnx, probability_of_images
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
 from lung_ssp.segmentation.task import SegmentationTask
 from lung_ssp.training.onnx import ExportedNetwork
@@ -34,7 +34,6 @@ class SegmentationBenchmark:
 
     @property
     def inference_batch_size(self) -> int:
-        """Slices that go through the network at once."""
         return self.settings.prediction.batch_size
 
     @property
@@ -74,4 +73,4 @@ class SegmentationBenchmark:
 
     def predict_exported(self, network: ExportedNetwork, images: np.ndarray) -> np.ndarray:
         """The same in ONNX Runtime."""
-        return OnnxPredictor(network, images.shape[1])(images)
+        return probability_by_onnx(network, images)

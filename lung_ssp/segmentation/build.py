@@ -11,7 +11,6 @@ from paddleseg.cvlibs import SegBuilder
 from paddleseg.utils import logger
 
 from lung_ssp.config import Config
-from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.errors import CohortError, LungSspError
 from lung_ssp.segmentation import dataset, losses, networks  # noqa: F401  (imported to be known to PaddleSeg)
 from lung_ssp.segmentation.settings import SegmentationSettings
@@ -38,7 +37,11 @@ def build_segmentation(config: Config[SegmentationSettings]) -> Training:
     settings = config.settings
     with _paddleseg():
         builder = SegBuilder(_ResolvedConfig(config.tree))
-        _check_slices(builder.train_dataset.slice_settings, settings)
+        if (found := builder.train_dataset.slice_settings) != settings.slices:
+            raise CohortError(
+                f"The slices in {settings.train_dataset.dataset_root} were made with ({found}), the run asks for "
+                f"({settings.slices}): change `slices` in its configuration or prepare the cohort into another folder."
+            )
         paddle.seed(settings.seed)
         task = SegmentationTask(builder.model, builder.train_dataset, builder.val_dataset, builder.loss)
         scheduler = make_scheduler(settings.lr_scheduler, settings.iters)
@@ -49,14 +52,6 @@ def build_network(config: Config[SegmentationSettings]) -> paddle.nn.Layer:
     """The untrained network of a configuration; needs no cohort."""
     with _paddleseg():
         return SegBuilder(_ResolvedConfig(config.tree)).model
-
-
-def _check_slices(found: WorkingGridSettings, settings: SegmentationSettings) -> None:
-    if found != settings.slices:
-        raise CohortError(
-            f"The slices in {settings.train_dataset.dataset_root} were made with ({found}), the run asks for "
-            f"({settings.slices}): change `slices` in its configuration or prepare the cohort into another folder."
-        )
 
 
 @contextmanager

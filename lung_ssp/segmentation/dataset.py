@@ -8,7 +8,7 @@ import paddle
 from paddleseg.cvlibs import manager
 
 from lung_ssp.cohort.slices import read_slices
-from lung_ssp.ct.window import window
+from lung_ssp.ct.volume import window
 from lung_ssp.ct.working_grid import LungSlices, with_neighbours
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.augmentation import random_intensities, random_patch
@@ -67,18 +67,13 @@ class SliceDataset(paddle.io.Dataset):
         ]
         if not self.lesions:
             raise CohortError(f"{dataset_root} has no lesion in its {SPLIT_OF_MODE[mode]} scans: nothing to learn.")
-        if mode == "train":
-            self.slices = [
-                (scan, index) for scan, slices in enumerate(self.scans) for index in _slices_with(slices.lungs)
-            ]
-            self._lesion_patches = round(len(self.slices) * lesion_share / (1 - lesion_share))
-        else:
-            self.slices = [
-                (scan, index)
-                for scan, slices in enumerate(self.scans)
-                for index in _chosen_slices(slices, slices_per_scan)
-            ]
-            self._lesion_patches = 0
+        train = mode == "train"
+        self.slices = [
+            (scan, index)
+            for scan, slices in enumerate(self.scans)
+            for index in (_slices_with(slices.lungs) if train else _chosen_slices(slices, slices_per_scan))
+        ]
+        self._lesion_patches = round(len(self.slices) * lesion_share / (1 - lesion_share)) if train else 0
 
     def __len__(self) -> int:
         return len(self.slices) + self._lesion_patches
@@ -155,13 +150,11 @@ def _chosen_slices(slices: LungSlices, count: int) -> list[int]:
     """`count` slices of a scan, half of them with a lesion (as far as there are), evenly spaced, in rising order."""
     with_lesion = _slices_with(slices.lesions > 0)
     without = np.setdiff1d(_slices_with(slices.lungs), with_lesion)
-    chosen = [*_evenly(with_lesion, count // 2), *_evenly(without, count - count // 2)]
-    return sorted(chosen)
+    return sorted([*_evenly(with_lesion, count // 2), *_evenly(without, count - count // 2)])
 
 
 def _evenly(indices: np.ndarray, count: int) -> list[int]:
     """At most `count` of the indices, evenly spaced."""
-    if len(indices) <= count:
-        return [int(index) for index in indices]
-    picked = np.rint(np.linspace(0, len(indices) - 1, count)).astype(int)
-    return [int(index) for index in indices[picked]]
+    if len(indices) > count:
+        indices = indices[np.rint(np.linspace(0, len(indices) - 1, count)).astype(int)]
+    return [int(index) for index in indices]

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import paddle
 from tqdm import tqdm
 
 from lung_ssp.cohort.description import read_cohort
@@ -21,9 +20,8 @@ from lung_ssp.segmentation.metrics import (
     dice_by_lesion,
     scores_of,
 )
-from lung_ssp.segmentation.predict import PaddlePredictor, segment_nodules
+from lung_ssp.segmentation.predict import NodulePredictor, segment_nodules
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules, real_nodules_file
-from lung_ssp.segmentation.report import text_report
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.trained import load_segmenter
 from lung_ssp.training.evaluation import FIGURES, write_metrics
@@ -42,14 +40,14 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None) -> SegmentationMetr
     """
     cubes = None if real_nodules is None else real_nodules_file(real_nodules)
     trained = load_segmenter(run)
-    network, settings = trained.network, trained.settings
+    predict, settings = trained.predict, trained.settings
     root, figures = Path(settings.train_dataset.dataset_root), run / FIGURES
     figures.mkdir(exist_ok=True)
     cohort = check_cohort(run, root)
-    test_scans = evaluate_test_scans(network, settings, root, figures)
+    test_scans = evaluate_test_scans(predict, settings, root, figures)
     real = None
     if cubes is not None:
-        real = evaluate_real_nodules(network, settings, cubes, figures / "real-nodules.png", cohort.statement)
+        real = evaluate_real_nodules(predict, settings, cubes, figures / "real-nodules.png", cohort.statement)
     metrics = SegmentationMetrics(
         statement=cohort.statement,
         synthetic=cohort.synthetic,
@@ -63,12 +61,11 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None) -> SegmentationMetr
 
 
 def evaluate_test_scans(
-    network: paddle.nn.Layer, settings: SegmentationSettings, root: Path, figures: Path
+    predict: NodulePredictor, settings: SegmentationSettings, root: Path, figures: Path
 ) -> TestScanMetrics:
     """Segment the test scans of a cohort from their DICOM files on and set the result against the truth.
 
     Args:
-        network: the trained network.
         settings: of its run; the threshold of its candidates also decides what counts as segmented.
         root: folder of the prepared cohort.
         figures: folder for one picture a scan.
@@ -81,7 +78,7 @@ def evaluate_test_scans(
     if not scans:
         raise CohortError(f"{root} holds no test scan whose lesions are known: there is nothing to evaluate on.")
     results = [
-        evaluate_scan(network, settings, scan, figures / f"{scan.patient}.png", statement)
+        evaluate_scan(predict, settings, scan, figures / f"{scan.patient}.png", statement)
         for scan in tqdm(scans, "evaluating", unit="scan")
     ]
     lesions = [score for result in results for score in result.dice_by_lesion.values()]
@@ -100,20 +97,46 @@ def evaluate_test_scans(
 
 
 def evaluate_scan(
-    network: paddle.nn.Layer, settings: SegmentationSettings, scan: Scan, figure: Path, statement: str
+    predict: NodulePredictor, settings: SegmentationSettings, scan: Scan, figure: Path, statement: str
 ) -> ScanMetrics:
     """The measures of one scan; `figure` is written with `statement` below it."""
     volume, lesions = read_series(scan.series), scan.lesions()
     lungs = segment_lungs(volume, settings.parenchyma).mask
-    segmentation = segment_nodules(PaddlePredictor(network), volume, lungs, settings)
-    found = segmentation.probability_in(volume.shape) >= settings.nodules.threshold
-    detection = detect(segmentation.candidates, lesions, volume)
-    save_scan_figure(figure, volume, lesions, found, settings.slices.window_hu, f"{scan.patient}: {statement}")
+    segmentation = segment_nodules(predict, volume, lungs, settings)
+    marked = segmentation.probability_in(volume.shape) >= settings.nodules.threshold
+    found, missed, false_candidates = detect(segmentation.candidates, lesions, volume)
+    save_scan_figure(figure, volume, lesions, marked, settings.slices.window_hu, f"{scan.patient}: {statement}")
     return ScanMetrics(
         patient=scan.patient,
-        dice=dice(found, lesions > 0),
-        dice_by_lesion=dice_by_lesion(found, lesions),
-        found=detection.found,
-        missed=detection.missed,
-        false_candidates=detection.false_candidates,
+        dice=dice(marked, lesions > 0),
+        dice_by_lesion=dice_by_lesion(marked, lesions),
+        found=tuple(sorted(found)),
+        missed=tuple(sorted(missed)),
+        false_candidates=false_candidates,
     )
+
+
+def text_report(metrics: SegmentationMetrics) -> str:
+    """Dice, lesions found and false candidates in the test scans, and Dice of real nodules."""
+    scans, real = metrics.test_scans, metrics.real_nodules
+    lesion, scan = scans.dice_per_lesion, scans.dice_per_scan
+    lines = [
+        metrics.statement,
+        f"checkpoint: step {metrics.checkpoint.step}, the best on the validation scans",
+        "",
+        f"{scans.scans} test scans with {scans.lesions} lesions (synthetic: {metrics.synthetic})",
+        f"  Dice per lesion         mean {lesion.mean:.3f}, median {lesion.median:.3f}",
+        f"  Dice per scan           mean {scan.mean:.3f}, median {scan.median:.3f}",
+        f"  lesions found           {scans.lesion_sensitivity:.3f}",
+        f"  false candidates a scan {scans.false_candidates_per_scan:.1f}",
+    ]
+    if real:
+        nodule = real.dice_per_nodule
+        lines += [
+            "",
+            f"{real.nodules} nodules: {real.name}",
+            f"  Dice per nodule         mean {nodule.mean:.3f}, median {nodule.median:.3f}",
+            f"  nodules touched         {real.touched:.3f}",
+            f"  {real.citation}",
+        ]
+    return "\n".join(lines) + "\n"

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from lung_ssp.ct.volume import Volume
-from lung_ssp.ct.window import window
+from lung_ssp.ct.volume import Volume, window
 from lung_ssp.figures import new_figure, save_figure
 
 TRUTH = (64, 220, 64)
@@ -40,8 +39,6 @@ def save_scan_figure(
     """Each lesion's widest slice with truth and result, and last the slice with most of the result outside lesions.
 
     Args:
-        path: PNG.
-        volume: the scan.
         lesions: (z, y, x) labels.
         found: bool (z, y, x).
         window_hu: HU shown as black and white.
@@ -52,10 +49,8 @@ def save_scan_figure(
     panels = []
     for title, mask in titles.items():
         index = int(mask.sum(axis=(1, 2)).argmax())
-        picture = outlined(
-            window(volume.hu[index], window_hu), {TRUTH: lesions[index] > 0, FOUND: found[index]}, zoom=2
-        )
-        panels.append((f"{title}, slice {index}", picture))
+        outlines = {TRUTH: lesions[index] > 0, FOUND: found[index]}
+        panels.append((f"{title}, slice {index}", outlined(window(volume.hu[index], window_hu), outlines, zoom=2)))
     _save_panels(path, panels, caption, columns=3)
 
 
@@ -64,17 +59,10 @@ def save_nodule_figure(
 ) -> None:
     """The middle slices of the first nodules (n, z, y, x) with the reader's outline and the result."""
     middle = cubes.shape[1] // 2
-    panels = [
-        (
-            f"nodule {number + 1}",
-            outlined(
-                window(cubes[number, middle], window_hu),
-                {TRUTH: masks[number, middle], FOUND: found[number, middle]},
-                zoom=4,
-            ),
-        )
-        for number in range(min(MOST_NODULES, len(cubes)))
-    ]
+    panels = []
+    for number in range(min(MOST_NODULES, len(cubes))):
+        outlines = {TRUTH: masks[number, middle], FOUND: found[number, middle]}
+        panels.append((f"nodule {number + 1}", outlined(window(cubes[number, middle], window_hu), outlines, zoom=4)))
     _save_panels(path, panels, caption, columns=6)
 
 

@@ -15,20 +15,6 @@ DICE_OF_A_HIT = 0.3
 
 
 @dataclass(frozen=True)
-class Detection:
-    """Candidates set against the true lesions of one scan.
-
-    found: the labels of the lesions that a candidate hits.
-    missed: those that none hits.
-    false_candidates: candidates that hit no lesion.
-    """
-
-    found: tuple[int, ...]
-    missed: tuple[int, ...]
-    false_candidates: int
-
-
-@dataclass(frozen=True)
 class Scores:
     """Dice coefficients, with their mean and median."""
 
@@ -135,19 +121,20 @@ def dice_by_lesion(prediction: np.ndarray, lesions: np.ndarray) -> dict[int, flo
     return scores
 
 
-def detect(candidates: Sequence[Candidate], lesions: np.ndarray, volume: Volume) -> Detection:
+def detect(candidates: Sequence[Candidate], lesions: np.ndarray, volume: Volume) -> tuple[set[int], set[int], int]:
     """Which lesions the candidates hit: a candidate's centre lies in the lesion, or their Dice is at least 0.3.
 
     Args:
-        candidates: found in the scan.
         lesions: (z, y, x) labels on the scan's grid.
-        volume: the scan.
+
+    Returns:
+        the labels of the lesions that a candidate hits, of those that none hits, and how many candidates hit none.
     """
     sizes = np.bincount(lesions.ravel())
     hits = [_lesions_hit(candidate.lesion, lesions, sizes, volume) for candidate in candidates]
-    found = set().union(*hits)
-    labels = {int(label) for label in np.flatnonzero(sizes) if label}
-    return Detection(tuple(sorted(found)), tuple(sorted(labels - found)), sum(not hit for hit in hits))
+    found: set[int] = set().union(*hits)
+    missed = set(np.flatnonzero(sizes).tolist()) - found - {BACKGROUND}
+    return found, missed, sum(not hit for hit in hits)
 
 
 def _lesions_hit(found: Lesion, lesions: np.ndarray, sizes: np.ndarray, volume: Volume) -> set[int]:

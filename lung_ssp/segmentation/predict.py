@@ -1,7 +1,7 @@
 """A scan through the network: the probability of a nodule at each voxel, and the candidates."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import paddle
@@ -16,49 +16,9 @@ from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
 from lung_ssp.training.onnx import ExportedNetwork
 
-
-class NodulePredictor(Protocol):
-    """A network, whichever engine runs it.
-
-    in_channels: of its images, neighbouring slices.
-    """
-
-    @property
-    def in_channels(self) -> int: ...
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Images, float32 (n, in_channels, y, x), to the probability of a nodule, float32 (n, y, x)."""
-
-
-@dataclass(frozen=True)
-class PaddlePredictor:
-    """A network of this package; it is used, and left, in evaluation mode."""
-
-    network: paddle.nn.Layer
-
-    @property
-    def in_channels(self) -> int:
-        """Of its images."""
-        return self.network.in_channels
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The probability of a nodule, by Paddle."""
-        self.network.eval()
-        return probability_of_images(self.network, images)
-
-
-@dataclass(frozen=True)
-class OnnxPredictor:
-    """The same network as it was exported."""
-
-    network: ExportedNetwork
-    in_channels: int
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """The probability of a nodule, by ONNX Runtime."""
-        height, width = images.shape[2:]
-        (logits,) = self.network(mirrored(images))
-        return softmax(logits, axis=1)[:, NODULE, :height, :width]
+# A network, whichever engine runs it: images, float32 (n, in_channels, y, x), to the probability of a nodule, float32
+# (n, y, x).
+NodulePredictor = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,35 +47,40 @@ def segment_nodules(
     """Find the nodules of a scan, in the part of it that holds the lungs.
 
     Args:
-        predict: the network.
-        volume: the scan.
         lungs: bool (z, y, x), its lung mask, not empty.
-        settings: of the run that trained the network (`slices`, `prediction` and `nodules` are read).
+        settings: of the run that trained the network (`model`, `slices`, `prediction` and `nodules` are read).
     """
     grid = crop_to_lungs(volume, lungs, settings.slices)
     inside = lungs[grid.box]
-    on_grid = probability_of_slices(predict, grid.slices, settings.prediction.batch_size)
-    probability = grid.to_part(on_grid)
+    probability = grid.to_part(probability_of_slices(predict, grid.slices, settings))
     probability[~inside] = 0  # in place: a scan of floats is among the largest things in memory
     candidates = find_candidates(probability, grid.part, inside, settings.nodules)
     return NoduleSegmentation([candidate.moved(grid.box) for candidate in candidates], grid.box, probability)
 
 
-def probability_of_slices(predict: NodulePredictor, slices: np.ndarray, batch_size: int) -> np.ndarray:
+def probability_of_slices(predict: NodulePredictor, slices: np.ndarray, settings: SegmentationSettings) -> np.ndarray:
     """Normalised slices (z, y, x) to the probability of a nodule, float32 (z, y, x)."""
-    parts = []
+    batch_size, channels, parts = settings.prediction.batch_size, settings.model.in_channels, []
     for start in tqdm(range(0, len(slices), batch_size), "nodules", leave=False, delay=3, unit="batch"):
         indices = range(start, min(start + batch_size, len(slices)))
-        parts.append(predict(np.stack([with_neighbours(slices, index, predict.in_channels) for index in indices])))
+        parts.append(predict(np.stack([with_neighbours(slices, index, channels) for index in indices])))
     return np.concatenate(parts)
 
 
 def probability_of_images(network: paddle.nn.Layer, images: np.ndarray) -> np.ndarray:
-    """Images (n, channels, y, x) to the probability of a nodule, float32 (n, y, x); network in evaluation mode."""
+    """The probability of a nodule by Paddle; it puts the network into evaluation mode and leaves it there."""
+    network.eval()
     height, width = images.shape[2:]
     with paddle.no_grad():
         logits = network(paddle.to_tensor(mirrored(images)))[0]
         return F.softmax(logits, axis=1)[:, NODULE].numpy()[:, :height, :width]
+
+
+def probability_by_onnx(network: ExportedNetwork, images: np.ndarray) -> np.ndarray:
+    """The probability of a nodule by ONNX Runtime."""
+    height, width = images.shape[2:]
+    (logits,) = network(mirrored(images))
+    return softmax(logits, axis=1)[:, NODULE, :height, :width]
 
 
 def mirrored(images: np.ndarray) -> np.ndarray:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import paddle
 from tqdm import tqdm
 
 from lung_ssp.ct.volume import Volume
@@ -12,7 +11,7 @@ from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_npz
 from lung_ssp.segmentation.figures import save_nodule_figure
 from lung_ssp.segmentation.metrics import RealNoduleMetrics, dice_by_lesion, scores_of
-from lung_ssp.segmentation.predict import PaddlePredictor, probability_of_slices
+from lung_ssp.segmentation.predict import NodulePredictor, probability_of_slices
 from lung_ssp.segmentation.settings import SegmentationSettings
 
 REAL_NODULES_FILE = "lidc_nodules_3d.npz"
@@ -28,7 +27,7 @@ SOURCE = {
 
 
 def evaluate_real_nodules(
-    network: paddle.nn.Layer, settings: SegmentationSettings, path: Path, figure: Path, trained_on: str
+    predict: NodulePredictor, settings: SegmentationSettings, path: Path, figure: Path, trained_on: str
 ) -> RealNoduleMetrics:
     """Segment real nodules, each in a cube of 51 mm around it, and set the result against a reader's outline.
 
@@ -36,17 +35,15 @@ def evaluate_real_nodules(
     so the chest wall counts as lung here, unlike in a scan.
 
     Args:
-        network: the trained network.
         settings: of its run; the threshold of its candidates decides what counts as segmented.
         path: npz with `hu` int16 (n, z, y, x) at 1 mm and `mask` bool of the same shape.
-        figure: picture of some of the nodules.
         trained_on: the statement of the cohort that the weights come from.
 
     Raises:
         CohortError: the file cannot be read.
     """
     cubes, masks = _read(path)
-    found = np.stack([_segment(network, settings, cube) for cube in tqdm(cubes, "real nodules", unit="nodule")])
+    found = np.stack([_segment(predict, settings, cube) for cube in tqdm(cubes, "real nodules", unit="nodule")])
     scores = [dice_by_lesion(result, mask.astype(np.uint8))[1] for result, mask in zip(found, masks, strict=True)]
     caption = f"{SOURCE['name']}. {SOURCE['citation']}. Weights trained on: {trained_on}"
     save_nodule_figure(figure, cubes, masks, found, settings.slices.window_hu, caption)
@@ -70,11 +67,10 @@ def real_nodules_file(folder: Path) -> Path:
     return path
 
 
-def _segment(network: paddle.nn.Layer, settings: SegmentationSettings, cube: np.ndarray) -> np.ndarray:
+def _segment(predict: NodulePredictor, settings: SegmentationSettings, cube: np.ndarray) -> np.ndarray:
     """bool (z, y, x): where a cube's probability reaches the threshold."""
     grid = crop_to_lungs(Volume(cube, SPACING_MM), np.ones(cube.shape, bool), settings.slices)
-    probability = probability_of_slices(PaddlePredictor(network), grid.slices, settings.prediction.batch_size)
-    return grid.to_part(probability) >= settings.nodules.threshold
+    return grid.to_part(probability_of_slices(predict, grid.slices, settings)) >= settings.nodules.threshold
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:

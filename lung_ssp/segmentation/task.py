@@ -66,7 +66,6 @@ class SegmentationTask:
 
     def log_values(self, batch: Batch, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
         """The Dice of the nodules in the batch, pooled over its patches, and of the validation scans."""
-        self.network.eval()
         predicted = probability_of_images(self.network, batch.images) > 0.5
         self.network.train()
         return {
@@ -78,7 +77,6 @@ class SegmentationTask:
 
     def validate(self) -> dict[str, float]:
         """The mean over the validation scans of the Dice of the nodules in each scan's slices."""
-        self.network.eval()
         measured = {"dice": float(np.mean(self._dice_by_scan()))}
         self.network.train()
         return measured

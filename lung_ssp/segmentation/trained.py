@@ -1,24 +1,28 @@
-"""A trained segmentation run, read back."""
+"""A trained segmentation run, read back: to segment scans, here or in other processes, and to be exported."""
 
+import hashlib
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import paddle
 
 from lung_ssp.config import load_config
+from lung_ssp.ct.lesion import Candidate
 from lung_ssp.ct.volume import Volume
+from lung_ssp.errors import CheckpointError
 from lung_ssp.segmentation.build import build_network
 from lung_ssp.segmentation.predict import (
     NodulePredictor,
     NoduleSegmentation,
-    OnnxPredictor,
-    PaddlePredictor,
+    probability_by_onnx,
+    probability_of_images,
     segment_nodules,
 )
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
 from lung_ssp.training.onnx import Engine, Exportable, load_exported
-from lung_ssp.training.run import BestCheckpoint, restore_best, run_config
+from lung_ssp.training.run import BestCheckpoint, best_fingerprint, restore_best, run_config
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ def load_segmenter(run: Path, engine: Engine = "paddle") -> TrainedSegmenter:
     config = load_config(run_config(run), SegmentationSettings)
     network = build_network(config)
     checkpoint = restore_best(run, network)
-    predict = OnnxPredictor(load_exported(run), network.in_channels) if engine == "onnx" else PaddlePredictor(network)
+    onnx = engine == "onnx"
+    predict = partial(probability_by_onnx, load_exported(run)) if onnx else partial(probability_of_images, network)
     return TrainedSegmenter(network, config.settings, checkpoint, predict)
 
 
@@ -58,3 +63,48 @@ def exportable_segmenter(run: Path) -> Exportable:
     channels, size = trained.network.in_channels, SMALLEST_SIZE
     shapes = (1, channels, 2 * size, 2 * size), (2, channels, 3 * size, 5 * size)
     return Exportable(trained.network, shapes, True, trained.checkpoint.fingerprint)
+
+
+@dataclass(frozen=True)
+class RunFinder:
+    """The candidates that the best network of a segmentation run finds.
+
+    To another process only the run's folder travels; the network is loaded there once.
+
+    fingerprint: of the weights and the configuration, so that a run that is trained anew is another one.
+    """
+
+    run: Path
+    fingerprint: str
+
+    def __call__(self, volume: Volume, lungs: np.ndarray) -> list[Candidate]:
+        """The candidates of a scan, the most suspicious first; `lungs` is its mask, bool (z, y, x).
+
+        Raises:
+            CheckpointError: the run has changed since.
+        """
+        return _loaded(self).segment(volume, lungs).candidates
+
+
+def finder_of(run: Path) -> RunFinder:
+    """The finder of a run as it is now.
+
+    Raises:
+        ConfigError, CheckpointError: the folder holds no trained segmentation run.
+    """
+    load_config(run_config(run), SegmentationSettings)
+    return RunFinder(run, _fingerprint(run))
+
+
+@lru_cache(maxsize=1)
+def _loaded(finder: RunFinder) -> TrainedSegmenter:
+    segmenter = load_segmenter(finder.run)
+    if _fingerprint(finder.run) != finder.fingerprint:
+        raise CheckpointError("The segmentation run that finds candidates has changed: start the preparation again.")
+    return segmenter
+
+
+def _fingerprint(run: Path) -> str:
+    digest = hashlib.sha256(best_fingerprint(run).encode())
+    digest.update(run_config(run).read_bytes())
+    return digest.hexdigest()[:16]

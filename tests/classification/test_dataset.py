@@ -1,15 +1,19 @@
 """Sections in memory: batches, orientations, and refusals."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lung_ssp.classification.dataset import SectionDataset, random_orientations
-from lung_ssp.classification.settings import NumClasses, SectionDatasetSettings
+from lung_ssp.classification.dataset import DeviceCache, SectionDataset, fits_on_device, random_orientations
+from lung_ssp.classification.settings import ClassificationSettings, NumClasses, SectionDatasetSettings
+from lung_ssp.classification.task import ClassificationTask
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.cohort.store import Sections, write_sections
 from lung_ssp.errors import CohortError
+
+SettingsMaker = Callable[..., ClassificationSettings]
 
 THREE = NumClasses(image=3, pathology=3)
 
@@ -77,3 +81,36 @@ def test_a_split_without_any_label_is_refused(tmp_path: Path) -> None:
     write_sections(tmp_path, "train", Sections(images, dict.fromkeys(TASK_NAMES, missing), np.array(["a", "b"])))
     with pytest.raises(CohortError, match="no label of either task"):
         dataset(tmp_path)
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_cached_batches_are_those_of_the_data_set(small_settings: SettingsMaker, augment: bool) -> None:
+    dataset = ClassificationTask(small_settings()).training
+    dataset.augment = augment
+    cache = DeviceCache(dataset)
+    for seed in range(3):
+        indices = np.random.default_rng(seed).permutation(len(dataset))[:30]
+        expected = dataset.batch(indices, np.random.default_rng(seed))
+        found = cache.batch(indices, np.random.default_rng(seed))
+        assert np.array_equal(found.inputs()[0].numpy(), expected.images)
+        assert {task: labels.tolist() for task, labels in found.labels.items()} == {
+            task: labels.tolist() for task, labels in expected.labels.items()
+        }
+
+
+def test_a_task_learns_the_same_from_cached_sections(small_settings: SettingsMaker) -> None:
+    losses = []
+    for cached in (False, True):
+        task = ClassificationTask(small_settings())
+        if cached:
+            task.source = DeviceCache(task.training)
+        task.network.set_state_dict({name: value * 0 + 0.01 for name, value in task.network.state_dict().items()})
+        task.network.eval()
+        batch = task.load(np.arange(20), np.random.default_rng(0))
+        losses.append({name: float(value) for name, value in task.losses(batch).items()})
+        losses[-1]["accuracy"] = task.log_values(batch, task.validate)["accuracy_train_value"]
+    assert losses[0] == losses[1]
+
+
+def test_a_cpu_keeps_its_sections_where_they_are(small_settings: SettingsMaker) -> None:
+    assert not fits_on_device(ClassificationTask(small_settings()).training)

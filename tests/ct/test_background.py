@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lung_ssp.ct.background import beyond_field, body_box, count_lungs, without_background
+from lung_ssp.ct.background import beyond_field, body_box, without_background
 
 THRESHOLD = -480
 SPACING = (4.0, 4.0, 4.0)
@@ -54,15 +54,3 @@ def test_body_box_leaves_the_table_out(chest):
 def test_nothing_dark_gives_nothing(chest):
     empty = np.zeros(chest.volume.shape, bool)
     assert not without_background(empty, chest.volume.hu, SPACING).any()
-
-
-def test_lungs_are_counted():
-    lungs = np.zeros((6, 20, 40), bool)
-    assert count_lungs(lungs) == 0
-    lungs[:, 2:18, 2:18] = True
-    assert count_lungs(lungs) == 1
-    lungs[:, 2:18, 22:38] = True
-    lungs[0, 0:2, 20] = True  # a speck is no lung
-    assert count_lungs(lungs) == 2
-    lungs[2:4, 8:12] = True
-    assert count_lungs(lungs) == 1

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lung_ssp.ct.settings import WorkingGridSettings
-from lung_ssp.ct.volume import Volume
-from lung_ssp.ct.window import window
+from lung_ssp.ct.volume import Volume, window
 from lung_ssp.ct.working_grid import crop_to_lungs, cut_slices, lung_box, with_neighbours
 
 

@@ -1,5 +1,7 @@
 """Test scans from DICOM files to the figures of metrics.json."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 import paddle
@@ -8,6 +10,7 @@ import pytest
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.evaluate import evaluate_test_scans
+from lung_ssp.segmentation.predict import probability_of_images
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
 from lung_ssp.segmentation.settings import SegmentationSettings
 
@@ -15,10 +18,11 @@ from lung_ssp.segmentation.settings import SegmentationSettings
 class AboveWater(paddle.nn.Layer):
     """Calls nodule what is denser than -300 HU: the middle of the window."""
 
-    in_channels = 1
-
     def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
         return [paddle.concat([0.5 - x, x - 0.5], axis=1) * 100]
+
+
+ABOVE_WATER = partial(probability_of_images, AboveWater())
 
 
 @pytest.fixture
@@ -37,7 +41,7 @@ def scan_cohort(tmp_path_factory, make_small_scans):
 
 
 def test_measures_by_scan_and_by_lesion(scan_cohort, settings, tmp_path):
-    metrics = evaluate_test_scans(AboveWater(), settings, scan_cohort, tmp_path / "figures")
+    metrics = evaluate_test_scans(ABOVE_WATER, settings, scan_cohort, tmp_path / "figures")
     (scan,) = read_scans(scan_cohort)
     lesions = len(np.unique(scan.lesions())) - 1
     assert "SYNTHETIC" in metrics.cohort and "fingerprint" in metrics.cohort
@@ -54,7 +58,7 @@ def test_measures_by_scan_and_by_lesion(scan_cohort, settings, tmp_path):
 
 def test_a_cohort_without_test_scans_is_refused(slice_cohort, settings, tmp_path):
     with pytest.raises(CohortError, match="no test scan"):
-        evaluate_test_scans(AboveWater(), settings, slice_cohort, tmp_path / "figures")
+        evaluate_test_scans(ABOVE_WATER, settings, slice_cohort, tmp_path / "figures")
 
 
 def test_cubes_with_nodules(settings, tmp_path):
@@ -62,7 +66,7 @@ def test_cubes_with_nodules(settings, tmp_path):
     ball = z**2 + y**2 + x**2 < 10**2
     cubes = np.where(ball, 50, -850).astype(np.int16)[np.newaxis]
     np.savez(tmp_path / "cubes.npz", hu=cubes, mask=ball[np.newaxis])
-    metrics = evaluate_real_nodules(AboveWater(), settings, tmp_path / "cubes.npz", tmp_path / "cubes.png", "SYNTHETIC")
+    metrics = evaluate_real_nodules(ABOVE_WATER, settings, tmp_path / "cubes.npz", tmp_path / "cubes.png", "SYNTHETIC")
     assert metrics.name == "real LIDC nodules, never trained on"
     assert metrics.nodules == 1 and metrics.touched == 1
     assert metrics.dice_per_nodule.mean > 0.9
@@ -73,13 +77,13 @@ def test_cubes_with_nodules(settings, tmp_path):
 def test_a_broken_file_of_cubes_is_named(settings, tmp_path):
     (tmp_path / "cubes.npz").write_bytes(b"nothing")
     with pytest.raises(CohortError, match=r"cubes\.npz cannot be read"):
-        evaluate_real_nodules(AboveWater(), settings, tmp_path / "cubes.npz", tmp_path / "cubes.png", "SYNTHETIC")
+        evaluate_real_nodules(ABOVE_WATER, settings, tmp_path / "cubes.npz", tmp_path / "cubes.png", "SYNTHETIC")
 
 
 def test_real_nodules_have_the_form_that_is_expected(settings, shared_data, tmp_path):
     with np.load(shared_data / "lidc-nodules" / "lidc_nodules_3d.npz") as arrays:
         some = {"hu": arrays["hu"][:4], "mask": arrays["mask"][:4]}
     np.savez(tmp_path / "some.npz", **some)
-    metrics = evaluate_real_nodules(AboveWater(), settings, tmp_path / "some.npz", tmp_path / "some.png", "SYNTHETIC")
+    metrics = evaluate_real_nodules(ABOVE_WATER, settings, tmp_path / "some.npz", tmp_path / "some.png", "SYNTHETIC")
     assert metrics.nodules == 4
     assert metrics.touched >= 0.75  # what is denser than -300 HU meets nearly every solid nodule

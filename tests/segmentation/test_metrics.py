@@ -64,12 +64,9 @@ def test_detection_counts_lesions_found_and_candidates_that_hit_none():
     probability[2:6, 20:25, 20:25] = 1  # nothing there
     candidates = find_candidates(probability, volume, np.ones(volume.shape, bool), NoduleSettings(min_diameter_mm=1.0))
     assert len(candidates) == 4
-    detection = detect(candidates, lesions, volume)
-    assert detection.found == (1, 2)
-    assert detection.missed == (3,)
-    assert detection.false_candidates == 2
+    assert detect(candidates, lesions, volume) == ({1, 2}, {3}, 2)
 
 
 def test_without_candidates_every_lesion_is_missed():
-    detection = detect([], row(0, 4, 7).astype(np.uint8), Volume(np.zeros((1, 1, 3), np.int16), (1.0, 1.0, 1.0)))
-    assert (detection.found, detection.missed, detection.false_candidates) == ((), (4, 7), 0)
+    volume = Volume(np.zeros((1, 1, 3), np.int16), (1.0, 1.0, 1.0))
+    assert detect([], row(0, 4, 7).astype(np.uint8), volume) == (set(), {4, 7}, 0)

@@ -1,5 +1,7 @@
 """A scan goes to the working grid, through the network, and back to where it came from."""
 
+from functools import partial
+
 import numpy as np
 import paddle
 import pytest
@@ -7,12 +9,11 @@ import pytest
 from lung_ssp.ct.volume import Volume
 from lung_ssp.segmentation.networks import ImprovedUNet
 from lung_ssp.segmentation.predict import (
-    PaddlePredictor,
     probability_of_images,
     probability_of_slices,
     segment_nodules,
 )
-from lung_ssp.segmentation.settings import SegmentationSettings
+from lung_ssp.segmentation.settings import PredictionSettings, SegmentationSettings
 
 
 class Brightness(paddle.nn.Layer):
@@ -50,7 +51,9 @@ def test_the_result_lies_where_the_scan_lies(settings, spacing):
     volume = blob(shape, spacing, origin=(40.0, -30.0, 7.0))
     lungs = np.zeros(shape, bool)
     lungs[2:-2, 8:-8, 8:-8] = True
-    probability = segment_nodules(PaddlePredictor(Brightness()), volume, lungs, settings).probability_in(shape)
+    probability = segment_nodules(partial(probability_of_images, Brightness()), volume, lungs, settings).probability_in(
+        shape
+    )
     assert probability.shape == shape and probability.dtype == np.float32
     assert (probability[~lungs] == 0).all()
     expected = (volume.hu + 1000) / 1400
@@ -60,26 +63,30 @@ def test_the_result_lies_where_the_scan_lies(settings, spacing):
 def test_slices_go_in_batches_of_a_size_that_the_network_can_halve(settings):
     volume = blob((18, 50, 60), (2.5, 1.4, 1.4))
     network = Brightness()
-    segment_nodules(PaddlePredictor(network), volume, np.ones(volume.shape, bool), settings)
+    segment_nodules(partial(probability_of_images, network), volume, np.ones(volume.shape, bool), settings)
     assert network.seen == [[5, 3, 64, 64]] * 3 + [[3, 3, 64, 64]]
 
 
 def test_padding_is_cut_off_again():
     images = np.random.default_rng(0).random((2, 1, 17, 30), dtype=np.float32)
     network = Brightness(in_channels=1)
-    network.eval()
     np.testing.assert_allclose(probability_of_images(network, images), images[:, 0], atol=1e-5)
     assert network.seen == [[2, 1, 32, 32]]
 
 
-def test_batches_do_not_change_the_result():
+def test_batches_do_not_change_the_result(settings):
     paddle.seed(0)
     network = ImprovedUNet(width=2)
     slices = np.random.default_rng(0).random((7, 32, 32), dtype=np.float32)
-    predict = PaddlePredictor(network)
-    whole = probability_of_slices(predict, slices, batch_size=7)
+    predict = partial(probability_of_images, network)
+    whole, parts = (
+        probability_of_slices(
+            predict, slices, settings.model_copy(update={"prediction": PredictionSettings(batch_size=n)})
+        )
+        for n in (7, 2)
+    )
     assert whole.shape == (7, 32, 32) and np.ptp(whole) > 0.01
-    np.testing.assert_allclose(probability_of_slices(predict, slices, batch_size=2), whole, atol=1e-6)
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
 
 
 def test_the_network_is_left_in_evaluation_mode(settings):
@@ -88,7 +95,8 @@ def test_the_network_is_left_in_evaluation_mode(settings):
     network.train()
     volume = blob((16, 40, 40), (2.5, 1.4, 1.4))
     one, two = (
-        segment_nodules(PaddlePredictor(network), volume, np.ones(volume.shape, bool), settings) for _ in range(2)
+        segment_nodules(partial(probability_of_images, network), volume, np.ones(volume.shape, bool), settings)
+        for _ in range(2)
     )
     assert not network.training
     assert np.array_equal(one.probability, two.probability)  # no averages of batch normalisation moved in between

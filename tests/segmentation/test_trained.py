@@ -13,8 +13,7 @@ from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.working_grid import lung_box
 from lung_ssp.errors import CheckpointError
-from lung_ssp.segmentation.finder import finder_of
-from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
+from lung_ssp.segmentation.trained import TrainedSegmenter, finder_of, load_segmenter
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from lung_ssp.classification.dataset import SectionBatch, SectionDataset, random
 from lung_ssp.classification.settings import ClassificationSettings, NumClasses, SectionAndSlideDatasetSettings
 from lung_ssp.cohort.classes import MISSING, NORMAL
 from lung_ssp.cohort.slides.store import Tiles, read_tiles
-from lung_ssp.cohort.store import Sections
 from lung_ssp.errors import CohortError
 from lung_ssp.training.distributed import shard
 
@@ -67,7 +66,8 @@ class SectionAndSlideDataset(SectionDataset):
         self.tiles = read_tiles(root, settings.mode)
         check_tiles(self.tiles, f"{root} ({settings.mode})", image_size, needed=settings.mode == "train")
         self.tiles_of = tiles_by_patient(self.tiles)
-        self.has_slide = sections_with_slide(self.sections, self.tiles)
+        of_patients = np.isin(self.sections.patients, self.tiles.patients)
+        self.has_slide = of_patients & (self.sections.labels["pathology"] != NORMAL)
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator | None = None) -> SectionAndSlideBatch:
         """The sections `indices` with their tiles, both flipped and turned at random as in SectionDataset.
@@ -81,10 +81,6 @@ class SectionAndSlideDataset(SectionDataset):
             has_slide = has_slide & (rng.random(len(has_slide)) >= self.slide_dropout)
         labels = {**sections.labels, "pathology": np.where(has_slide, sections.labels["pathology"], MISSING)}
         return SectionAndSlideBatch(sections.images, labels, self._slides(indices, has_slide, rng), has_slide)
-
-    def whole(self) -> SectionAndSlideBatch:
-        """All sections in their stored order."""
-        return self.batch(np.arange(len(self)))
 
     def _slides(self, indices: np.ndarray, has_slide: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """A tile for each of the sections `indices` that has a slide, float32 (n, 3, size, size)."""
@@ -107,11 +103,6 @@ def tiles_by_patient(tiles: Tiles) -> dict[str, np.ndarray]:
     order = np.argsort(tiles.patients, kind="stable")
     names, starts = np.unique(tiles.patients[order], return_index=True)
     return dict(zip(map(str, names), np.split(order, starts[1:]), strict=True)) if len(names) else {}
-
-
-def sections_with_slide(sections: Sections, tiles: Tiles) -> np.ndarray:
-    """Which sections have a slide, bool (n,): those of the patients with slides, but for benign findings."""
-    return np.isin(sections.patients, tiles.patients) & (sections.labels["pathology"] != NORMAL)
 
 
 def check_tiles(tiles: Tiles, where: str, image_size: int, needed: bool) -> None:

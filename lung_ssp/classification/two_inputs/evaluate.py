@@ -3,13 +3,14 @@
 import numpy as np
 import paddle
 
-from lung_ssp.classification.comparisons import (
+from lung_ssp.classification.metrics import (
     Comparisons,
     Measures,
+    SlideAblation,
+    TaskMetrics,
     evaluate_comparisons,
     predict_probabilities,
 )
-from lung_ssp.classification.metrics import SlideAblation, TaskMetrics
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.two_inputs.dataset import SectionAndSlideBatch, SectionAndSlideDataset, slide_splits
 
@@ -28,7 +29,8 @@ def evaluate_sections_and_slides(
     """
     _, _, split = slide_splits(settings)
     dataset = SectionAndSlideDataset(split, settings.model.image_size, settings.model.num_classes)
-    test, labels = dataset.whole(), dataset.labels(np.arange(len(dataset)))
+    everything = np.arange(len(dataset))
+    test, labels = dataset.batch(everything), dataset.labels(everything)
     probabilities = predict_probabilities(network, *test.arrays())
     of_image = {name: pair for name, pair in comparisons.items() if pair[0] == "image"}
     of_pathology = {name: pair for name, pair in comparisons.items() if pair[0] == "pathology"}

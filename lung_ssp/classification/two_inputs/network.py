@@ -51,7 +51,8 @@ class TwoInputClassifier(TwoBranchNetwork):
         if slides is None or has_slide is None or not bool(has_slide.any()):
             return self._image_logits(image), missing
         rows = paddle.nonzero(has_slide).flatten()
-        pathology = self._normalised(paddle.gather(slides, rows))
+        mean, deviation = (values.reshape([1, COLOURS, 1, 1]) for values in (self.slide_mean, self.slide_deviation))
+        pathology = (paddle.gather(slides, rows) - mean) / deviation
         for stage in STAGES:
             image = self.trunks["image"].stage(stage, image)
             pathology = self.trunks["pathology"].stage(stage, pathology)
@@ -67,11 +68,6 @@ class TwoInputClassifier(TwoBranchNetwork):
             if stage in self.units:
                 image = combine_alone(self.units[stage], image)
         return self.heads["image"](image)
-
-    def _normalised(self, tiles: paddle.Tensor) -> paddle.Tensor:
-        """The z-score of each colour of tiles (n, 3, size, size)."""
-        colours = [1, COLOURS, 1, 1]
-        return (tiles - self.slide_mean.reshape(colours)) / self.slide_deviation.reshape(colours)
 
     def set_slide_normalisation(self, tiles: np.ndarray) -> None:
         """Take the z-score of each colour from training tiles, uint8 (n, size, size, 3)."""

@@ -30,16 +30,13 @@ class TwoInputTask(MonitoredTask):
                 f"model.type is {settings.model.type}, but a process whose share of a batch holds no slide would keep "
                 "the others waiting in the normalisation of the pathology branch: leave out --processes."
             )
-        training, validation, test = (
-            SectionAndSlideDataset(split, settings.model.image_size, settings.model.num_classes)
-            for split in slide_splits(settings)
-        )
-        network = TwoInputClassifier(settings.model)
-        network.set_normalisation(paddle.to_tensor(training.sections.images))
-        network.set_slide_normalisation(training.tiles.images)
-        root = settings.train_dataset.dataset_root
-        super().__init__(network, training, validation.whole().shard(), test.whole().shard(), root)
-        self.loss = settings.loss
+        model = settings.model
+        splits = [
+            SectionAndSlideDataset(split, model.image_size, model.num_classes) for split in slide_splits(settings)
+        ]
+        network = TwoInputClassifier(model)
+        network.set_slide_normalisation(splits[0].tiles.images)
+        super().__init__(settings, network, splits)
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> SectionAndSlideBatch:
         """This process's share of the training sections `indices`, with their tiles.
