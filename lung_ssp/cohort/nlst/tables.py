@@ -65,8 +65,11 @@ def read_tables(folder: Path, pseudonyms: Pseudonyms) -> Tables:
     folder = Path(folder)
     if not folder.is_dir():
         raise CohortError(f"{folder} is no folder: give the folder that holds NLST's tables.")
-    tables = [_read_table(folder, table, pseudonyms) for table in FILE_NAMES]
-    return Tables(*tables, oddities=_count_oddities(*tables))
+    persons, cancers, abnormalities, comparisons, screens = (
+        _read_table(folder, table, pseudonyms) for table in FILE_NAMES
+    )
+    oddities = _count_oddities(persons, cancers, abnormalities, comparisons, screens)
+    return Tables(persons, cancers, abnormalities, comparisons, screens, oddities)
 
 
 def _read_table(folder: Path, table: str, pseudonyms: Pseudonyms) -> pd.DataFrame:
