@@ -1,4 +1,4 @@
-"""The public index of the Imaging Data Commons (IDC), read for one collection, and what its series' descriptions say."""
+"""The public index of the Imaging Data Commons (IDC), read for one collection, and what its SeriesDescriptions say."""
 
 import math
 import re
