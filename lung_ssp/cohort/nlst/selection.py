@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lung_ssp.cohort.nlst.index import parse_descriptions
 from lung_ssp.cohort.nlst.plan_table import LESION_MASK, LUNG_MASK
-from lung_ssp.cohort.nlst.series_description import parse_descriptions
 from lung_ssp.cohort.nlst.settings import PlanSettings, SelectionSettings
 from lung_ssp.errors import CohortError
 

@@ -1,15 +1,7 @@
 """NLST's tables on disk: which file holds which table, its contents as text, and what each column may hold.
 
-The names of the files, without ending and in any case of letters:
-
-    table    from the Imaging Data Commons           from CDAS
-    prsn     nlst_prsn, nlst_780_prsn_idc_20210527   participant, participant_d040722, prsn
-    canc     nlst_canc, nlst_clinical, ...           lung_cancer, lung_cancer_d040722, canc
-    ctab     nlst_ctab, ...                          sct_abnormalities, sct_abnormalities_d040722, sctabn, ctab
-    ctabc    nlst_ctabc, ...                         sct_comparison_abnormalities, sct_comparison, sctabnc, ctabc
-    screen   nlst_screen, ...                        sct_screening, sctscreen, screen
-
-They may carry the project's number in front and a delivery's date behind, as the examples do, and lie in the folder
+The files are named as in FILE_NAMES, in any case of letters, with the project's number in front or a delivery's date
+behind: nlst_780_prsn_idc_20210527 from the Imaging Data Commons, participant_d040722 from CDAS. They lie in the folder
 itself or, as CDAS packs them, in folders directly below it.
 """
 

@@ -5,7 +5,7 @@ import pytest
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.nlst.codes import LOBES, possible_lobes
 from lung_ssp.cohort.nlst.exams import Cancer, Exam
-from lung_ssp.cohort.nlst.pathology import pathology_labels
+from lung_ssp.cohort.nlst.labels import pathology_labels
 from lung_ssp.cohort.nlst.settings import SampleSettings
 
 RUL, RLL, RIGHT, LEFT, NOWHERE = (

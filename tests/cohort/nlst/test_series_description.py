@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from lung_ssp.cohort.nlst.series_description import parse_description, parse_descriptions
+from lung_ssp.cohort.nlst.index import parse_description, parse_descriptions
 
 
 def test_the_fields_of_a_description() -> None:

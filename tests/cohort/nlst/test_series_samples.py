@@ -71,7 +71,7 @@ def test_an_error_is_told_without_paths_and_uids(tmp_path):
     folder = tmp_path / "1.2.840.113654.2.55.123"
     job = job_of(folder, "1.2.840.113654.2.55.123", (), None)
     sentence = f"{folder}/a/000003.dcm (series 1.2.840.113654.2.55.123, slice 2.25.33862441) is 2 mm wide: correct it."
-    assert without_identifiers(sentence, job) == "<file> (series <uid>, slice <uid>) is 2.5 mm wide: correct it."
+    assert without_identifiers(sentence, job) == "<file> (series <uid>, slice <uid>) is 2 mm wide: correct it."
 
 
 @pytest.mark.parametrize("content", [None, b"not DICOM"])
