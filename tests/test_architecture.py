@@ -187,7 +187,7 @@ WAYS = {
     "np.load(": {"files.py"},
     "yaml.load": {"config.py"},
     "np.savez(file, **arrays)": {"checkpoint.py"},
-    "np.clip((hu - ": {"window.py"},
+    "np.clip((hu - ": {"volume.py"},
     "savefig": {"figures.py"},
 }
 

@@ -118,11 +118,7 @@ def evaluate_sections(network: paddle.nn.Layer, settings: ClassificationSettings
 
 
 def comparisons_between(names: dict[str, tuple[str, ...]]) -> Comparisons:
-    """The comparisons that make sense: a branch against the other task's labels only where both have the same classes.
-
-    Args:
-        names: of each task's classes.
-    """
+    """The comparisons that make sense: with the other task's labels only where both tasks have the same classes."""
     same = names["image"] == names["pathology"]
     return {name: (branch, label) for name, (branch, label) in COMPARISONS.items() if same or branch == label}
 
@@ -140,11 +136,7 @@ def evaluate_comparisons(
 
 
 def predict_probabilities(network: paddle.nn.Layer, *inputs: np.ndarray) -> dict[str, np.ndarray]:
-    """Probabilities of both tasks, by task name, (n, classes); NaN where there is no prediction.
-
-    Args:
-        inputs: as the network takes them, each with n samples.
-    """
+    """Softmax of `predict_logits`, by task name, (n, classes); NaN where there is no prediction."""
     return {task: softmax(logits, axis=1) for task, logits in predict_logits(network, *inputs).items()}
 
 

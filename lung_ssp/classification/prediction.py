@@ -16,8 +16,7 @@ EVALUATION_BATCH = 256
 def predict_logits(network: paddle.nn.Layer, *inputs: np.ndarray) -> dict[str, np.ndarray]:
     """Logits of both tasks in evaluation mode, by task name, float32 (n, classes); leaves the mode as it was.
 
-    Args:
-        inputs: as the network takes them, each with n samples.
+    `inputs` are as the network takes them, each with n samples.
     """
     with evaluating(network):
         parts = [

@@ -70,7 +70,9 @@ def drop_duplicates(
                 f"{where}, with different pixels: keep the slices of one acquisition and one reconstruction.",
                 reason="duplicate",
             )
-        kept[-1] = min(kept[-1], header, key=_by_number)
+        kept[-1] = min(
+            kept[-1], header, key=lambda one: (one.instance_number is None, one.instance_number or 0, one.sop_uid)
+        )
     return kept
 
 
@@ -107,10 +109,6 @@ def axes_of(header: SliceHeader) -> np.ndarray:
             reason="orientation",
         )
     return np.column_stack([row, column, np.cross(row, column)])
-
-
-def _by_number(header: SliceHeader) -> tuple[bool, int, str]:
-    return header.instance_number is None, header.instance_number or 0, header.sop_uid
 
 
 def _mixed(first: SliceHeader, other: SliceHeader, what: str, one: object, two: object) -> SeriesError:

@@ -27,14 +27,7 @@ class SliceDataset(paddle.io.Dataset):
     often as `lesion_share` asks, patches on lesions; each lesion gets as many of them, be it large or small. In
     validation what lies outside the lung mask is labelled IGNORE_INDEX, for nodules are sought inside it.
 
-    Args:
-        dataset_root: folder of the prepared cohort.
-        mode: "train" or "val".
-        patch_size: side of a training patch in pixels.
-        lesion_share: share of the training patches that lie on a lesion, 0..1.
-        seed: of the patches that `dataset[index]` gives.
-        augmentation: settings of the random changes (AugmentationSettings), as a dictionary.
-        slices_per_scan: how many slices of each validation scan are taken, half of them with a lesion.
+    The arguments are those of TrainDatasetSettings and ValidationDatasetSettings.
 
     Raises:
         CohortError: the cohort holds no such slices, or no lesion in them.

@@ -21,12 +21,7 @@ class DiceCrossEntropyLoss(nn.Layer):
     Paddle 3 refuses. The result has shape [1]: PaddleSeg 2.8's training loop indexes it.
 
     The batch is that of all processes together (training/distributed.py).
-
-    Args:
-        cross_entropy: weight of the cross-entropy.
-        dice: weight of the Dice loss.
-        smooth: added to numerator and denominator of the Dice quotient, in pixels.
-        ignore_index: label of pixels that count nowhere.
+    Its arguments are those of DiceCrossEntropyLossSettings.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddleseg.cvlibs import manager
 
-from lung_ssp.segmentation.layers import LEVELS, Convolution, Convolutions, Decoder, Encoder, level_widths
+from lung_ssp.segmentation.layers import Convolution, Convolutions, Decoder, Encoder, level_widths
 
 manager.MODELS.components_dict.pop("UNet", None)  # or add_component warns that it is replaced
 
@@ -19,21 +19,15 @@ class UNet(nn.Layer):
     """U-Net (paper Fig. 2; Ronneberger et al., MICCAI 2015), without normalisation.
 
     Convolutions are padded, so that the result has the size of the image; for an odd size "copy and crop" cuts what
-    upsampling adds.
-
-    Args:
-        num_classes: channels of the result.
-        in_channels: channels of the image, neighbouring slices.
-        width: channels of the full size; doubled with each of the four downsamplings.
+    upsampling adds. The arguments are those of UNetSettings.
     """
 
     def __init__(self, num_classes: int = 2, in_channels: int = 3, width: int = 8) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.encoder = Encoder(in_channels, width, batch_norm=False)
-        self.decoder = Decoder(
-            width, [Convolutions(2 * channels, channels, batch_norm=False) for channels in _from_the_smallest(width)]
-        )
+        widths = reversed(level_widths(width)[:-1])
+        self.decoder = Decoder(width, [Convolutions(2 * channels, channels, batch_norm=False) for channels in widths])
         self.classifier = Convolution(width, num_classes, 1)
 
     def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
@@ -45,12 +39,7 @@ class UNet(nn.Layer):
 class ImprovedUNet(nn.Layer):
     """The improved U-Net (paper Fig. 3): batch normalisation in the encoder, dense blocks in the decoder.
 
-    Args:
-        num_classes: channels of the result.
-        in_channels: channels of the image, neighbouring slices.
-        width: channels of the full size; doubled with each of the four downsamplings.
-        growth_rate: channels that each layer of a dense block adds.
-        dense_layers: layers of each dense block.
+    The arguments are those of ImprovedUNetSettings.
     """
 
     def __init__(
@@ -59,10 +48,9 @@ class ImprovedUNet(nn.Layer):
         super().__init__()
         self.in_channels = in_channels
         self.encoder = Encoder(in_channels, width, batch_norm=True)
-        self.decoder = Decoder(
-            width,
-            [DenseBlock(2 * channels, channels, growth_rate, dense_layers) for channels in _from_the_smallest(width)],
-        )
+        widths = reversed(level_widths(width)[:-1])
+        blocks = [DenseBlock(2 * channels, channels, growth_rate, dense_layers) for channels in widths]
+        self.decoder = Decoder(width, blocks)
         self.classifier = Convolution(width, num_classes, 1)
 
     def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
@@ -89,8 +77,3 @@ class DenseBlock(nn.Layer):
         for layer in self.layers:
             x = paddle.concat([x, F.relu(layer(x))], axis=1)
         return F.relu(self.transition(x))
-
-
-def _from_the_smallest(width: int) -> list[int]:
-    """The channels of the decoder's levels, the smallest size first."""
-    return level_widths(width)[LEVELS - 2 :: -1]

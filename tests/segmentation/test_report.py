@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from lung_ssp.segmentation import metrics
-from lung_ssp.segmentation.report import text_report
+from lung_ssp.segmentation.evaluate import text_report
 from lung_ssp.training.run import BestCheckpoint
 
 MEASURED = metrics.SegmentationMetrics(
