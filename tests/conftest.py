@@ -31,6 +31,16 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SIMULATED_NLST_CONFIG = REPOSITORY / "configs" / "cohort" / "simulated_nlst.yml"
 PLANNED_FROM = {"index": "index.parquet", "boxes.sybil": "boxes.json"}
 
+# Fixtures that take seconds, whose tests are slow by that alone.
+COSTLY_FIXTURES = {"lidc_series", "make_small_scans", "tiny_cohort"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a costly fixture, directly or through another, as slow."""
+    for item in items:
+        if COSTLY_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

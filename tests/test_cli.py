@@ -19,6 +19,8 @@ from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.training.checkpoint import load_checkpoint
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONFIG = REPOSITORY / "configs" / "classification" / "table2.yml"
 NO_COHORT = [word for name in ("train", "val", "test") for word in ("-o", f"{name}_dataset.dataset_root=none")]

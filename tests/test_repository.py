@@ -21,3 +21,9 @@ def test_the_hooks_do_what_lint_does_and_fetch_nothing() -> None:
     plain = [re.sub(r" (\.|--check|--force-exclude)(?= |$)", "", command) for command in [*hooks, *lint_commands()]]
     assert plain[: len(hooks)] == plain[len(hooks) :]
     assert len(hooks) == 3
+
+
+def test_the_fast_tests_are_all_but_those_marked_slow() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    fast, whole = (re.findall(rf"^{target}:.*\n\t(.*)", makefile, re.M)[0] for target in ("test-fast", "test"))
+    assert fast == f'{whole} -m "not slow"'

@@ -62,6 +62,7 @@ print(cores() == os.cpu_count())
     assert in_a_new_process(code).strip() == "True"
 
 
+@pytest.mark.slow
 def test_the_rate_without_the_settings_is_measured_beside_them() -> None:
     assert runtime.rate_without_settings() > 0
 

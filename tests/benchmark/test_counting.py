@@ -58,6 +58,7 @@ def test_counting_leaves_the_network_as_it_was() -> None:
     assert np.array_equal(network(paddle.ones([1, 1, 4, 4])).numpy(), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("granularity", "more"), [("layer", 4), ("channel", 4 * 8), ("dense", (2 * 8 * 2 * 2) ** 2)])
 def test_a_unit_counts_what_its_alphas_are(granularity: str, more: int) -> None:
     def counted(sharing: str) -> tuple[int, int, int]:

@@ -15,6 +15,8 @@ from lung_ssp.training.loop import update
 from lung_ssp.training.order import SampleOrder
 from lung_ssp.training.precision import Precision
 
+pytestmark = pytest.mark.slow
+
 TWO_INPUTS = [
     "model.type=TwoInputClassifier",
     *(f"{split}_dataset.type=SectionAndSlideDataset" for split in ("train", "val", "test")),

@@ -21,6 +21,7 @@ def test_each_operator_takes_its_products_or_its_memory() -> None:
     assert lower_bound_ms(step, DEVICE, mixed=True) == pytest.approx(1.0 + 1.0 + 1.0)
 
 
+@pytest.mark.slow
 def test_the_table_names_each_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     configs = ["classification/smoke.yml", "segmentation/smoke.yml"]
     assert main(["--on", "device/v100.yml", "--config", *configs]) == 0

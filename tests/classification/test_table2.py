@@ -38,6 +38,7 @@ def test_both_stand_side_by_side(tmp_path: Path) -> None:
     assert second.split()[1:3] == ["4", "-"]
 
 
+@pytest.mark.slow
 def test_the_plot_is_a_picture(tmp_path: Path) -> None:
     save_plot(paper_rows(), paper_rows(), "SYNTHETIC", tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")

@@ -53,6 +53,7 @@ def prepare(manifest, root, **changes):
     return prepare_manifest(settings_for(manifest, root, **changes))
 
 
+@pytest.mark.slow
 def test_masks_in_any_format_give_the_same_section(clinic, tmp_path):
     folder, _, _ = clinic
     manifest = write(

@@ -108,6 +108,7 @@ def test_impossible_volume_and_the_setting_for_partial_scans(refused, chest):
     assert segment_lungs(part, ParenchymaSettings(volume_ml=[100.0, 7500.0])).volume_ml < 700
 
 
+@pytest.mark.slow
 def test_phantom_scan_whose_lungs_are_known():
     settings = PhantomSettings()
     scan = make_scan(plan_scans(settings, 0)[3], settings, 0)

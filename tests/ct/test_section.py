@@ -66,6 +66,7 @@ def smooth(spacing, centre):
     return hu.astype(np.float32), y**2 + x**2 + 4 * z**2 <= 144
 
 
+@pytest.mark.slow
 @given(spacings, centres)
 def test_a_smooth_lesion_looks_the_same_at_every_spacing_and_place(spacing, centre):
     """Up to what the sampling of the mask moves the centre and the slice by."""

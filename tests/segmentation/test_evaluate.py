@@ -40,6 +40,7 @@ def scan_cohort(tmp_path_factory, make_small_scans):
     return make_small_scans(tmp_path_factory.mktemp("cohorts") / "phantom", [0, 0, 1], {"carcinoid": 2})
 
 
+@pytest.mark.slow
 def test_measures_by_scan_and_by_lesion(scan_cohort, settings, tmp_path):
     metrics = evaluate_test_scans(ABOVE_WATER, settings, scan_cohort, tmp_path / "figures")
     (scan,) = read_scans(scan_cohort)
@@ -61,6 +62,7 @@ def test_a_cohort_without_test_scans_is_refused(slice_cohort, settings, tmp_path
         evaluate_test_scans(ABOVE_WATER, settings, slice_cohort, tmp_path / "figures")
 
 
+@pytest.mark.slow
 def test_cubes_with_nodules(settings, tmp_path):
     z, y, x = np.indices((31, 31, 31)) - 15
     ball = z**2 + y**2 + x**2 < 10**2

@@ -38,6 +38,7 @@ def test_the_loss_is_the_configured_one_with_its_weight(task):
     assert float(task.losses(batch)["total"]) == pytest.approx(2.5 * expected)
 
 
+@pytest.mark.slow
 def test_it_learns_to_tell_balls_from_lung_and_wall(task):
     optimizer = paddle.optimizer.Adam(5e-3, parameters=task.network.parameters())
     before = task.validate()["dice"]

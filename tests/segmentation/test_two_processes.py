@@ -11,6 +11,8 @@ import yaml
 from lung_ssp.cli import main
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = Path(__file__).parents[2] / "configs" / "segmentation"
 
 

@@ -39,6 +39,7 @@ def found_by_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_loss_gradients_and_moving_averages_are_those_of_one_process(found_by_two: Path) -> None:
     worker = runpy.run_path(str(WORKER))
     paddle.seed(0)
@@ -51,6 +52,7 @@ def test_loss_gradients_and_moving_averages_are_those_of_one_process(found_by_tw
         assert together[name] == pytest.approx(expected, abs=1e-5 * scale), name
 
 
+@pytest.mark.slow
 def test_parts_are_joined_in_order_and_numbers_added_up(found_by_two: Path) -> None:
     said = json.loads((found_by_two / "said.json").read_text())
     assert said == {

@@ -42,6 +42,8 @@ from lung_ssp.training.launch import (
     worker_environment,
 )
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = REPOSITORY / "configs"
 TWO_INPUTS = [

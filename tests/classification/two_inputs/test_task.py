@@ -76,6 +76,7 @@ def test_measures_pass_over_what_is_not_predicted(two_inputs: SettingsMaker) -> 
     assert np.isnan(alone["pathology"]).all() and np.isfinite(alone["image"]).all()
 
 
+@pytest.mark.slow
 def test_slides_teach_what_a_slide_shows(two_inputs: SettingsMaker) -> None:
     """The tiles' colour tells the class: after a few steps the pathology branch reads it."""
     training = build_classification(Config(two_inputs(conv_channels=[8, 8], fully_connected=64), {}))

@@ -84,6 +84,7 @@ def test_what_was_written_is_read_back(written):
     assert first.mask.dtype == bool
 
 
+@pytest.mark.slow
 def test_a_phantoms_lesions_are_read_back(tmp_path):
     settings = PhantomSettings.model_validate({"scans": {"size": 96, "slices": [30, 30], "slice_mm": [8.0, 8.5]}})
     planned = plan_scans(settings, 1)[0]

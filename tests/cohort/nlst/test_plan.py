@@ -148,6 +148,7 @@ def test_the_manifest_has_the_form_of_idc_index(settings: PlanSettings, tmp_path
     ]
 
 
+@pytest.mark.slow
 def test_the_same_index_in_another_order_gives_the_same_bytes(
     settings: PlanSettings,
     rows: list[dict[str, Any]],
@@ -230,6 +231,7 @@ def test_a_source_gives_masks_of_one_role() -> None:
         PlanSettings(lesion_masks=["nlstseg"], lung_masks=["nlstseg"])
 
 
+@pytest.mark.slow
 def test_all_of_nlst_is_accounted_for(tmp_path: Path) -> None:
     pytest.importorskip("idc_index_data")
     make_plan(PlanSettings(), tmp_path / "plan", Pseudonyms(bytes(32)))

@@ -33,6 +33,8 @@ from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.cohort.verify import verify_cohort
 from lung_ssp.errors import CohortError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def prepared(plan_nlst, tmp_path_factory):

@@ -104,6 +104,7 @@ CHOICES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(CHOICES, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_the_order_of_reading_decides_nothing(changes: list[dict[str, Any]], random: Any) -> None:
     rows = series(*({**change, "series_uid": f"1.2.{number}"} for number, change in enumerate(changes)))

@@ -16,6 +16,7 @@ def test_accuracy_of_a_posterior_by_hand():
     assert accuracy_of_posterior(posterior, np.array([0, 1, 1, 1])) == 0.75
 
 
+@pytest.mark.slow
 def test_the_shipped_bayes_accuracy_lies_between_70_and_85_percent():
     population = accuracy_of_population(SHIPPED, seed=42)
     sections = plan_sections(plan_patients(SHIPPED, seed=42), "test")

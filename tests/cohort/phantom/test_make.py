@@ -94,6 +94,7 @@ def test_a_folder_with_other_files_is_refused(tiny_settings, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+@pytest.mark.slow
 def test_a_cohort_without_scans_and_with_few_pathologies(tiny_settings, tmp_path):
     tree = tiny_settings.model_dump()
     tree["phantom"]["scans"]["patients"] = [0, 0, 0]

@@ -54,11 +54,13 @@ def test_names_leave_room_for_the_patients_of_the_scans(patients):
     assert numbers == list(range(numbers[0], numbers[0] + len(patients)))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_patients_and_another_others(patients):
     assert plan_patients(SHIPPED, seed=42) == patients
     assert plan_patients(SHIPPED, seed=43) != patients
 
 
+@pytest.mark.slow
 def test_the_share_of_known_pathologies_is_configurable():
     settings = SHIPPED.model_copy(update={"patients": PatientSettings(pathology_share=0.3)})
     known = [p.has_pathology for p in plan_patients(settings, seed=1)]

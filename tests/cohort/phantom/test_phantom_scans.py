@@ -7,6 +7,8 @@ from lung_ssp.cohort.phantom.looks import VALUES
 from lung_ssp.cohort.phantom.scans import make_scan, plan_scans
 from lung_ssp.cohort.phantom.settings import PhantomCohortSettings, PhantomSettings
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = PhantomSettings()
 
 

@@ -59,6 +59,7 @@ def test_more_slides_than_cancers_are_refused(tiny_settings: PhantomCohortSettin
         plan_slides(plan_patients(settings, SEED), settings, SEED)
 
 
+@pytest.mark.slow
 def test_the_cohort_counts_its_slides_and_tiles(cohort: Path) -> None:
     described, table = read_cohort(cohort), pd.read_csv(cohort / "slides.csv")
     assert described.counts.slides == {"train": 4, "validation": 1, "test": 3}
@@ -71,6 +72,7 @@ def test_the_cohort_counts_its_slides_and_tiles(cohort: Path) -> None:
         assert len(list((cohort / row.slide).glob("*.dcm"))) == 2
 
 
+@pytest.mark.slow
 def test_the_sections_are_those_of_the_cohort_without_slides(cohort: Path, tiny_cohort: Path) -> None:
     for split in SPLITS:
         assert np.array_equal(read_sections(cohort, split).images, read_sections(tiny_cohort, split).images)
@@ -79,6 +81,7 @@ def test_the_sections_are_those_of_the_cohort_without_slides(cohort: Path, tiny_
     assert not any((tiny_cohort / name).exists() for name in ("slides.csv", "slides", "tiles"))
 
 
+@pytest.mark.slow
 def test_the_fingerprint_is_of_the_tiles_too(cohort: Path, tmp_path: Path) -> None:
     shutil.copytree(cohort, tmp_path / "copy")
     assert cohort_fingerprint(tmp_path / "copy") == read_cohort(cohort).fingerprint
@@ -88,6 +91,7 @@ def test_the_fingerprint_is_of_the_tiles_too(cohort: Path, tmp_path: Path) -> No
     assert cohort_fingerprint(tmp_path / "copy") != read_cohort(cohort).fingerprint
 
 
+@pytest.mark.slow
 def test_how_tiles_are_cut_matters_to_a_cohort_with_slides_alone(
     tiny_settings: PhantomCohortSettings, cohort: Path
 ) -> None:
@@ -95,6 +99,7 @@ def test_how_tiles_are_cut_matters_to_a_cohort_with_slides_alone(
         make(cohort, with_slides(tiny_settings, [4, 1, 3]), tiles=SlideSettings(tiles_per_slide=6))
 
 
+@pytest.mark.slow
 def test_an_interrupted_preparation_ends_alike(
     cohort: Path, tiny_settings: PhantomCohortSettings, tmp_path: Path
 ) -> None:
