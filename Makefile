@@ -74,7 +74,7 @@ clean-smoke:
 test: $(TEST_TOOLS) lint ## the whole test suite (at most 12 minutes)
 	$(PYTHON) -m pytest -n 2 --dist loadfile
 
-test-fast: $(TEST_TOOLS) ## the tests that take no longer than about a second each (a minute and a half)
+test-fast: $(TEST_TOOLS) ## the tests that take no longer than about a second each
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not slow"
 
 lint: $(TEST_TOOLS) ## style and types

@@ -22,6 +22,7 @@ def settings_with(**plan: object) -> NlstSettings:
     )
 
 
+@pytest.mark.slow
 def test_a_plan_that_cannot_be_made_is_told():
     with pytest.raises(LungSspError, match=r"nowhere\.parquet does not exist"):
         benchmark_plan(settings_with(index="nowhere.parquet"), repeats=1)
