@@ -20,7 +20,7 @@ from lung_ssp.settings import Settings
 COMMAND_LINE = "the command line (-o)"
 PACKAGE = Path(__file__).resolve().parent
 # The shipped configurations: within the installed package, or beside it in a checkout.
-SHIPPED = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
+SHIPPED_CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
 
 S = TypeVar("S", bound=Settings)
 Choice = TypeVar("Choice")
@@ -34,7 +34,7 @@ class StrictLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             if key_node.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key_node.value} stands twice", key_node.start_mark
+                    None, None, f"the key {key_node.value} is given twice", key_node.start_mark
                 )
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
@@ -124,10 +124,10 @@ def find_config(path: Path) -> Path:
     Raises:
         ConfigError: it is in neither place; the message names the nearest shipped one.
     """
-    for place in (path, SHIPPED / path):
+    for place in (path, SHIPPED_CONFIGS / path):
         if place.is_file():
             return place
-    shipped = [file.relative_to(SHIPPED).as_posix() for file in sorted(SHIPPED.rglob("*.yml"))]
+    shipped = [file.relative_to(SHIPPED_CONFIGS).as_posix() for file in sorted(SHIPPED_CONFIGS.rglob("*.yml"))]
     raise ConfigError(
         f"{path} does not exist, neither from here nor among the shipped configurations"
         f"{nearest(path.as_posix(), shipped)}."
@@ -195,12 +195,12 @@ def apply_override(tree: dict[str, Any], origins: dict[KeyPath, str], override: 
             tree[key] = {}
         tree = tree[key]
         if not isinstance(tree, dict):
-            raise ConfigError(f"-o {override}: {key} is a single value and has nothing below it.")
-    tree[keys[-1]] = literal(text)
+            raise ConfigError(f"-o {override}: {key} is a value, not a group.")
+    tree[keys[-1]] = parse_value(text)
     origins[keys] = COMMAND_LINE
 
 
-def literal(text: str) -> Any:
+def parse_value(text: str) -> Any:
     """The value that a text on the command line stands for."""
     try:
         return literal_eval(text)
@@ -212,12 +212,12 @@ def literal(text: str) -> Any:
         return text
 
 
-def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, float | str]:
+def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, float | str]:
     """A tree as one level of dotted keys, with texts and numbers as values, for the dashboard."""
     values: dict[str, float | str] = {}
     for key, value in tree.items():
         if isinstance(value, dict):
-            values.update(flat(value, f"{prefix}{key}."))
+            values.update(flatten(value, f"{prefix}{key}."))
         else:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             values[f"{prefix}{key}"] = value if is_number else str(value)

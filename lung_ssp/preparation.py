@@ -1,18 +1,19 @@
 """Every way to a prepared cohort: the embedded one, one from a manifest, and one from NLST's images in three steps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
-from lung_ssp.config import SHIPPED, resolve
+from lung_ssp.config import SHIPPED_CONFIGS, resolve
 from lung_ssp.errors import ConfigError, EnvironmentFault
 from lung_ssp.runtime import cores, require_libraries
+from lung_ssp.settings import Settings
 
 if TYPE_CHECKING:
     from lung_ssp.cohort.nlst.plan_summary import PlanSummary
@@ -44,13 +45,16 @@ def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort
         CohortError: the folder holds another cohort, or the manifest or a file that it names is wrong.
     """
     file = resolve(config, overrides)
-    if file.choose({"phantom": True, "manifest": False}):
-        return prepare_phantom(file.check(PhantomPreparationSettings).settings)
+    settings, prepare_task = file.choose(PREPARATIONS)
+    return prepare_task(file.check(settings).settings)
+
+
+def prepare_manifest_cohort(settings: ManifestSettings) -> PreparedCohort:
+    """Make a cohort from a manifest: the sections of the lesions that it lists."""
     from lung_ssp.cohort.manifest import prepare_manifest
     from lung_ssp.cohort.split import record_splits
     from lung_ssp.cohort.verify import record_files
 
-    settings = file.check(ManifestSettings).settings
     root = Path(settings.cohort.root)
     description = prepare_manifest(settings)
     record_splits(root)
@@ -79,15 +83,22 @@ def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
     return PreparedCohort(root, description)
 
 
+# By the key `task` of a configuration file: its settings, and what makes the cohort of them.
+PREPARATIONS: dict[str, tuple[type[Settings], Callable[[Any], PreparedCohort]]] = {
+    "phantom": (PhantomPreparationSettings, prepare_phantom),
+    "manifest": (ManifestSettings, prepare_manifest_cohort),
+}
+
+
 def config_of_cohort(name: str) -> Path:
     """The configuration file of a cohort by its name: cohort/<name>.yml among the shipped ones.
 
     Raises:
         ConfigError: there is none; it names those there are.
     """
-    path = SHIPPED / "cohort" / f"{name}.yml"
+    path = SHIPPED_CONFIGS / "cohort" / f"{name}.yml"
     if Path(name).name != name or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in (SHIPPED / "cohort").glob("*.yml")))
+        known = ", ".join(sorted(file.stem for file in (SHIPPED_CONFIGS / "cohort").glob("*.yml")))
         raise ConfigError(f"There is no shipped cohort {name!r}: use --config FILE, or one of {known}.")
     return path
 
@@ -123,7 +134,7 @@ def download_nlst(settings: NlstSettings, execute: bool) -> "DownloadResult":
 def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":
     """Make the samples and the cohort of the plan's series."""
     with nlst_packages():
-        from lung_ssp.cohort.nlst.plan_to_cohort import Candidates, prepare_nlst
+        from lung_ssp.cohort.nlst.plan_to_cohort import CandidateSource, prepare_nlst
 
         candidates = None
         if settings.candidates is not None:
@@ -133,7 +144,7 @@ def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "Pre
 
             network = Path(settings.candidates).resolve()
             finder = finder_of(network)
-            candidates = Candidates(finder, finder.fingerprint, run_cohort(network).statement)
+            candidates = CandidateSource(finder, finder.fingerprint, run_cohort(network).statement)
         return prepare_nlst(settings, candidates, scheduler, leaky)
 
 

@@ -9,9 +9,10 @@ from tqdm import tqdm
 from lung_ssp import __version__, runtime
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.split import check_disjoint, patients_by_split
-from lung_ssp.config import flat
+from lung_ssp.config import flatten
 from lung_ssp.errors import ConfigError
 from lung_ssp.files import read_json, write_json
+from lung_ssp.runtime import Device
 from lung_ssp.tasks import read_run, read_training
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
@@ -44,7 +45,7 @@ def train(
     config: str | Path,
     output: str | Path,
     overrides: Sequence[str] = (),
-    device: str = "cpu",
+    device: Device = "cpu",
     resume: bool = False,
 ) -> TrainedRun:
     """Train the network that a configuration describes, or go on with its training.
@@ -55,7 +56,6 @@ def train(
         config: a YAML file, or the path of a shipped one, such as "classification/table2.yml".
         output: the run's folder.
         overrides: of settings, "key.sub=value" each.
-        device: "cpu" or "gpu".
         resume: go on with the run in the folder, if there is one.
 
     Raises:
@@ -78,7 +78,7 @@ def train(
     distributed.barrier()
     training = task_type.build(checked)
     synchronise_batch_norm(training.task.network)
-    progress = train_task(training, settings, {**flat(checked.tree), "cohort": statement}, output)
+    progress = train_task(training, settings, {**flatten(checked.tree), "cohort": statement}, output)
     assert progress.best_score is not None and progress.best_step is not None  # the last step is always validated
     return TrainedRun(
         output, settings.task, progress.step, training.task.score_name, progress.best_score, progress.best_step
@@ -111,7 +111,7 @@ def check_processes(settings: TrainingSettings) -> None:
 
 
 def evaluate(
-    run: str | Path, table2: bool = False, real_nodules: str | Path | None = None, device: str = "cpu"
+    run: str | Path, table2: bool = False, real_nodules: str | Path | None = None, device: Device = "cpu"
 ) -> Evaluation:
     """Measure a run on its test samples; writes metrics.json, metrics.txt and figures/ into its folder.
 
@@ -126,7 +126,6 @@ def evaluate(
         run: the run's folder.
         table2: set the log of a classification run beside the paper's Table 2.
         real_nodules: folder with real nodules for a segmentation run, None for none.
-        device: "cpu" or "gpu".
 
     Raises:
         LungSspError: the folder holds no trained run, its cohort or the device is missing, the option is another
@@ -149,7 +148,7 @@ def evaluate(
     evaluated = run / EVALUATED
     if is_measured(run) and evaluated.is_file() and read_json(evaluated) == made_from:
         return Evaluation(run, read_metrics(run, task_type.metrics))
-    evaluated.unlink(missing_ok=True)  # if this evaluation is killed halfway, what it left is nobody's
+    evaluated.unlink(missing_ok=True)  # a killed evaluation must not leave its files under an older record
     metrics = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
     write_json(evaluated, made_from)
     return Evaluation(run, metrics)

@@ -12,9 +12,11 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lung_ssp.errors import EnvironmentFault
+
+Device = Literal["cpu", "gpu"]
 
 M_TRIM_THRESHOLD = -1  # malloc.h
 M_MMAP_THRESHOLD = -3

@@ -1,4 +1,4 @@
-"""The tasks that this package trains, by name: the one place that knows them all."""
+"""The tasks that this package trains, by name: what runs.py and the benchmark need of each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

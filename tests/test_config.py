@@ -11,7 +11,7 @@ from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
-from lung_ssp.config import SHIPPED, Config, flat, load_config, merge, resolve
+from lung_ssp.config import SHIPPED_CONFIGS, Config, flatten, load_config, merge, resolve
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.settings import Settings
@@ -108,7 +108,7 @@ def write(folder: Path, text: str, name: str = "run.yml") -> Path:
         ("_base_: nowhere.yml", ["nowhere.yml", "run.yml"]),
         ("- a", ["run.yml", "expected a mapping"]),
         ("a: [", ["run.yml", "not valid YAML"]),
-        ("seed: 1\nseed: 2", ["run.yml", "the key seed stands twice"]),
+        ("seed: 1\nseed: 2", ["run.yml", "the key seed is given twice"]),
         ("_base_: 3", ["run.yml", "_base_ is 3"]),
         ("_base_:", ["run.yml", "_base_ is None"]),
         ("val_dataset: {mode: test}", ["val_dataset.mode is test", "validation"]),
@@ -175,7 +175,7 @@ def test_the_resolved_text_resolves_to_itself(tmp_path: Path) -> None:
 
 
 def test_flat_names_keys_with_points() -> None:
-    assert flat({"a": {"b": 1, "c": [1]}, "d": True}) == {"a.b": 1, "a.c": "[1]", "d": "True"}
+    assert flatten({"a": {"b": 1, "c": [1]}, "d": True}) == {"a.b": 1, "a.c": "[1]", "d": "True"}
 
 
 def test_a_shipped_configuration_is_found_by_its_path_from_any_folder(tmp_path: Path, monkeypatch) -> None:
@@ -196,7 +196,7 @@ def test_a_missing_file_names_the_nearest_shipped_one(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"tabel2.yml does not exist.*did you mean classification/table2"):
         load(Path("classification/tabel2.yml"))
-    assert SHIPPED == CONFIGS
+    assert SHIPPED_CONFIGS == CONFIGS
 
 
 class Numbers(Settings):
@@ -213,7 +213,7 @@ def test_a_data_file_needs_no_task(tmp_path: Path) -> None:
         ("", "expected a mapping"),
         ("numbers: [1]\nother: 2", "other is not a setting"),
         ("numbers: [one]", r"numbers\.0 is 'one': input should be a valid integer"),
-        ("numbers: [{a: 1, a: 2}]", "the key a stands twice"),
+        ("numbers: [{a: 1, a: 2}]", "the key a is given twice"),
         ("numbers: &a [*a]", r"numbers\.0"),
     ],
 )

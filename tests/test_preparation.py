@@ -17,7 +17,7 @@ from lung_ssp.cli import main
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.store import SPLITS, read_sections
-from lung_ssp.config import SHIPPED
+from lung_ssp.config import SHIPPED_CONFIGS
 from lung_ssp.errors import ConfigError, EnvironmentFault
 from lung_ssp.preparation import config_of_cohort, nlst_packages, prepare
 
@@ -31,7 +31,7 @@ def in_repository(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cohort_is_found_by_its_name(in_repository):
-    assert config_of_cohort("nlst") == SHIPPED / "cohort" / "nlst.yml"
+    assert config_of_cohort("nlst") == SHIPPED_CONFIGS / "cohort" / "nlst.yml"
     for name in ("nslt", "../segmentation/unet", ""):
         with pytest.raises(ConfigError, match="manifest, nlst, phantom"):
             config_of_cohort(name)
@@ -52,7 +52,7 @@ def test_one_s_own_cohort_is_prepared_from_its_manifest(tiny_cohort, tmp_path):
     np.savez(tmp_path / "mask.npz", mask=scan.lesions())
     (tmp_path / "manifest.csv").write_text("patient,split,series,mask\nA,train,series,mask.npz\n")
     names = [f"cohort.manifest={tmp_path}/manifest.csv", f"cohort.root={tmp_path}/mine"]
-    prepared = prepare(SHIPPED / "cohort" / "manifest.yml", names)
+    prepared = prepare(SHIPPED_CONFIGS / "cohort" / "manifest.yml", names)
     assert prepared.description.counts.sections == {"train": 1, "validation": 0, "test": 0}
     assert not prepared.description.synthetic
     assert (prepared.root / "files.json").is_file() and (prepared.root / "splits.csv").is_file()

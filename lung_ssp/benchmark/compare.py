@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lung_ssp.benchmark.report import BenchmarkReport, Figures, read_report
-from lung_ssp.config import flat
+from lung_ssp.config import flatten
 
 MEASURED = "environment.matrix_product_gflops"  # no condition: the machine's speed at that moment
 
@@ -74,4 +74,4 @@ def differences(first: BenchmarkReport, second: BenchmarkReport) -> dict[str, tu
 def conditions(report: BenchmarkReport) -> dict[str, float | str]:
     """What the figures of a report depend on, by dotted names."""
     counts = {name: getattr(report.plan, name) for name in ("steps", "warmup", "repeats")}
-    return flat({**counts, "environment": report.environment, "settings": report.settings, "cohort": report.cohort})
+    return flatten({**counts, "environment": report.environment, "settings": report.settings, "cohort": report.cohort})

@@ -77,8 +77,8 @@ def write_noise_cohort(root: Path, config: Path) -> None:
 def open_steps(case: Case, subject: Subject) -> Iterator[tuple[Iterator[Any], Callable[[Any], Any]]]:
     """The case's batches, without end, and its step; the batches can be read as long as this is open."""
     if case.phase == "training":
-        with training_batches(case, subject) as coming:
-            yield coming, training_step(subject)
+        with training_batches(case, subject) as step_batches:
+            yield step_batches, training_step(subject)
     else:
         step = exported_step(subject) if case.engine == "onnx" else inference_step(subject)
         yield inference_batches(case, subject), step
@@ -90,14 +90,14 @@ def training_batches(case: Case, subject: Subject) -> Iterator[Iterator[StepBatc
     settings, task, real = subject.settings, subject.training.task, case.input == "real"
     order = SampleOrder(task.size, settings.batch_size, settings.seed)
     prefetch = settings.compute.prefetch if real else 0
-    with batches(task.load, order, settings.seed, range(1, sys.maxsize), prefetch) as coming:
-        yield coming if real else itertools.repeat(next(coming))
+    with batches(task.load, order, settings.seed, range(1, sys.maxsize), prefetch) as step_batches:
+        yield step_batches if real else itertools.repeat(next(step_batches))
 
 
 def inference_batches(case: Case, subject: Subject) -> Iterator[list[np.ndarray]]:
     """The network's inputs, without augmentation."""
-    coming = subject.cases.inference_inputs(subject.training.task, case.batch_size)
-    return coming if case.input == "real" else itertools.repeat(next(coming))
+    step_batches = subject.cases.inference_inputs(subject.training.task, case.batch_size)
+    return step_batches if case.input == "real" else itertools.repeat(next(step_batches))
 
 
 def image_shape(case: Case, subject: Subject) -> tuple[int, ...]:
@@ -113,9 +113,9 @@ def training_step(subject: Subject) -> Callable[[StepBatch], paddle.Tensor]:
     precision = Precision(settings.compute, task.network, subject.training.optimizer)
     task.network.train()
 
-    def step(drawn: StepBatch) -> paddle.Tensor:
-        paddle.seed(dropout_seed(settings.seed, drawn.step))
-        losses = update(task, precision, drawn.batch)
+    def step(step_batch: StepBatch) -> paddle.Tensor:
+        paddle.seed(dropout_seed(settings.seed, step_batch.step))
+        losses = update(task, precision, step_batch.batch)
         subject.training.scheduler.step()
         return losses["total"].detach()
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from lung_ssp.cli.main import main
+from lung_ssp.cli.app import main
 
 if __name__ == "__main__":
     sys.exit(main())

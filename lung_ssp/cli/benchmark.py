@@ -58,7 +58,7 @@ def add_steps_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the whole report here")
 
 
-def run_steps(arguments: argparse.Namespace) -> None:
+def measure_steps(arguments: argparse.Namespace) -> None:
     """Measure the speed, memory and operations of the steps of training or inference."""
     from lung_ssp.benchmark.run import run_benchmark
 
@@ -89,8 +89,8 @@ COMMAND = Command(
     run,
     add_arguments,
     steps=(
-        Command("training", run_steps, add_steps_arguments, PADDLE),
-        Command("inference", run_steps, add_steps_arguments, PADDLE),
+        Command("training", measure_steps, add_steps_arguments, PADDLE),
+        Command("inference", measure_steps, add_steps_arguments, PADDLE),
     ),
     steps_metavar="WHAT",
 )

@@ -5,6 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+# Values of `Command.libraries`.
+PADDLE = ("cv2", "paddle", "paddleseg")
+OPENCV = ("cv2",)
+
 
 @dataclass(frozen=True)
 class Command:
@@ -34,10 +38,6 @@ class Command:
             below = parser.add_subparsers(dest="step", metavar=self.steps_metavar, title=self.steps_title)
             for step in self.steps:
                 step.add_to(below)
-
-
-PADDLE = ("cv2", "paddle", "paddleseg")
-OPENCV = ("cv2",)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Go the whole way from one series to findings."""
+    """Detect and classify the nodules of one CT series."""
     from lung_ssp.diagnosis.diagnoser import diagnose_series
 
     diagnosis = diagnose_series(

@@ -7,7 +7,7 @@ from lung_ssp.cli.command import PADDLE, Command, add_device
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print what this machine computes with, and what the package's settings gain."""
+    """Print versions, threads, and the matrix-product rate with and without the package's CPU settings."""
     from lung_ssp.runtime import choose_device, environment, rate_without_settings
 
     choose_device(arguments.device)

@@ -10,12 +10,12 @@ from lung_ssp.errors import ConfigError
 from lung_ssp.preparation import config_of_cohort, download_nlst, plan_nlst, prepare, run_nlst
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_cohort_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="YAML configuration, or the path of a shipped one")
     add_override(parser)
 
 
-def run(arguments: argparse.Namespace) -> None:
+def prepare_cohort(arguments: argparse.Namespace) -> None:
     """Prepare a cohort: sections with labels, and slices of its scans."""
     if arguments.config is None:
         raise ConfigError(
@@ -35,10 +35,10 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     add_nlst_cohort(parser)
     parser.add_argument("--patients", type=Path, metavar="FILE", help="only these participants, one a line")
     parser.add_argument("--only-annotated", action="store_true", help="only exams in which somebody marked a lesion")
-    parser.add_argument("--max-gb", type=float, metavar="GB", help="no more than this to download, whole exams")
+    parser.add_argument("--max-gb", type=float, metavar="GB", help="download limit in GB; whole exams only")
 
 
-def run_plan(arguments: argparse.Namespace) -> None:
+def make_plan(arguments: argparse.Namespace) -> None:
     """Choose one series for each exam of NLST from the public index; nothing is downloaded."""
     from lung_ssp.cohort.nlst.text import plan_text
 
@@ -47,17 +47,17 @@ def run_plan(arguments: argparse.Namespace) -> None:
 
 def add_download_arguments(parser: argparse.ArgumentParser) -> None:
     add_nlst_cohort(parser)
-    parser.add_argument("--execute", action="store_true", help="fetch; without it nothing is fetched")
+    parser.add_argument("--execute", action="store_true", help="download; without it, a dry run")
 
 
-def run_download(arguments: argparse.Namespace) -> None:
+def download_series(arguments: argparse.Namespace) -> None:
     """Tell what is missing of the plan's series; with --execute, fetch it."""
     from lung_ssp.cohort.nlst.text import download_text
 
     print(download_text(download_nlst(settings_of(arguments), arguments.execute)))
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+def add_nlst_cohort_arguments(parser: argparse.ArgumentParser) -> None:
     add_nlst_cohort(parser)
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster; without it, workers on this machine")
     parser.add_argument(
@@ -65,7 +65,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run_run(arguments: argparse.Namespace) -> None:
+def prepare_nlst_cohort(arguments: argparse.Namespace) -> None:
     """Turn the downloaded series of a plan into a prepared cohort."""
     from lung_ssp.cohort.nlst.text import preparation_text
 
@@ -76,7 +76,7 @@ def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", type=Path, metavar="COHORT", help="folder of a prepared cohort, of any kind")
 
 
-def run_verify(arguments: argparse.Namespace) -> None:
+def check_cohort(arguments: argparse.Namespace) -> None:
     """Check that a prepared cohort is what was prepared; prints its fingerprint."""
     from lung_ssp.cohort.verify import verify_cohort
 
@@ -90,14 +90,14 @@ def run_verify(arguments: argparse.Namespace) -> None:
 
 COMMAND = Command(
     "prepare",
-    run,
-    add_arguments,
+    prepare_cohort,
+    add_cohort_arguments,
     OPENCV,
     steps=(
-        Command("plan", run_plan, add_plan_arguments),
-        Command("download", run_download, add_download_arguments),
-        Command("run", run_run, add_run_arguments, OPENCV),
-        Command("verify", run_verify, add_verify_arguments),
+        Command("plan", make_plan, add_plan_arguments),
+        Command("download", download_series, add_download_arguments),
+        Command("run", prepare_nlst_cohort, add_nlst_cohort_arguments, OPENCV),
+        Command("verify", check_cohort, add_verify_arguments),
     ),
     steps_title="steps of a cohort from NLST's own images",
 )

@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="divide each batch among so many: with a GPU each, or cores (1)",
+        help="number of data-parallel processes: on GPUs one each; on a CPU they share the cores (1)",
     )
     parser.add_argument(
         "--restarts",
         type=natural,
         default=0,
         metavar="R",
-        help="how often to go on by itself when a process has died (0)",
+        help="most automatic restarts from the last checkpoint (0)",
     )
 
 

@@ -19,8 +19,8 @@ from lung_ssp.cohort.split import check_disjoint, split_patients
 from lung_ssp.cohort.store import (
     SPLITS,
     Sections,
-    claim_folder,
     contents_digest,
+    mark_folder,
     refuse_other_cohort,
     section_counts,
     write_sections,
@@ -54,7 +54,7 @@ def prepare_manifest(settings: ManifestSettings) -> CohortDescription:
 
     split_of = _splits(rows, settings.cohort.split)
     images = _make_sections(rows, settings.section, settings.cohort.annotations)
-    claim_folder(root, key)
+    mark_folder(root, key)
     rows_of = {split: [i for i, row in enumerate(rows) if split_of[row.patient] == split] for split in SPLITS}
     stored, size = {}, settings.section.size
     for split, chosen in rows_of.items():

@@ -29,7 +29,7 @@ from lung_ssp.cohort.description import CohortCounts
 from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_json, read_npz, write_atomically, write_json, write_text
 
-CLAIM = "preparation.json"
+PREPARATION_FILE = "preparation.json"
 SPLITS = ("train", "validation", "test")
 
 
@@ -108,7 +108,7 @@ def refuse_other_cohort(root: Path, key: str) -> None:
         CohortError: it holds another cohort or other files.
     """
     refuse_other_files(root)
-    note = root / CLAIM
+    note = root / PREPARATION_FILE
     if note.is_file() and read_json(note).get("key") != key:
         raise CohortError(
             f"{root} holds another cohort, of other settings, data or another seed: choose another folder "
@@ -122,17 +122,17 @@ def refuse_other_files(root: Path) -> None:
     Raises:
         CohortError: it is a file, or holds other files.
     """
-    if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / CLAIM).is_file())):
+    if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / PREPARATION_FILE).is_file())):
         raise CohortError(
             f"{root} is not an empty folder and holds no cohort: choose another (cohort.root, or folders.cohort)."
         )
 
 
-def claim_folder(root: Path, key: str) -> None:
+def mark_folder(root: Path, key: str) -> None:
     """Note in `root` which cohort is being made there; raises as `refuse_other_cohort` does."""
     refuse_other_cohort(root, key)
-    if not (root / CLAIM).is_file():
-        write_json(root / CLAIM, {"key": key})
+    if not (root / PREPARATION_FILE).is_file():
+        write_json(root / PREPARATION_FILE, {"key": key})
 
 
 def class_counts(sections: Sections) -> dict[str, list[int]]:

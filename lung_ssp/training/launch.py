@@ -24,7 +24,7 @@ from lung_ssp.errors import EnvironmentFault, LungSspError, TrainingError
 from lung_ssp.files import copy, read_json, write_json
 
 WORKER_LOGS = "launch"  # in the run's folder: the workers' logs after a failure
-COMMAND = (sys.executable, "-u", "-m", "lung_ssp.cli")  # takes `Job.training_arguments`
+WORKER_ARGV = (sys.executable, "-u", "-m", "lung_ssp.cli")  # takes `Job.training_arguments`
 POLL_SECONDS = 0.02
 GRACE_SECONDS = 0.2  # for the system to report every process that has ended before the one first noticed
 FAILURE_FILE, PARENT = "LUNG_SSP_FAILURE_FILE", "LUNG_SSP_PARENT"  # a worker's environment: a path, a process id
@@ -38,13 +38,12 @@ class Job:
     """A training to launch.
 
     training_arguments: the command line of each worker, e.g. ("train", "--config", "a.yml", "--output", "run").
-    device: "cpu" or "gpu".
     output: the run's folder.
     """
 
     training_arguments: Sequence[str]
     processes: int
-    device: str
+    device: runtime.Device
     output: Path
 
 
@@ -148,7 +147,7 @@ def start_worker(job: Job, rank: int, endpoints: list[str], folder: Path) -> Wor
     log, failure_file = folder / f"worker-{rank}.log", folder / f"failure-{rank}.json"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [*COMMAND, *job.training_arguments],
+            [*WORKER_ARGV, *job.training_arguments],
             env={**worker_environment(job, rank, endpoints), FAILURE_FILE: str(failure_file), PARENT: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=None if rank == 0 else stream,
@@ -251,8 +250,8 @@ def running_as_worker() -> Iterator[None]:
 def end_with_parent(parent: int) -> None:
     """Let the system kill this process as soon as its parent has ended, in whatever way; Linux only.
 
-    By SIGKILL: Paddle's handler of SIGTERM may wait for ever for a lock of the interrupted thread. Nothing is lost,
-    since all files are written atomically.
+    By SIGKILL: Paddle's handler of SIGTERM may wait for ever for a lock of the interrupted thread. No file is
+    damaged, since all are written atomically; the steps since the last checkpoint are repeated.
 
     Args:
         parent: its process id. If that process has already ended, this one ends here.

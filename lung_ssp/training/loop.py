@@ -56,17 +56,17 @@ class Trainer:
         self.precision = Precision(settings.compute, self.task.network, training.optimizer)
         self.progress = Progress()
         self.log: RunLog | None = None  # in every process but the main one, which alone writes
-        self.unchecked: list[paddle.Tensor] = []  # losses that have not been read yet
+        self.pending_losses: list[paddle.Tensor] = []  # losses that have not been read yet
 
-    def step(self, drawn: StepBatch) -> None:
+    def step(self, step_batch: StepBatch) -> None:
         """One update with a batch, and what is due after it; the last one is always validated and saved."""
-        checkpoint, log, step = self.settings.checkpoint, self.settings.log, drawn.step
+        checkpoint, log, step = self.settings.checkpoint, self.settings.log, step_batch.step
         self.progress.step = step
         paddle.seed(dropout_seed(self.settings.seed, step, rank()))
-        losses = update(self.task, self.precision, drawn.batch)
+        losses = update(self.task, self.precision, step_batch.batch)
         learning_rate = self.training.scheduler()
         self.training.scheduler.step()
-        self.unchecked.append(losses["total"].detach())
+        self.pending_losses.append(losses["total"].detach())
 
         last = step == self.training.steps
         scalars_due, row_due = step % log.scalars_every == 0, step % log.every == 0
@@ -79,11 +79,11 @@ class Trainer:
             curves = {f"loss/{name}": float(value) for name, value in losses.items()}
             self.log.scalars(step, {**curves, **self.task.scalars(), "learning_rate": learning_rate})
         if row_due:
-            self.write_log(drawn, losses["total"], validation)
+            self.write_log(step_batch, losses["total"], validation)
         if validation_due:
-            self.keep_best(validation())
+            self.save_if_best(validation())
         if checkpoint_due:
-            self.save(drawn.order)
+            self.save(step_batch.order)
         if validation_due or checkpoint_due:
             barrier()  # the main process may have written a checkpoint
 
@@ -93,8 +93,8 @@ class Trainer:
         Raises:
             TrainingError: one is not finite.
         """
-        losses = paddle.stack(self.unchecked).numpy().ravel()
-        self.unchecked.clear()
+        losses = paddle.stack(self.pending_losses).numpy().ravel()
+        self.pending_losses.clear()
         wrong = np.flatnonzero(~np.isfinite(losses))
         if len(wrong):
             step = self.progress.step - len(losses) + 1 + int(wrong[0])
@@ -105,17 +105,17 @@ class Trainer:
         with self.precision.autocast():
             return self.task.validate()
 
-    def write_log(self, drawn: StepBatch, loss: paddle.Tensor, validation: Callable[[], dict[str, float]]) -> None:
+    def write_log(self, step_batch: StepBatch, loss: paddle.Tensor, validation: Callable[[], dict[str, float]]) -> None:
         """Add a line to the log, and its measures and histograms to the dashboard."""
         with self.precision.autocast():
-            measured = {"loss_total_value": float(loss), **self.task.log_values(drawn.batch, validation)}
+            measured = {"loss_total_value": float(loss), **self.task.log_values(step_batch.batch, validation)}
         if self.log:
             step = self.progress.step
-            self.log.row({"global_step_value": step, "epoch": drawn.order.epoch, **measured})
+            self.log.row({"global_step_value": step, "epoch": step_batch.order.epoch, **measured})
             self.log.scalars(step, measured)
             self.log.histograms(step, self.task.histograms())
 
-    def keep_best(self, measured: dict[str, float]) -> None:
+    def save_if_best(self, measured: dict[str, float]) -> None:
         """Save the weights as the best checkpoint if their validation score is the best so far."""
         if self.log:
             self.log.scalars(self.progress.step, measured)
@@ -217,9 +217,9 @@ def train(training: Training, settings: TrainingSettings, hyperparameters: dict[
         desc="training", total=training.steps, initial=progress.step, unit="step", file=stream, disable=not trainer.log
     )
     steps = range(progress.step + 1, training.steps + 1)
-    with bar, batches(task.load, trainer.order, settings.seed, steps, settings.compute.prefetch) as coming:
-        for drawn in coming:
-            trainer.step(drawn)
+    with bar, batches(task.load, trainer.order, settings.seed, steps, settings.compute.prefetch) as step_batches:
+        for step_batch in step_batches:
+            trainer.step(step_batch)
             bar.update()
     if trainer.log:
         trainer.log.close()

@@ -88,7 +88,7 @@ def check_cohort(folder: Path, cohort: Path) -> CohortDescription:
     if then.fingerprint != now.fingerprint:
         raise CheckpointError(
             f"{folder} was trained on the cohort {then.fingerprint}, but {cohort} now holds {now.fingerprint}: "
-            "prepare the former again, or train another run."
+            f"prepare cohort {then.fingerprint} again, or train another run."
         )
     return now
 
@@ -101,7 +101,7 @@ def run_cohort(folder: Path) -> CohortDescription:
         CohortError: it is damaged.
     """
     if not (folder / COHORT_FILE).is_file():
-        raise CheckpointError(f"{folder} does not tell its cohort (no {COHORT_FILE}): train the run again.")
+        raise CheckpointError(f"{folder} has no {COHORT_FILE}, which tells its cohort: train the run again.")
     return read_cohort(folder)
 
 

@@ -65,12 +65,12 @@ def test_real_batches_are_those_of_the_training(subject: Subject) -> None:
 
 
 def test_synthetic_input_is_one_batch_again_and_again(subject: Subject) -> None:
-    with training_batches(case_of(subject.settings.task, "training"), subject) as coming:
-        first = next(coming)
-        assert next(coming) is first
+    with training_batches(case_of(subject.settings.task, "training"), subject) as step_batches:
+        first = next(step_batches)
+        assert next(step_batches) is first
         assert len(first.batch.images) == subject.settings.batch_size
-    coming = inference_batches(case_of(subject.settings.task, "inference", batch_size=5), subject)
-    assert next(coming) is (again := next(coming))
+    step_batches = inference_batches(case_of(subject.settings.task, "inference", batch_size=5), subject)
+    assert next(step_batches) is (again := next(step_batches))
     assert len(again[0]) == 5
 
 
@@ -82,8 +82,8 @@ def test_the_steps_are_the_trainings_own(small_configs: dict[str, Path], tmp_pat
     settings, task = subject.settings, subject.training.task
     precision = Precision(settings.compute, task.network, subject.training.optimizer)
     task.network.train()
-    with batches(task.load, SampleOrder(task.size, 6, settings.seed), settings.seed, range(1, 6), 0) as coming:
-        losses = [float(update(task, precision, drawn.batch)["total"]) for drawn in coming]
+    with batches(task.load, SampleOrder(task.size, 6, settings.seed), settings.seed, range(1, 6), 0) as step_batches:
+        losses = [float(update(task, precision, step_batch.batch)["total"]) for step_batch in step_batches]
     assert found.times.outcome == losses[-1] != losses[-2]
 
 

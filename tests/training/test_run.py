@@ -96,10 +96,10 @@ def test_a_cohort_that_is_gone_is_told(tmp_path: Path, cohort: Path) -> None:
         check_cohort(tmp_path / "run", tmp_path / "nowhere")
 
 
-def test_a_run_that_does_not_tell_its_cohort_is_told(tmp_path: Path, cohort: Path) -> None:
+def test_a_run_without_cohort_json_is_told(tmp_path: Path, cohort: Path) -> None:
     open_run(tmp_path / "run", "seed: 1\n", {}, cohort, resume=False)
     (tmp_path / "run" / "cohort.json").unlink()
-    with pytest.raises(CheckpointError, match="does not tell its cohort"):
+    with pytest.raises(CheckpointError, match=r"has no cohort\.json"):
         check_cohort(tmp_path / "run", cohort)
 
 

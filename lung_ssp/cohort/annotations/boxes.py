@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lung_ssp.cohort.annotations.box_files import MarkedBox
-from lung_ssp.cohort.annotations.groups import joined
+from lung_ssp.cohort.annotations.groups import connected_groups
 from lung_ssp.cohort.annotations.planes import Plane, slice_voxels, stored_plane
 from lung_ssp.cohort.annotations.settings import AnnotationSettings, SliceNumbers
 from lung_ssp.ct.series import Series
@@ -50,7 +50,7 @@ def boxes_on(series: Series, boxes: Sequence[MarkedBox], settings: AnnotationSet
         near = abs(int(rank[placed[one].index]) - int(rank[placed[two].index])) <= 1
         return near and placed[one].overlaps(placed[two])
 
-    groups = joined(len(boxes), belong)
+    groups = connected_groups(len(boxes), belong)
     if len(groups) > MOST_LESIONS:
         raise CohortError(f"The boxes of the series {series.volume.series_uid} are of {len(groups)} lesions: too many.")
     labels = np.zeros(series.volume.shape, np.uint8)

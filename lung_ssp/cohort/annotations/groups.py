@@ -1,9 +1,9 @@
-"""Marks that belong together."""
+"""Groups of marks that belong together, directly or through others."""
 
 from collections.abc import Callable
 
 
-def joined(count: int, belong: Callable[[int, int], bool]) -> list[list[int]]:
+def connected_groups(count: int, belong: Callable[[int, int], bool]) -> list[list[int]]:
     """Groups of 0..count-1 in which each belongs to another (the lower first), in the order of their first members."""
     groups: list[list[int]] = []
     for new in range(count):

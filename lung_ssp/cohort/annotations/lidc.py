@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from lung_ssp.cohort.annotations.groups import joined
+from lung_ssp.cohort.annotations.groups import connected_groups
 from lung_ssp.cohort.annotations.planes import Plane, slice_voxels, stored_plane
 from lung_ssp.ct.series import Series
 from lung_ssp.errors import CohortError
@@ -62,7 +62,7 @@ def read_lidc(path: Path, series: Series, consensus: float, outline_inside: bool
     ]
     labels = np.zeros(volume.shape, np.uint8)
     count = 0
-    for group in joined(len(drawn), lambda one, two: np.intersect1d(drawn[one][1], drawn[two][1]).size > 0):
+    for group in connected_groups(len(drawn), lambda one, two: np.intersect1d(drawn[one][1], drawn[two][1]).size > 0):
         by_reader = {
             reader: np.unique(np.concatenate([drawn[index][1] for index in group if drawn[index][0] == reader]))
             for reader in {drawn[index][0] for index in group}

@@ -26,7 +26,7 @@ from lung_ssp.cohort.nlst.text import source_kind
 from lung_ssp.cohort.slices import slices_path
 from lung_ssp.cohort.slides.store import prepare_tiles
 from lung_ssp.cohort.split import split_patients
-from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, load_arrays, section_counts, write_sections
+from lung_ssp.cohort.store import SPLITS, Sections, load_arrays, mark_folder, section_counts, write_sections
 from lung_ssp.cohort.verify import record_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import copy, write_text
@@ -68,7 +68,7 @@ def assemble_cohort(
     """
     root, out = Path(settings.folders.cohort), Path(settings.folders.samples)
     key = _key(jobs, settings, slides, leaky)
-    claim_folder(root, key)
+    mark_folder(root, key)
     if (root / COHORT_FILE).is_file():
         record_files(root)
         return read_cohort(root)

@@ -13,7 +13,7 @@ from lung_ssp.config import load_config
 from lung_ssp.errors import CohortError, ConfigError
 from lung_ssp.settings import Settings
 
-SHIPPED = Path(__file__).with_name("histology.yml")
+SHIPPED_MAP = Path(__file__).with_name("histology.yml")
 
 
 class HistologyClass(Settings):
@@ -62,7 +62,7 @@ class HistologyMap:
         Raises:
             ConfigError: the file is no such map, a name does not belong to its label, or a code occurs twice in it.
         """
-        source = SHIPPED if path is None else Path(path)
+        source = SHIPPED_MAP if path is None else Path(path)
         classes: dict[int, int] = {}
         for entry in load_config(source, HistologyFile).settings.classes:
             if entry.name != CLASS_NAMES[entry.label]:

@@ -16,7 +16,7 @@ from lung_ssp.config import load_config
 from lung_ssp.errors import ConfigError
 from lung_ssp.settings import Settings, Two, rising
 
-SHIPPED = Path(__file__).with_name("image_rules")
+SHIPPED_RULES = Path(__file__).with_name("image_rules")
 
 Codes = Annotated[list[int], Field(min_length=1), AfterValidator(known_abnormalities)]
 Words = Annotated[list[str], Field(min_length=1)]
@@ -114,7 +114,7 @@ class ImageRule:
         Raises:
             ConfigError: there is no such rule, or the file is no rule.
         """
-        shipped = {path.stem: path for path in SHIPPED.glob("*.yml")}
+        shipped = {path.stem: path for path in SHIPPED_RULES.glob("*.yml")}
         path = shipped.get(str(name_or_path), Path(name_or_path))
         if not path.is_file():
             names = ", ".join(sorted(shipped))

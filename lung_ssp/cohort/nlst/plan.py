@@ -14,7 +14,7 @@ from lung_ssp.cohort.nlst.plan_summary import PlanSummary, summarise
 from lung_ssp.cohort.nlst.plan_table import CT, SCHEMA, SLIDE, manifest_text, write_plan
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.nlst.results import MB_OF_GB
-from lung_ssp.cohort.nlst.selection import JudgedIndex, judge_index, nearest_reasons
+from lung_ssp.cohort.nlst.selection import ClassifiedIndex, classify_index, nearest_reasons
 from lung_ssp.cohort.nlst.settings import PlanSettings
 from lung_ssp.cohort.nlst.text import plan_text
 from lung_ssp.errors import CohortError
@@ -58,26 +58,28 @@ def make_plan(
     if max_gb is not None and not max_gb > 0:
         raise CohortError(f"--max-gb is {max_gb:g}: it must be a positive number of GB.")
     path = Path(settings.index) if settings.index is not None else own_index()
-    boxed = {uid for of_series in read_boxes(settings.boxes.sybil, settings.boxes.nlstx).values() for uid in of_series}
+    with_boxes = {
+        uid for of_series in read_boxes(settings.boxes.sybil, settings.boxes.nlstx).values() for uid in of_series
+    }
     index = read_index(path, settings.collection, pseudonyms)
     known = set(index["participant"].cat.categories)
     wanted = None if patients is None else read_participants(patients, known, pseudonyms)
     participants = None if wanted is None else sorted(wanted)
     narrowing = {"participants": participants, "only_annotated": only_annotated, "max_gb": max_gb}
-    key = _key(settings, path, boxed, pseudonyms, narrowing)
+    key = _key(settings, path, with_boxes, pseudonyms, narrowing)
     _refuse_other_plan(out, key)
 
-    judged = judge_index(index, boxed, settings)
-    rows = _rows(judged)
+    classified = classify_index(index, with_boxes, settings)
+    rows = _rows(classified)
     exams = _exams(rows)
     slides_mb = rows[rows["role"].eq(SLIDE)].groupby("participant")["size_mb"].sum()
     exams["reason"] = narrow(exams, slides_mb, wanted, only_annotated, max_gb)
-    reasons = pd.Series(OTHER_STUDY, index=judged.ct["study_uid"].astype(str).unique())  # "" where it is planned
-    reasons.update(nearest_reasons(judged.ct))
+    reasons = pd.Series(OTHER_STUDY, index=classified.ct["study_uid"].astype(str).unique())  # "" where it is planned
+    reasons.update(nearest_reasons(classified.ct))
     reasons.update(exams.set_index("study_uid")["reason"])
     plan = _narrowed(rows, exams[exams["reason"].eq("")], reasons)
 
-    summary = summarise(key, pseudonyms.series("salt"), plan, judged, reasons, boxed)
+    summary = summarise(key, pseudonyms.series("salt"), plan, classified, reasons, with_boxes)
     # The plan itself comes last: where it exists, everything else does.
     write_json(out / SUMMARY, summary.as_json())
     write_text(out / SUMMARY_TEXT, plan_text(summary))
@@ -151,10 +153,12 @@ def narrow(
     return reasons
 
 
-def _key(settings: PlanSettings, path: Path, boxed: set[str], pseudonyms: Pseudonyms, narrowing: dict[str, Any]) -> str:
+def _key(
+    settings: PlanSettings, path: Path, with_boxes: set[str], pseudonyms: Pseudonyms, narrowing: dict[str, Any]
+) -> str:
     """What a plan is made from, as one hash: files by their contents, the salt by what it makes of a fixed text."""
     rule = settings.model_dump(exclude={"index", "boxes"})
-    made_from = [rule, narrowing, sha256_of(path), sorted(boxed), pseudonyms.series("")]
+    made_from = [rule, narrowing, sha256_of(path), sorted(with_boxes), pseudonyms.series("")]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
@@ -170,14 +174,14 @@ def _refuse_other_plan(out: Path, key: str) -> None:
         raise CohortError(f"{out} is not empty and holds no plan: choose another folder.")
 
 
-def _rows(judged: JudgedIndex) -> pd.DataFrame:
+def _rows(classified: ClassifiedIndex) -> pd.DataFrame:
     """The rows of a plan before narrowing, with each one's bucket and whether its CT is annotated."""
-    chosen = judged.ct[judged.ct["chosen"]]
-    ct = chosen.assign(role=CT, source="", has_boxes=chosen["boxed"])
-    linked = judged.links.merge(ct[["series_uid", "study_year"]], left_on="ct_uid", right_on="series_uid")
-    masks = judged.masks.merge(linked[["mask_uid", "study_year"]], left_on="series_uid", right_on="mask_uid")
+    chosen = classified.ct[classified.ct["chosen"]]
+    ct = chosen.assign(role=CT, source="")
+    linked = classified.links.merge(ct[["series_uid", "study_year"]], left_on="ct_uid", right_on="series_uid")
+    masks = classified.masks.merge(linked[["mask_uid", "study_year"]], left_on="series_uid", right_on="mask_uid")
     masks = masks.assign(source=masks["analysis"].astype(str), model=None)
-    slides = judged.slides.assign(role=SLIDE, source="", model=None)
+    slides = classified.slides.assign(role=SLIDE, source="", model=None)
     slides = slides[slides["participant"].isin(ct["participant"])]
     columns = [*SCHEMA.names, "bucket", "annotated"]
     parts = [part.reindex(columns=columns).astype(object) for part in (ct, masks, slides)]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lung_ssp.cohort.nlst.plan_table import CT, LESION_MASK, LUNG_MASK, ROLES, SLIDE
 from lung_ssp.cohort.nlst.results import MB_OF_GB
-from lung_ssp.cohort.nlst.selection import UNREADABLE, JudgedIndex
+from lung_ssp.cohort.nlst.selection import UNREADABLE, ClassifiedIndex
 
 PLANNED = "planned"
 USABLE = "usable, but another one stands for the exam"
@@ -96,15 +96,20 @@ class PlanSummary:
 
 
 def summarise(
-    key: str, salt: str, plan: pd.DataFrame, judged: JudgedIndex, exam_reasons: pd.Series, boxed: Set[str]
+    key: str,
+    salt: str,
+    plan: pd.DataFrame,
+    classified: ClassifiedIndex,
+    exam_reasons: pd.Series,
+    with_boxes: Set[str],
 ) -> PlanSummary:
     """Count what a plan holds and what it leaves out.
 
     Args:
         exam_reasons: why each study is not planned, "" for the planned ones.
-        boxed: the series that files of boxes name.
+        with_boxes: the series that files of boxes name.
     """
-    ct, slides = judged.ct, judged.slides
+    ct, slides = classified.ct, classified.slides
     outcomes = ct["reason"].where(ct["reason"].ne(""), USABLE).mask(ct["chosen"], OUT_OF_NARROWED)
     outcomes = outcomes.mask(ct["series_uid"].isin(plan.loc[plan["role"].eq(CT), "series_uid"]), PLANNED)
     unreadable = ct.loc[ct["reason"].eq(UNREADABLE), "description"].astype(object).fillna("(none)")
@@ -127,18 +132,22 @@ def summarise(
         planned=_planned_counts(plan),
         size={role: _size(plan[plan["role"].eq(role)]) for role in ROLES} | {"all": _size(plan)},
         masks={
-            str(source): _mask_outcomes(of_source, judged, plan)
-            for source, of_source in judged.masks.groupby(judged.masks["analysis"].astype(str))
+            str(source): _mask_outcomes(of_source, classified, plan)
+            for source, of_source in classified.masks.groupby(classified.masks["analysis"].astype(str))
         },
         slides={PLANNED: planned_slides, "of participants without a planned exam": len(slides) - planned_slides},
-        boxes=BoxCounts(len(boxed), len(boxed) - int(ct["boxed"].sum()), _counts(outcomes[ct["boxed"]])),
+        boxes=BoxCounts(
+            len(with_boxes),
+            len(with_boxes) - int(ct["has_boxes"].sum()),
+            _counts(outcomes[ct["has_boxes"]]),
+        ),
     )
 
 
-def _mask_outcomes(masks: pd.DataFrame, judged: JudgedIndex, plan: pd.DataFrame) -> Counts:
+def _mask_outcomes(masks: pd.DataFrame, classified: ClassifiedIndex, plan: pd.DataFrame) -> Counts:
     """How many masks of one source are planned, and why the others are not; the counts add up to all of them."""
-    links = judged.links[judged.links["mask_uid"].isin(masks["series_uid"])]
-    usable = links["ct_uid"].isin(judged.ct.loc[judged.ct["reason"].eq(""), "series_uid"])
+    links = classified.links[classified.links["mask_uid"].isin(masks["series_uid"])]
+    usable = links["ct_uid"].isin(classified.ct.loc[classified.ct["reason"].eq(""), "series_uid"])
     outcomes = pd.Series("no CT series of that study and number", index=masks["series_uid"])
     outcomes[outcomes.index.isin(links["mask_uid"])] = "of a CT series that is not usable"
     outcomes[outcomes.index.isin(links.loc[usable, "mask_uid"])] = "of a usable CT series that is not planned"

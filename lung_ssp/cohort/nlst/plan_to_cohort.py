@@ -29,7 +29,7 @@ from lung_ssp.files import alone_in, write_json, write_text
 
 
 @dataclass(frozen=True)
-class Candidates:
+class CandidateSource:
     """What finds candidates in scans where nobody has marked a lesion.
 
     find: is sent to the workers. fingerprint: of the network. origin: the statement of the cohort that it was trained
@@ -53,7 +53,7 @@ class NlstInputs:
 
 def prepare_nlst(
     settings: NlstSettings,
-    candidates: Candidates | None = None,
+    candidates: CandidateSource | None = None,
     scheduler: str | None = None,
     leaky: bool = False,
 ) -> PreparationResult:
@@ -100,7 +100,7 @@ def prepare_nlst(
     )
 
 
-def read_nlst(settings: NlstSettings, candidates: Candidates | None = None) -> NlstInputs:
+def read_nlst(settings: NlstSettings, candidates: CandidateSource | None = None) -> NlstInputs:
     """Read the plan, the tables and the boxes.
 
     Raises:

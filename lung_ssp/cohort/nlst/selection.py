@@ -34,10 +34,11 @@ STUDY = ["participant", "study_uid"]
 
 
 @dataclass(frozen=True)
-class JudgedIndex:
-    """The index of a collection, each CT series judged.
+class ClassifiedIndex:
+    """The index of a collection, each CT series with the reason why it is not usable.
 
-    ct: all CT series, with the fields of their descriptions, reason ("" where usable), boxed, annotated, chosen (bool).
+    ct: all CT series, with the fields of their descriptions, reason ("" where usable), has_boxes, annotated and
+        chosen (bool).
     masks: segmentations of the analyses in the settings, with their role.
     links: mask_uid, ct_uid.
     slides: pathology slides of the whole collection.
@@ -49,10 +50,10 @@ class JudgedIndex:
     slides: pd.DataFrame
 
 
-def judge_index(index: pd.DataFrame, boxed: Set[str], settings: PlanSettings) -> JudgedIndex:
-    """Judge the CT series, choose one for each exam, and find the masks that belong to them.
+def classify_index(index: pd.DataFrame, series_with_boxes: Set[str], settings: PlanSettings) -> ClassifiedIndex:
+    """Find the usable CT series, choose one for each exam, and find the masks that belong to them.
 
-    boxed: UIDs of the series that files of boxes name.
+    series_with_boxes: UIDs of the series that files of boxes name.
 
     Raises:
         CohortError: the index has no masks of an analysis in the settings.
@@ -68,15 +69,15 @@ def judge_index(index: pd.DataFrame, boxed: Set[str], settings: PlanSettings) ->
         raise CohortError(f"the index holds no masks of {', '.join(absent)}: correct lesion_masks or lung_masks.")
     links = link_masks(masks, ct[ct["analysis"].eq("")])
     lesions = links.loc[links["mask_uid"].isin(masks.loc[masks["role"].eq(LESION_MASK), "series_uid"]), "ct_uid"]
-    ct["boxed"] = ct["series_uid"].isin(boxed)
+    ct["has_boxes"] = ct["series_uid"].isin(series_with_boxes)
     masked = ct["series_uid"].isin(lesions)
-    ct["annotated"] = ct["boxed"] | masked
+    ct["annotated"] = ct["has_boxes"] | masked
     # Masks are preferred to boxes, and both of one series to either.
-    ct["preference"] = (2 * masked + ct["boxed"]) * settings.prefer_annotated
+    ct["preference"] = (2 * masked + ct["has_boxes"]) * settings.prefer_annotated
     usable = ct[ct["reason"].eq("")]
     ct["chosen"] = ct.index.isin(choose_series(usable, settings.selection).index)
     slides = index[index["modality"].eq("SM")] if settings.slides else index.iloc[:0]
-    return JudgedIndex(ct, masks, links, slides)
+    return ClassifiedIndex(ct, masks, links, slides)
 
 
 def exclusion_reasons(series: pd.DataFrame, settings: SelectionSettings) -> pd.Series:

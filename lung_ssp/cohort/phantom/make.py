@@ -33,7 +33,7 @@ from lung_ssp.cohort.phantom.slides import PlannedSlide, plan_slides, write_slid
 from lung_ssp.cohort.phantom.tables import write_scans_tables, write_sections_table, write_slides_table
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.store import prepare_tiles
-from lung_ssp.cohort.store import SPLITS, Sections, claim_folder, read_sections, section_counts, write_sections
+from lung_ssp.cohort.store import SPLITS, Sections, mark_folder, read_sections, section_counts, write_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.files import write_atomically
 
@@ -63,7 +63,7 @@ def make_phantom_cohort(
     settings = cohort_settings.phantom
     tile_settings = tile_settings or SlideSettings()
     key = _key(settings, section_settings, tile_settings, seed)
-    claim_folder(root, key)
+    mark_folder(root, key)
     if (root / COHORT_FILE).is_file():
         return read_cohort(root)
 
