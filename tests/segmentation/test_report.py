@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from lung_ssp.segmentation import metrics
 from lung_ssp.segmentation.report import text_report
+
+from lung_ssp.segmentation import metrics
 from lung_ssp.training.run import BestCheckpoint
 
 MEASURED = metrics.SegmentationMetrics(
