@@ -1,4 +1,4 @@
-"""What the scripts share: how a result is printed and a fault told, and a clock."""
+"""What the scripts share: how a result is printed and an error told, and a clock."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ ResultT = TypeVar("ResultT")
 
 
 def run(measure: Callable[[], ResultT], text: Callable[[ResultT], str] = as_json) -> int:
-    """Print what `measure` returns as text, a dataclass as JSON; a fault of the input is one sentence and code 2."""
+    """Print what `measure` returns as text, a dataclass as JSON; an error of the input is one sentence and code 2."""
     try:
         print(text(measure()))
     except LungSspError as error:

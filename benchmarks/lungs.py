@@ -12,7 +12,7 @@ from command import run, seconds_of, series_arguments
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings
-from lung_ssp.errors import EnvironmentFault, LungSspError
+from lung_ssp.errors import EnvironmentProblem, LungSspError
 from plain_lungs import plain_lungs
 
 RECIPES: tuple[Literal["paper", "lesion_preserving"], ...] = ("paper", "lesion_preserving")
@@ -40,13 +40,13 @@ def compare_lungs(series: Path, repeats: int) -> LungsComparison:
     """Time both ways with both recipes on one series, in turns; the series is read and each way has run once before.
 
     Raises:
-        LungSspError: the series is at fault, or the masks differ.
-        EnvironmentFault: scikit-image is missing.
+        LungSspError: the series is invalid, or the masks differ.
+        EnvironmentProblem: scikit-image is missing.
     """
     try:
         import skimage  # noqa: F401
     except ImportError as error:
-        raise EnvironmentFault("The plain lung mask needs scikit-image: pip install scikit-image.") from error
+        raise EnvironmentProblem("The plain lung mask needs scikit-image: pip install scikit-image.") from error
     volume = read_series(series)
     recipes = []
     for recipe in RECIPES:

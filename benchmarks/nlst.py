@@ -78,8 +78,8 @@ def benchmark_plan(settings: NlstSettings, repeats: int) -> PlanSpeed:
             done = subprocess.run(command, capture_output=True, text=True)
             seconds.append(round(time.perf_counter() - begin, 2))
         if done.returncode:
-            fault = done.stderr.strip().splitlines()[-1].split(": ", 1)[-1].rstrip(".")
-            raise LungSspError(f"The plan cannot be made ({fault}): try lung-ssp prepare plan.")
+            problem = done.stderr.strip().splitlines()[-1].split(": ", 1)[-1].rstrip(".")
+            raise LungSspError(f"The plan cannot be made ({problem}): try lung-ssp prepare plan.")
         memory.append(float(done.stdout))
     return PlanSpeed(seconds, round(max(memory), 1))
 
@@ -91,7 +91,7 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
 
     Raises:
         LungSspError: the plan or the tables are missing or damaged, or no series is there.
-        EnvironmentFault: a package of the extra nlst is missing.
+        EnvironmentProblem: a package of the extra nlst is missing.
     """
     require_libraries("cv2")
     with nlst_packages():

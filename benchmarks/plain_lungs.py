@@ -27,8 +27,8 @@ def plain_lungs(volume: Volume, settings: ParenchymaSettings) -> np.ndarray:
 
     lowest, highest = (int(value) for value in settings.clip_hu)
     clipped = np.clip(volume.hu, lowest, highest)
-    dark = clipped <= threshold_otsu(clipped)
-    cleaned = plain_background(dark, volume.hu, volume.spacing)
+    low_attenuation = clipped <= threshold_otsu(clipped)
+    cleaned = plain_background(low_attenuation, volume.hu, volume.spacing)
     cleaned &= ~plain_trachea(volume.hu, cleaned, volume.spacing)
     if settings.recipe == "paper":
         mask = np.stack(
@@ -39,20 +39,20 @@ def plain_lungs(volume: Volume, settings: ParenchymaSettings) -> np.ndarray:
     return plain_holes(mask, settings.largest_hole_cm2 * 100 / (volume.spacing[1] * volume.spacing[2]))
 
 
-def plain_background(dark: np.ndarray, hu: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """What background.without_background does."""
+def plain_background(low_attenuation: np.ndarray, hu: np.ndarray, spacing: Spacing) -> np.ndarray:
+    """What background.remove_background does."""
     from skimage.measure import label
 
     beyond = np.stack([_joined_to_corners(plane) for plane in hu == AIR_HU])
     border = np.stack([ndimage.binary_dilation(plane, np.ones((3, 3))) for plane in beyond]) & ~beyond
     border[:, [0, -1]] = border[:, :, [0, -1]] = True
-    labels = label(dark & ~beyond, connectivity=1)
+    labels = label(low_attenuation & ~beyond, connectivity=1)
     sizes = np.bincount(labels.ravel())
     sizes[np.bincount(labels[border], minlength=len(sizes)) > background.BORDER_FACES * sizes ** (2 / 3)] = 0
     sizes[0] = 0
     boxes = ndimage.find_objects(labels)
-    body = plain_body(dark, spacing)
-    lungs, largest = np.zeros(dark.shape, bool), 0
+    body = plain_body(low_attenuation, spacing)
+    lungs, largest = np.zeros(low_attenuation.shape, bool), 0
     for number in np.argsort(-sizes):
         if sizes[number] == 0 or sizes[number] < background.SMALLEST_PART * largest:
             break
@@ -66,12 +66,12 @@ def plain_background(dark: np.ndarray, hu: np.ndarray, spacing: Spacing) -> np.n
     return lungs
 
 
-def plain_body(dark: np.ndarray, spacing: Spacing) -> tuple[slice, slice]:
+def plain_body(low_attenuation: np.ndarray, spacing: Spacing) -> tuple[slice, slice]:
     """What background.body_box does."""
     from skimage.measure import label
 
     strides = [max(1, round(background.BODY_GRID_MM / step)) for step in spacing]
-    solid = ~dark[:: strides[0], :: strides[1], :: strides[2]]
+    solid = ~low_attenuation[:: strides[0], :: strides[1], :: strides[2]]
     radius = round(background.OPENING_MM / (strides[1] * spacing[1]))
     labels = label(np.stack([_dilated(_eroded(plane, radius), radius) for plane in solid]), connectivity=1)
     _, rows, columns = ndimage.find_objects(labels)[np.bincount(labels.ravel())[1:].argmax()]
@@ -82,7 +82,7 @@ def plain_body(dark: np.ndarray, spacing: Spacing) -> tuple[slice, slice]:
 
 
 def plain_trachea(hu: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """What airways.trachea does."""
+    """What airways.segment_airways does."""
     from skimage.measure import label
 
     airway = np.zeros(lungs.shape, bool)
@@ -107,7 +107,7 @@ def plain_trachea(hu: np.ndarray, lungs: np.ndarray, spacing: Spacing) -> np.nda
 
 
 def plain_bridges(cleaned: np.ndarray, spacing: Spacing, settings: ParenchymaSettings) -> np.ndarray:
-    """What parenchyma.lesion_preserving does before it fills holes.
+    """What parenchyma.refine_lesion_preserving does before it fills holes.
 
     The interpolation is the package's own product of matrices: scipy's affine_transform takes longer, and rounds
     otherwise where the share is exactly a half.

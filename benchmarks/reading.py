@@ -28,7 +28,7 @@ def compare_reading(source: Path, repeats: int) -> ReadingComparison:
     """Read one series both ways, in turns; each way has read it once before, so its files are in the memory.
 
     Raises:
-        LungSspError: the series is at fault, or its HU differ elsewhere than in padding.
+        LungSspError: the series is invalid, or its HU differ elsewhere than in padding.
     """
     series = open_series(source)
     file = series.slices[0].path

@@ -59,7 +59,7 @@ def roofline(configs: Sequence[str | Path], device_file: str | Path) -> Roofline
     """The lower bounds of the configurations' training steps on a device, in float32 and mixed precision.
 
     Raises:
-        ConfigError: a file is at fault, or a network has two inputs.
+        ConfigError: a file is invalid, or a network has two inputs.
     """
     device = load_config(device_file, DeviceSettings).settings
     return Roofline(device, [step_bound(path, device) for path in configs])

@@ -27,7 +27,7 @@ from lung_ssp.benchmark.cases import BenchmarkPlan, Case
 from lung_ssp.benchmark.measure import Request, reason_of_end, write_config
 from lung_ssp.benchmark.run import make_cases
 from lung_ssp.classification.settings import SharingMode
-from lung_ssp.errors import EnvironmentFault, LungSspError
+from lung_ssp.errors import EnvironmentProblem, LungSspError
 from lung_ssp.tasks import read_training
 from torch_side import PADDLE, TORCH, TORCH_KEEPING
 
@@ -84,18 +84,18 @@ def compare_with_torch(plan: BenchmarkPlan) -> TorchComparisons:
         plan: of a training; its cohort need not be there. Its `repeats` are turns of each side.
 
     Raises:
-        LungSspError: the configuration is at fault, PyTorch is missing, or a side ended.
+        LungSspError: the configuration is invalid, PyTorch is missing, or a side ended.
     """
     task_type, config = read_training(plan.config, plan.overrides)
     if importlib.util.find_spec("torch") is None:
-        raise EnvironmentFault("PyTorch is missing: pip install -c constraints.txt -r benchmarks/requirements.txt.")
+        raise EnvironmentProblem("PyTorch is missing: pip install -c constraints.txt -r benchmarks/requirements.txt.")
     runtime.require_libraries()
     runtime.choose_device(plan.device)
     if plan.device == "gpu":
         import torch
 
         if not torch.cuda.is_available():
-            raise EnvironmentFault("PyTorch sees no GPU: install a build of PyTorch for CUDA, or use --device cpu.")
+            raise EnvironmentProblem("PyTorch sees no GPU: install a build of PyTorch for CUDA, or use --device cpu.")
     cases = make_cases(plan, config.settings, task_type.benchmark_cases(config.settings))
     compared = [compare_case(case, plan) for case in cases]
     return TorchComparisons(runtime.environment(), runtime.package_version("torch") or "", compared)

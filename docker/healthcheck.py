@@ -3,7 +3,7 @@
 import sys
 
 from lung_ssp import runtime
-from lung_ssp.errors import EnvironmentFault
+from lung_ssp.errors import EnvironmentProblem
 
 SIZE = 64
 
@@ -13,7 +13,7 @@ def main(device: str) -> str | None:
     try:
         runtime.require_libraries("paddle")
         runtime.choose_device(device)
-    except EnvironmentFault as error:
+    except EnvironmentProblem as error:
         return str(error)
     import paddle
 

@@ -1,9 +1,9 @@
-"""The faults a user can mend, each told in one clear sentence."""
+"""Errors that the user can correct, each told in one clear sentence."""
 
 from functools import partial
 from typing import Any, Literal
 
-SeriesFault = Literal[
+SeriesProblem = Literal[
     "not found",
     "several series",
     "foreign file",
@@ -23,7 +23,7 @@ SeriesFault = Literal[
 
 
 class LungSspError(Exception):
-    """A fault of the input: the message says what is wrong, where, and what to do.
+    """An error of the input: the message says what is wrong, where, and what to do.
 
     The command line prints the message alone and ends with exit code 2.
     """
@@ -33,17 +33,17 @@ class ConfigError(LungSspError):
     """A configuration file or an override on the command line is wrong."""
 
 
-class EnvironmentFault(LungSspError):
+class EnvironmentProblem(LungSspError):
     """A system library, a package or a device is missing."""
 
 
 class SeriesError(LungSspError):
     """A CT series cannot be read as one regular volume.
 
-    reason: the kind of fault, one of a fixed list. Failures are counted by it, since the sentence names files and UIDs.
+    reason: the kind of problem, one of a fixed list; failures are counted by it, since the sentence names files, UIDs.
     """
 
-    def __init__(self, message: str, *, reason: SeriesFault) -> None:
+    def __init__(self, message: str, *, reason: SeriesProblem) -> None:
         super().__init__(message)
         self.reason = reason
 

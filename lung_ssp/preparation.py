@@ -11,7 +11,7 @@ from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import SHIPPED_CONFIGS, resolve
-from lung_ssp.errors import ConfigError, EnvironmentFault
+from lung_ssp.errors import ConfigError, EnvironmentProblem
 from lung_ssp.runtime import cores, require_libraries
 from lung_ssp.settings import Settings
 
@@ -153,12 +153,12 @@ def nlst_packages() -> Iterator[None]:
     """Tell what to install where a package of the extra nlst is missing.
 
     Raises:
-        EnvironmentFault: naming the package.
+        EnvironmentProblem: naming the package.
     """
     try:
         yield
     except ModuleNotFoundError as error:
-        raise EnvironmentFault(
+        raise EnvironmentProblem(
             f"The package {error.name} is missing: install the extra nlst with the tested versions (make nlst, or "
             "pip install -c constraints.txt -e .[cpu,nlst])."
         ) from error

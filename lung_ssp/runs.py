@@ -59,7 +59,7 @@ def train(
         resume: go on with the run in the folder, if there is one.
 
     Raises:
-        LungSspError: the configuration, the cohort or the folder is at fault, or the loss is no longer a number.
+        LungSspError: the configuration or the cohort is invalid, the folder cannot be used, or a loss is not finite.
     """
     output = Path(output)
     runtime.choose_device(device)
@@ -163,7 +163,7 @@ def export(run: str | Path) -> OnnxFile:
     Raises:
         CheckpointError: the folder holds no trained run, one of a network that cannot be exported, or the exported
             network computes something else.
-        EnvironmentFault: paddle2onnx or ONNX Runtime is missing.
+        EnvironmentProblem: paddle2onnx or ONNX Runtime is missing.
     """
     run = Path(run)
     return write_onnx(run, read_run(run)[0].exportable(run))

@@ -14,7 +14,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from lung_ssp.errors import EnvironmentFault
+from lung_ssp.errors import EnvironmentProblem
 
 Device = Literal["cpu", "gpu"]
 
@@ -104,7 +104,7 @@ def require_libraries(*modules: str) -> None:
         modules: which of REMEDIES; all where none is named.
 
     Raises:
-        EnvironmentFault: saying what to install.
+        EnvironmentProblem: saying what to install.
     """
     for module in modules or REMEDIES:
         printed = io.StringIO()
@@ -115,7 +115,7 @@ def require_libraries(*modules: str) -> None:
             remedy = REMEDIES[module]
             if "libgomp" in str(error):
                 remedy = "install the system's OpenMP library: apt-get install libgomp1"
-            raise EnvironmentFault(f"The package {module} cannot be loaded ({error}): {remedy}.") from error
+            raise EnvironmentProblem(f"The package {module} cannot be loaded ({error}): {remedy}.") from error
         for line in printed.getvalue().splitlines():
             if "OMP_NUM_THREADS" not in line:  # Paddle's advice for data-parallel processes; here one has all cores
                 print(line, file=sys.stderr)
@@ -125,17 +125,17 @@ def choose_device(name: str) -> None:
     """Let Paddle compute on "cpu" or "gpu".
 
     Raises:
-        EnvironmentFault: this Paddle can use no GPU, where Paddle itself would end the process.
+        EnvironmentProblem: this Paddle can use no GPU, where Paddle itself would end the process.
     """
     import paddle
 
     if name == "gpu" and not paddle.device.is_compiled_with_cuda():
-        raise EnvironmentFault(
+        raise EnvironmentProblem(
             "--device gpu: this Paddle is a build for the CPU alone. "
             "Use --device cpu, or install paddlepaddle-gpu==2.6.2."
         )
     if name == "gpu" and paddle.device.cuda.device_count() == 0:
-        raise EnvironmentFault(
+        raise EnvironmentProblem(
             "--device gpu: Paddle sees no GPU. Use --device cpu, or see to it that nvidia-smi lists one "
             "(a container needs --gpus all)."
         )

@@ -17,8 +17,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-def first_fault(error: ValidationError) -> str:
-    """The first key at fault and what is wrong with it; of what is no JSON at all, the latter alone."""
+def first_problem(error: ValidationError) -> str:
+    """The first invalid key and what is wrong with it; of what is no JSON at all, the latter alone."""
     problem = error.errors()[0]
     key = ".".join(map(str, problem["loc"]))
     return f"{key}: {problem['msg']}" if key else problem["msg"]

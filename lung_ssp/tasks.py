@@ -92,7 +92,7 @@ def read_training(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Task
     """The task that a configuration file trains, and its settings.
 
     Raises:
-        ConfigError: it trains no task, or is at fault.
+        ConfigError: it trains no task, or is invalid.
     """
     file = resolve(path, overrides)
     task = file.choose(TASKS)
@@ -104,6 +104,6 @@ def read_run(run: Path) -> tuple[TaskType, Config[TrainingSettings]]:
 
     Raises:
         CheckpointError: the folder holds no run.
-        ConfigError: its configuration is at fault.
+        ConfigError: its configuration is invalid.
     """
     return read_training(run_config(run))

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 import lung_ssp
-from lung_ssp.errors import SeriesError, SeriesFault
+from lung_ssp.errors import SeriesError, SeriesProblem
 
 
 def reasons_given() -> list[object]:
@@ -21,7 +21,7 @@ def reasons_given() -> list[object]:
 def test_every_fault_of_a_series_has_a_reason_of_the_list() -> None:
     given = reasons_given()
     assert len(given) > 20
-    assert set(given) == set(get_args(SeriesFault))
+    assert set(given) == set(get_args(SeriesProblem))
 
 
 def test_the_reason_comes_back_from_a_worker() -> None:

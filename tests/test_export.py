@@ -13,7 +13,7 @@ from lung_ssp.classification import build
 from lung_ssp.classification.build import load_classifier
 from lung_ssp.classification.settings import TwoInputClassifierSettings
 from lung_ssp.cohort.classes import TASK_NAMES
-from lung_ssp.errors import CheckpointError, EnvironmentFault
+from lung_ssp.errors import CheckpointError, EnvironmentProblem
 from lung_ssp.files import read_json
 from lung_ssp.runs import export
 from lung_ssp.segmentation.trained import load_segmenter
@@ -118,5 +118,5 @@ def test_a_network_of_two_inputs_is_refused(monkeypatch: pytest.MonkeyPatch, run
 
 def test_a_missing_exporter_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "paddle2onnx", None)
-    with pytest.raises(EnvironmentFault, match=r"pip install paddle2onnx==1\.3\.1"):
+    with pytest.raises(EnvironmentProblem, match=r"pip install paddle2onnx==1\.3\.1"):
         onnx.to_onnx(onnx.Exportable(paddle.nn.Linear(2, 2), ((1, 2),), False, ""))

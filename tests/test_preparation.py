@@ -18,7 +18,7 @@ from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.config import SHIPPED_CONFIGS
-from lung_ssp.errors import ConfigError, EnvironmentFault
+from lung_ssp.errors import ConfigError, EnvironmentProblem
 from lung_ssp.preparation import config_of_cohort, nlst_packages, prepare
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -75,7 +75,10 @@ def test_a_check_is_told_with_the_fingerprint_last(tiny_cohort, capsys):
 
 
 def test_a_missing_package_is_named_with_its_remedy():
-    with pytest.raises(EnvironmentFault, match=r"no_such_package is missing: install the extra nlst"), nlst_packages():
+    with (
+        pytest.raises(EnvironmentProblem, match=r"no_such_package is missing: install the extra nlst"),
+        nlst_packages(),
+    ):
         import no_such_package  # noqa: F401
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lung_ssp.classification.metrics import ClassificationMetrics
-from lung_ssp.errors import CheckpointError, CohortError, ConfigError, DamagedFile, EnvironmentFault
+from lung_ssp.errors import CheckpointError, CohortError, ConfigError, DamagedFile, EnvironmentProblem
 from lung_ssp.runs import evaluate
 from lung_ssp.segmentation.metrics import SegmentationMetrics
 
@@ -69,7 +69,7 @@ def test_a_broken_evaluation_leaves_nothing_that_counts_as_measured(runs: tuple[
 
 
 def test_a_missing_device_is_told(runs: tuple[Path, Path]) -> None:
-    with pytest.raises(EnvironmentFault, match="--device gpu"):
+    with pytest.raises(EnvironmentProblem, match="--device gpu"):
         evaluate(runs[1], device="gpu")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lung_ssp import runtime
-from lung_ssp.errors import EnvironmentFault
+from lung_ssp.errors import EnvironmentProblem
 from lung_ssp.runtime import VARIABLES
 
 
@@ -72,7 +72,7 @@ def test_a_gpu_that_is_not_there_is_refused_in_words() -> None:
 
     if paddle.device.is_compiled_with_cuda() and paddle.device.cuda.device_count():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(EnvironmentFault, match="--device cpu"):
+    with pytest.raises(EnvironmentProblem, match="--device cpu"):
         runtime.choose_device("gpu")
 
 
@@ -83,7 +83,7 @@ def test_a_build_for_gpus_that_sees_none_is_refused_before_paddle_ends_the_proce
 
     monkeypatch.setattr(paddle.device, "is_compiled_with_cuda", lambda: True)
     monkeypatch.setattr(paddle.device.cuda, "device_count", lambda: 0)
-    with pytest.raises(EnvironmentFault, match=r"sees no GPU.*--gpus all"):
+    with pytest.raises(EnvironmentProblem, match=r"sees no GPU.*--gpus all"):
         runtime.choose_device("gpu")
 
 
@@ -112,7 +112,7 @@ def test_a_missing_library_is_told_with_its_remedy(
             raise ImportError(message)
 
     monkeypatch.setattr(runtime.importlib, "import_module", import_module)
-    with pytest.raises(EnvironmentFault, match=remedy):
+    with pytest.raises(EnvironmentProblem, match=remedy):
         runtime.require_libraries()
 
 

@@ -42,7 +42,7 @@ def measure(request: Request) -> Repeat:
     """Build what is asked for and time it.
 
     Raises:
-        LungSspError: the configuration, the cohort or the device is at fault.
+        LungSspError: the configuration or the cohort is invalid, or the device is missing.
     """
     runtime.require_libraries()
     runtime.choose_device(request.device)
@@ -102,7 +102,7 @@ def in_fresh_process(request: Request) -> Repeat:
 
 
 def reason_of_end(code: int, errors: str) -> str:
-    """Why a process failed, from its exit code (2: a fault in one sentence) and its standard error."""
+    """Why a process failed, from its exit code (2: an error in one sentence) and its standard error."""
     if code < 0:
         return f"its process was ended by {signal.Signals(-code).name} (out of memory?)."
     lines = reversed(errors.strip().splitlines())
@@ -110,7 +110,7 @@ def reason_of_end(code: int, errors: str) -> str:
 
 
 def main(request_file: Path, result_file: Path) -> int:
-    """Measure what one file asks for and write the result to the other; a fault goes to standard error."""
+    """Measure what one file asks for and write the result to the other; an error goes to standard error."""
     try:
         result = measure(TypeAdapter(Request).validate_python(read_json(request_file)))
     except LungSspError as error:

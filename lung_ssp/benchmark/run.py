@@ -21,7 +21,7 @@ def run_benchmark(plan: BenchmarkPlan) -> BenchmarkReport:
     """Measure all cases of a plan, in turns, so that what slows the machine for a while slows them alike.
 
     Raises:
-        LungSspError: the configuration is at fault, a real cohort is missing, or nothing could be measured.
+        LungSspError: the configuration is invalid, a real cohort is missing, or nothing could be measured.
     """
     task_type, config = read_training(plan.config, plan.overrides)
     of_task = task_type.benchmark_cases(config.settings)

@@ -57,7 +57,7 @@ def build_subject(config: Path) -> Subject:
     """The subject of a configuration file.
 
     Raises:
-        LungSspError: the configuration or its cohort is at fault.
+        LungSspError: the configuration or its cohort is invalid.
     """
     task_type, found = read_training(config)
     return Subject(task_type, found, task_type.build(found))

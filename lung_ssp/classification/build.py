@@ -89,7 +89,7 @@ def load_classifier(run: Path, engine: Engine = "paddle") -> TrainedClassifier:
 
     Raises:
         ConfigError, CheckpointError: the folder holds no such run, or it or its export is damaged.
-        EnvironmentFault: the engine is missing.
+        EnvironmentProblem: the engine is missing.
     """
     settings = load_config(run_config(run), ClassificationSettings).settings
     network = PARTS[settings.model.type].network(settings.model)

@@ -6,7 +6,7 @@ import numpy as np
 
 from lung_ssp.classification.build import PARTS, load_classifier
 from lung_ssp.classification.cross_stitch import mean_alphas
-from lung_ssp.classification.metrics import ClassificationMetrics, ReferenceFigures, comparisons_between
+from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, comparisons_between
 from lung_ssp.classification.report import save_confusions, text_report
 from lung_ssp.classification.table2 import paper_rows, read_log, save_plot, side_by_side
 from lung_ssp.cohort.classes import MISSING
@@ -65,7 +65,7 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
     )
 
 
-def reference_figures(labels: dict[str, np.ndarray], cohort: CohortDescription) -> ReferenceFigures:
+def reference_figures(labels: dict[str, np.ndarray], cohort: CohortDescription) -> Baselines:
     """What an accuracy is compared with: the most common class, the reader, and the generator's Bayes accuracy.
 
     Args:
@@ -76,7 +76,7 @@ def reference_figures(labels: dict[str, np.ndarray], cohort: CohortDescription) 
     both = known & (labels["image"] != MISSING)
     same_classes = len(set(cohort.class_names.values())) == 1
     agreement = float(np.mean(labels["image"][both] == labels["pathology"][both])) if both.any() else None
-    return ReferenceFigures(
+    return Baselines(
         most_common_class=float(np.bincount(pathology).max() / len(pathology)) if len(pathology) else None,
         reader_against_pathology=agreement if same_classes else None,
         bayes_accuracy_of_the_pathology=cohort.generator.bayes_accuracy if cohort.generator else None,

@@ -62,7 +62,7 @@ class SlideAblation:
 
 
 @dataclass(frozen=True)
-class ReferenceFigures:
+class Baselines:
     """Accuracies that a run's are compared with; None where the cohort gives none.
 
     most_common_class: of naming the most common pathology always.
@@ -90,7 +90,7 @@ class ClassificationMetrics(Metrics):
     inputs: str
     classes: dict[str, tuple[str, ...]]
     comparisons: dict[str, TaskMetrics]
-    for_comparison: ReferenceFigures
+    for_comparison: Baselines
     mean_alphas: dict[str, tuple[tuple[float, ...], ...]]
     slides: SlideAblation | None
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from lung_ssp.classification.metrics import (
     COMPARISONS,
+    Baselines,
     ClassificationMetrics,
-    ReferenceFigures,
     SlideAblation,
     TaskMetrics,
 )
@@ -65,7 +65,7 @@ def ablation_lines(slides: SlideAblation) -> list[str]:
     ]
 
 
-def reference_lines(figures: ReferenceFigures) -> list[str]:
+def reference_lines(figures: Baselines) -> list[str]:
     """What is known of the accuracies that a run's are compared with."""
     lines = []
     if figures.most_common_class is not None:

@@ -10,7 +10,7 @@ from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_json
-from lung_ssp.settings import Settings, first_fault
+from lung_ssp.settings import Settings, first_problem
 
 COHORT_FILE = "cohort.json"
 PHANTOM_MAKER = "PHANTOM"  # the maker that the SeriesDescription of a synthetic scan names
@@ -100,7 +100,7 @@ def read_cohort(folder: Path) -> CohortDescription:
     """Read the cohort.json of a prepared cohort, or the copy in the folder of a run.
 
     Raises:
-        CohortError: there is none, or it is damaged or foreign; the first key at fault is named.
+        CohortError: there is none, or it is damaged or foreign; the first invalid key is named.
     """
     path = Path(folder) / COHORT_FILE
     if not path.is_file():
@@ -109,5 +109,5 @@ def read_cohort(folder: Path) -> CohortDescription:
         return CohortDescription.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise CohortError(
-            f"{path} is damaged or of another program ({first_fault(error)}): prepare the cohort again."
+            f"{path} is damaged or of another program ({first_problem(error)}): prepare the cohort again."
         ) from None

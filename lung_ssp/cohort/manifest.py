@@ -26,7 +26,7 @@ from lung_ssp.cohort.store import (
     write_sections,
     write_table,
 )
-from lung_ssp.ct.lesion import Lesion, lesion_of_mask, measure_lesion
+from lung_ssp.ct.lesion import Lesion, lesion_from_mask, measure_lesion
 from lung_ssp.ct.series import Series, open_series
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
@@ -143,7 +143,7 @@ def _lesion_of(row: Row, series: Series, settings: AnnotationSettings) -> Lesion
             mask = read_mask(row.mask, series.volume, row.mask_value, settings.largest_loss)
     except CohortError as error:
         raise CohortError(f"The manifest's line {row.number}: the mask {error}") from error
-    return lesion_of_mask(mask, series.volume)
+    return lesion_from_mask(mask, series.volume)
 
 
 def _ball(row: Row, volume: Volume) -> Lesion:

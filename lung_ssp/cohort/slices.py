@@ -14,7 +14,7 @@ from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings, WorkingGridSettings
 from lung_ssp.ct.volume import Volume
-from lung_ssp.ct.working_grid import LungSlices, cut_slices
+from lung_ssp.ct.working_grid import LungSlices, training_slices
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
 
@@ -45,7 +45,7 @@ def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: Parenc
                 f"{scan.masks} has shape {lesions.shape}, but the series {volume.shape}: masks must fit it."
             )
         lungs = segment_lungs(volume, parenchyma).mask
-        write_slices(path, cut_slices(volume, lungs, settings, lesions), made_with)
+        write_slices(path, training_slices(volume, lungs, settings, lesions), made_with)
 
 
 def read_slices(root: Path, split: str) -> tuple[WorkingGridSettings, list[LungSlices]]:

@@ -1,4 +1,4 @@
-"""The trachea and the main bronchi: dark and inside the body, but not lung."""
+"""The trachea and the main bronchi: of low attenuation and inside the body, but not lung."""
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ STEP_MM = 3.0  # how far it moves sideways or widens from one slice to the next
 RIM_MM = 2.5  # of partial volume, which belongs to it as well
 
 
-def trachea(hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+def segment_airways(hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
     """Follow the trachea from the head downwards, and the main bronchi until they run into the lungs.
 
     It begins as a round part near the midline of the highest slice that shows one. From slice to slice it is what lies
@@ -40,8 +40,8 @@ def trachea(hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, float, floa
         above = airway[below + 1]
         x, y, width, height = cv2.boundingRect(above)
         box = slice(max(0, y - margin), y + height + margin), slice(max(0, x - margin), x + width + margin)
-        dark = lungs[below][box] & (cv2.blur(hu[below][box].astype(np.float32), (3, 3)) < limit_hu)
-        labels, _ = ndimage.label(dark & (cv2.dilate(above[box], window) > 0))
+        low_attenuation = lungs[below][box] & (cv2.blur(hu[below][box].astype(np.float32), (3, 3)) < limit_hu)
+        labels, _ = ndimage.label(low_attenuation & (cv2.dilate(above[box], window) > 0))
         touched = np.unique(labels[above[box] > 0])
         part = np.isin(labels, touched[touched > 0])
         if not 0 < np.count_nonzero(part) * spacing[1] * spacing[2] <= AREA_MM2[1]:

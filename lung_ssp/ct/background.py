@@ -1,4 +1,4 @@
-"""Dark parts of a chest CT that are not lung: air around the body, the inside of the table, bowel gas."""
+"""Parts of low attenuation in a chest CT that are not lung: air around the body, the inside of the table, bowel gas."""
 
 import cv2
 import numpy as np
@@ -15,8 +15,8 @@ OPENING_MM = 8.0  # radius: the table's shell and clothing are thinner than its 
 SMALLEST_PART = 0.1  # of the largest: the other lung, not a loop of bowel
 
 
-def without_background(dark: np.ndarray, hu: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
-    """The parts of a dark mask that are lungs, with the airways joined to them.
+def remove_background(low_attenuation: np.ndarray, hu: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    """The parts of a mask of low attenuation that are lungs, with the airways joined to them.
 
     Parts are connected through the voxels' faces. What only touches the border of the field of view may be a lung that
     a narrow field cuts; what lies along the border, with more voxels than three faces of a cube of its size have, is
@@ -24,22 +24,22 @@ def without_background(dark: np.ndarray, hu: np.ndarray, spacing: tuple[float, f
     those of at least a tenth of its size are lungs.
 
     Args:
-        dark: bool (z, y, x), below the threshold.
+        low_attenuation: bool (z, y, x), at or below the threshold.
         hu: int16 (z, y, x).
         spacing: (z, y, x) mm.
 
     Returns:
         bool (z, y, x), empty where there is no lung.
     """
-    beyond = beyond_field(hu)
-    labels = connected_components(dark & ~beyond, connectivity=6, binary_image=True)
+    outside = outside_field_of_view(hu)
+    labels = connected_components(low_attenuation & ~outside, connectivity=6, binary_image=True)
     parts = statistics(labels)  # by box: a scan without lungs may have thousands of small parts
     sizes = parts["voxel_counts"].astype(np.int64)
-    contact = np.bincount(labels[_border(beyond)], minlength=len(sizes))
+    contact = np.bincount(labels[_border(outside)], minlength=len(sizes))
     sizes[contact > BORDER_FACES * sizes ** (2 / 3)] = 0
     sizes[0] = 0
-    body = body_box(dark, spacing)
-    lungs = np.zeros(dark.shape, bool)
+    body = body_box(low_attenuation, spacing)
+    lungs = np.zeros(low_attenuation.shape, bool)
     largest = 0
     for label in np.argsort(-sizes):
         if sizes[label] == 0 or sizes[label] < SMALLEST_PART * largest:
@@ -53,10 +53,10 @@ def without_background(dark: np.ndarray, hu: np.ndarray, spacing: tuple[float, f
     return lungs
 
 
-def body_box(dark: np.ndarray, spacing: tuple[float, float, float]) -> tuple[slice, slice]:
-    """The rows and columns that the body spans: the largest part that is not dark, after an opening."""
+def body_box(low_attenuation: np.ndarray, spacing: tuple[float, float, float]) -> tuple[slice, slice]:
+    """The rows and columns that the body spans: the largest part that is not of low attenuation, after an opening."""
     strides = [max(1, round(BODY_GRID_MM / step)) for step in spacing]
-    solid = ~dark[:: strides[0], :: strides[1], :: strides[2]]
+    solid = ~low_attenuation[:: strides[0], :: strides[1], :: strides[2]]
     labels, count = ndimage.label(opening(solid, round(OPENING_MM / (strides[1] * spacing[1]))))
     if count == 0:
         return slice(0, 0), slice(0, 0)
@@ -67,7 +67,7 @@ def body_box(dark: np.ndarray, spacing: tuple[float, float, float]) -> tuple[sli
     )
 
 
-def beyond_field(hu: np.ndarray) -> np.ndarray:
+def outside_field_of_view(hu: np.ndarray) -> np.ndarray:
     """The padding outside a circular field of view: exactly air, and joined to a corner of its slice."""
     planes = (hu == AIR_HU).astype(np.uint8)
     bottom, right = hu.shape[1] - 1, hu.shape[2] - 1
@@ -78,10 +78,10 @@ def beyond_field(hu: np.ndarray) -> np.ndarray:
     return planes == 2
 
 
-def _border(beyond: np.ndarray) -> np.ndarray:
+def _border(outside: np.ndarray) -> np.ndarray:
     """The outermost pixels of each slice's field of view."""
     square = np.ones((3, 3), np.uint8)
-    border = np.stack([cv2.dilate(plane, square) for plane in beyond.astype(np.uint8)]).astype(bool) & ~beyond
+    border = np.stack([cv2.dilate(plane, square) for plane in outside.astype(np.uint8)]).astype(bool) & ~outside
     border[:, [0, -1], :] = True
     border[:, :, [0, -1]] = True
     return border

@@ -17,7 +17,7 @@ def save_lung_figure(path: Path, volume: Volume, lungs: LungMask, notice: str, s
     Args:
         lungs: the scan's, from `segment_lungs`.
         notice: the statement on every output, written across the top.
-        slice_index: which slice; without it, the one that shows most lung.
+        slice_index: which slice, counted from 0 (its title counts from 1); without it, the one that shows most lung.
     """
     if slice_index is None:
         slice_index = int(np.count_nonzero(lungs.mask, axis=(1, 2)).argmax())
@@ -25,7 +25,7 @@ def save_lung_figure(path: Path, volume: Volume, lungs: LungMask, notice: str, s
     lowest, highest = WINDOW_HU
     figure = new_figure(12, 3.9)
     panels = (
-        (f"slice {slice_index}", hu, (lowest, highest)),
+        (f"slice {slice_index + 1}", hu, (lowest, highest)),
         (f"binary, up to {lungs.threshold_hu:.0f} HU", lungs.binary[slice_index], (0, 1)),
         ("cleaned", lungs.cleaned[slice_index], (0, 1)),
         (f"lungs, {lungs.volume_ml:.0f} ml", np.where(lungs.mask[slice_index], hu, lowest), (lowest, highest)),

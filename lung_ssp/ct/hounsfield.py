@@ -1,4 +1,4 @@
-"""Pixels of a slice to Hounsfield units: padding becomes air, and HU that no chest has are refused."""
+"""The HU of a slice: padding becomes air, and HU that no chest has are refused."""
 
 from dataclasses import dataclass
 
@@ -18,22 +18,22 @@ MIN_SHARE = 0.01
 
 @dataclass(frozen=True)
 class TissueShares:
-    """Shares of a slice's pixels, padding left out: air and lung, soft tissue, and anything lighter than muscle."""
+    """Shares of a slice's pixels, padding left out: air and lung, soft tissue, and all below muscle in HU."""
 
     pixels: int
     air: float
     soft_tissue: float
-    light: float
+    below_muscle: float
 
 
-def to_hounsfield(values: np.ndarray, header: SliceHeader) -> tuple[np.ndarray, TissueShares]:
-    """Set the padding of a slice to air and measure its shares of air, fat and soft tissue.
+def replace_padding(values: np.ndarray, header: SliceHeader) -> tuple[np.ndarray, TissueShares]:
+    """Replace the padding of a slice by air and measure its shares of air, fat and soft tissue.
 
     Args:
-        values: (y, x), pixel values after slope and intercept.
+        values: (y, x), HU as `read_pixels` gives them, padding included.
 
     Returns:
-        int16 (y, x) HU, and the shares of its tissues.
+        int16 (y, x) HU with padding at -1000, and the shares of its tissues.
 
     Raises:
         SeriesError: values beyond 16 bits.
@@ -49,14 +49,14 @@ def to_hounsfield(values: np.ndarray, header: SliceHeader) -> tuple[np.ndarray, 
         raise implausible(header, f"holds {hu.max():.0f} HU")
     if np.issubdtype(hu.dtype, np.integer):
         hu = hu.astype(np.int16, copy=False)
-    padded = int(np.count_nonzero(padding))  # they are air by now, and as such lighter than both ends
+    padded = int(np.count_nonzero(padding))  # they are air by now, and as such below both ends
     shown = max(1, hu.size - padded)
     tissue = (hu >= SOFT_TISSUE_HU[0]) & (hu <= SOFT_TISSUE_HU[1])
     return hu if hu.dtype == np.int16 else np.rint(hu).astype(np.int16), TissueShares(
         pixels=hu.size - padded,
         air=(np.count_nonzero(hu < AIR_AND_LUNG_END_HU) - padded) / shown,
         soft_tissue=np.count_nonzero(tissue) / shown,
-        light=(np.count_nonzero(hu < FAT_AND_AIR_END_HU) - padded) / shown,
+        below_muscle=(np.count_nonzero(hu < FAT_AND_AIR_END_HU) - padded) / shown,
     )
 
 
@@ -70,14 +70,15 @@ def _joined_to_edge(marked: np.ndarray) -> np.ndarray:
 def check_chest(headers: list[SliceHeader], shares: list[TissueShares]) -> None:
     """Refuse slices, sorted by position, whose HU cannot be those of a chest.
 
-    A wrong or missing slope or intercept shows in three ways: no fat and no air (everything too dense), no soft tissue
-    in a slice between others that have it (too light, or blank), or no air or no soft tissue in the whole series.
+    A wrong or missing slope or intercept shows in three ways: no fat and no air (attenuation too high), no soft
+    tissue in a slice between others that have it (attenuation too low, or blank), or no air or no soft tissue in the
+    whole series.
 
     Raises:
         SeriesError: names the series, and the slice where one is the cause.
     """
     for header, share in zip(headers, shares, strict=True):
-        if share.pixels and share.light < MIN_SHARE:
+        if share.pixels and share.below_muscle < MIN_SHARE:
             raise implausible(header, f"has neither air nor fat (nothing below {FAT_AND_AIR_END_HU} HU)")
     tissue = [index for index, share in enumerate(shares) if share.soft_tissue >= MIN_SHARE]
     if not tissue or max(share.air for share in shares) < MIN_SHARE:

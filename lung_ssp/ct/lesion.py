@@ -39,7 +39,7 @@ class Lesion:
         """The axial slice of its largest area, an index into the scan's z axis; the first of equals."""
         return int(self.box[0].start + np.count_nonzero(self.voxels, axis=(1, 2)).argmax())
 
-    def moved(self, part: Box) -> "Lesion":
+    def in_whole_scan(self, part: Box) -> "Lesion":
         """The lesion in the whole scan, where it was found in the part of it that `part` cuts out."""
         z, y, x = (
             slice(side.start + outer.start, side.stop + outer.start) for side, outer in zip(self.box, part, strict=True)
@@ -73,9 +73,9 @@ class Candidate:
     score: float
     mean_hu: float
 
-    def moved(self, part: Box) -> "Candidate":
+    def in_whole_scan(self, part: Box) -> "Candidate":
         """The candidate in the whole scan, where it was found in the part of it that `part` cuts out."""
-        return replace(self, lesion=self.lesion.moved(part))
+        return replace(self, lesion=self.lesion.in_whole_scan(part))
 
 
 def measure_lesion(box: Box, voxels: np.ndarray, volume: Volume) -> Lesion:
@@ -96,7 +96,7 @@ def measure_lesion(box: Box, voxels: np.ndarray, volume: Volume) -> Lesion:
     )
 
 
-def lesion_of_mask(mask: np.ndarray, volume: Volume) -> Lesion:
+def lesion_from_mask(mask: np.ndarray, volume: Volume) -> Lesion:
     """The lesion that a bool (z, y, x) mask of the scan's shape marks.
 
     Raises:

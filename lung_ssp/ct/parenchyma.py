@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from lung_ssp.ct.airways import trachea
-from lung_ssp.ct.background import without_background
+from lung_ssp.ct.airways import segment_airways
+from lung_ssp.ct.background import remove_background
 from lung_ssp.ct.morphology import between, closing, erosion, fill_holes
 from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.ct.volume import Volume, mean_weights, resample_axis
@@ -21,7 +21,7 @@ NEARLY_HALF = 0.49  # interpolated between shares below it, no share exceeds a h
 class LungMask:
     """The lungs of a scan, and the steps that led to them.
 
-    binary: bool (z, y, x), below Otsu's threshold.
+    binary: bool (z, y, x), at or below Otsu's threshold.
     cleaned: bool (z, y, x), the same without background.
     mask: bool (z, y, x), the lungs.
     threshold_hu: Otsu's threshold.
@@ -54,17 +54,17 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) ->
     """
     settings = settings or ParenchymaSettings()
     threshold, binary = otsu(volume.hu, settings.clip_hu)
-    cleaned = without_background(binary, volume.hu, volume.spacing)
+    cleaned = remove_background(binary, volume.hu, volume.spacing)
     if not cleaned.any():
         raise SeriesError(
-            f"{_name(volume)} shows no lungs (nothing dark inside the body at {threshold:.0f} HU): check that it is a "
-            "chest CT in Hounsfield units.",
+            f"{_name(volume)} shows no lungs (nothing of low attenuation inside the body at {threshold:.0f} HU): check "
+            "that it is a chest CT in Hounsfield units.",
             reason="no lungs",
         )
-    cleaned &= ~trachea(volume.hu, cleaned, volume.spacing)
-    recipe = paper if settings.recipe == "paper" else lesion_preserving
+    cleaned &= ~segment_airways(volume.hu, cleaned, volume.spacing)
+    refine = refine_as_in_paper if settings.recipe == "paper" else refine_lesion_preserving
     largest_hole = settings.largest_hole_cm2 * 100 / (volume.spacing[1] * volume.spacing[2])  # in pixels
-    mask = fill_holes(recipe(cleaned, volume.spacing, settings), largest_hole)
+    mask = fill_holes(refine(cleaned, volume.spacing, settings), largest_hole)
     volume_ml = float(np.count_nonzero(mask)) * volume.voxel_mm3 / 1000
     lowest, highest = settings.volume_ml
     if not lowest <= volume_ml <= highest:
@@ -85,15 +85,17 @@ def otsu(hu: np.ndarray, clip_hu: list[float]) -> tuple[float, np.ndarray]:
     levels = clipped.view(np.uint16)
     levels -= np.uint16(first % 2**16)  # 16 bits are enough for the difference, whatever the sign
     threshold, _ = cv2.threshold(levels.reshape(len(hu), -1), 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return threshold + lowest, levels <= np.uint16(threshold)
+    return threshold + first, levels <= np.uint16(threshold)
 
 
-def paper(cleaned: np.ndarray, spacing: tuple[float, float, float], settings: ParenchymaSettings) -> np.ndarray:
+def refine_as_in_paper(
+    cleaned: np.ndarray, spacing: tuple[float, float, float], settings: ParenchymaSettings
+) -> np.ndarray:
     """The paper's recipe: erosion, then closing. It loses lesions at the wall."""
     return closing(erosion(cleaned, settings.erosion_radius), settings.closing_radius)
 
 
-def lesion_preserving(
+def refine_lesion_preserving(
     cleaned: np.ndarray, spacing: tuple[float, float, float], settings: ParenchymaSettings
 ) -> np.ndarray:
     """Add to the lungs what interrupts them between above and below.

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from lung_ssp.ct.gaps import fill_gaps, number_planes
 from lung_ssp.ct.geometry import axes_of, drop_duplicates, sort_slices, stack_geometry
-from lung_ssp.ct.hounsfield import check_chest, to_hounsfield
+from lung_ssp.ct.hounsfield import check_chest, replace_padding
 from lung_ssp.ct.pixels import read_pixels
 from lung_ssp.ct.settings import GapSettings, check_accept
 from lung_ssp.ct.slice_header import (
@@ -63,7 +63,24 @@ class Series:
 
 
 def read_series(source: Source, series_uid: str | None = None) -> Volume:
-    """The volume of a series, which must be one regular stack (`open_series` can correct some others)."""
+    """Read one CT series as a volume.
+
+    Nothing is corrected: the series must be one regular stack. `open_series` can correct some others, and tells the
+    files of the slices.
+
+    Args:
+        source: a folder, searched with its subfolders (other files may lie there); the slices' files themselves; or
+            one file that holds a volume of HU (.nii, .nii.gz, .mha, .nrrd).
+        series_uid: which series, its SeriesInstanceUID; needed where the source holds several.
+
+    Returns:
+        The scan: HU int16 (z, y, x), spacing (z, y, x) in mm; x runs to the patient's left, y to the back, z to the
+        head.
+
+    Raises:
+        SeriesError: no such source or series, a choice to be made, a damaged or foreign file, fewer than 16 slices,
+            missing or duplicate slices, mixed sizes, orientations or kernels, a tilted gantry, implausible HU.
+    """
     return open_series(source, series_uid).volume
 
 
@@ -121,7 +138,7 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
 
     found = sort_slices(headers)
     headers = drop_duplicates(
-        found, "duplicates" in accept, lambda header: to_hounsfield(read_pixels(header), header)[0]
+        found, "duplicates" in accept, lambda header: replace_padding(read_pixels(header), header)[0]
     )
     _require_enough(uid, [header.path for header in headers])
     corrections += _count(len(found) - len(headers), "duplicate slice")
@@ -250,7 +267,7 @@ def _read_stack(headers: list[SliceHeader], planes: np.ndarray, tilt: TiltCorrec
     hu = np.empty((planes[-1] + 1, rows, columns), np.int16)
     shares = []
     for index, (header, plane) in enumerate(zip(headers, planes, strict=True)):
-        pixels, share = to_hounsfield(read_pixels(header), header)
+        pixels, share = replace_padding(read_pixels(header), header)
         hu[plane] = pixels if tilt is None else tilt.place(pixels, index)
         shares.append(share)
     check_chest(headers, shares)

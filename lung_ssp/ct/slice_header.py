@@ -41,7 +41,7 @@ TAG_NUMBERS = [pydicom.tag.Tag(name) for name in TAGS]  # looked up once, not fo
 LAYOUT = ("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
 LARGEST_INTERCEPT = 2**15  # beyond it a sum might leave 32 bits; no scanner needs more
 # What GDCM decodes within SimpleITK.
-DECODED = (
+SUPPORTED_TRANSFER_SYNTAXES = (
     pydicom.uid.ImplicitVRLittleEndian,
     pydicom.uid.ExplicitVRLittleEndian,
     pydicom.uid.ExplicitVRBigEndian,
@@ -59,7 +59,7 @@ DECODED = (
 
 
 @dataclass(frozen=True)
-class PlainPixels:
+class UncompressedPixels:
     """Uncompressed 16-bit pixels, little-endian, whose rescaling adds a whole number only.
 
     signed: whether they may be negative (PixelRepresentation).
@@ -87,7 +87,7 @@ class SliceHeader:
     sop_uid: the slice's own name (SOPInstanceUID), empty where the file has none.
     instance_number: its number in the series (InstanceNumber), or None.
     kernel: of the reconstruction (ConvolutionKernel), empty where the file names none.
-    plain: how its pixels can be read without a decoder, or None.
+    uncompressed: how its pixels can be read without a decoder, or None.
     """
 
     path: Path
@@ -100,7 +100,7 @@ class SliceHeader:
     sop_uid: str = ""
     instance_number: int | None = None
     kernel: str = ""
-    plain: PlainPixels | None = None
+    uncompressed: UncompressedPixels | None = None
 
 
 def read_dataset(path: Path) -> pydicom.Dataset | None:
@@ -123,7 +123,8 @@ def read_dataset(path: Path) -> pydicom.Dataset | None:
         raise SeriesError(
             f"{path} has a damaged or truncated DICOM header: copy it again from its source.", reason="damaged"
         ) from error
-    # The preamble's copy of the class tells a DICOMDIR, which has none of its own, from a slice cut before it.
+    # MediaStorageSOPClassUID in the file meta information tells a DICOMDIR, which has no SOPClassUID, from a slice that
+    # is cut before it.
     kind = dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID", CT_IMAGE_STORAGE))
     # To read the header of a deflated file is to inflate the whole of it, which fails where it is cut.
     if ended and kind == CT_IMAGE_STORAGE and _syntax(dataset) != pydicom.uid.DeflatedExplicitVRLittleEndian:
@@ -153,7 +154,7 @@ def parse_header(path: Path, dataset: pydicom.Dataset) -> SliceHeader:
             raise _tag_error(path, series_uid, "has an unreadable", tag) from error
 
     syntax = _syntax(dataset)
-    if syntax not in DECODED:
+    if syntax not in SUPPORTED_TRANSFER_SYNTAXES:
         raise SeriesError(
             f"{path} (series {series_uid}) is compressed as {syntax.name} ({syntax}), which cannot be decoded: export "
             "the series uncompressed or with a lossless JPEG.",
@@ -189,7 +190,7 @@ def parse_header(path: Path, dataset: pydicom.Dataset) -> SliceHeader:
         sop_uid=str(dataset.get("SOPInstanceUID") or ""),
         instance_number=_instance_number(dataset),
         kernel=_kernel(dataset),
-        plain=_plain_pixels(dataset, syntax, slope, intercept),
+        uncompressed=_uncompressed_pixels(dataset, syntax, slope, intercept),
     )
 
 
@@ -210,9 +211,9 @@ def _instance_number(dataset: pydicom.Dataset) -> int | None:
         return None
 
 
-def _plain_pixels(
+def _uncompressed_pixels(
     dataset: pydicom.Dataset, syntax: pydicom.uid.UID, slope: float, intercept: float
-) -> PlainPixels | None:
+) -> UncompressedPixels | None:
     explicit = syntax == pydicom.uid.ExplicitVRLittleEndian
     if not (explicit or syntax == pydicom.uid.ImplicitVRLittleEndian):
         return None
@@ -222,7 +223,7 @@ def _plain_pixels(
         return None
     lowest_bits = allocated == 16 and 1 <= bits <= 16 and highest == bits - 1 and representation in (0, 1)
     whole = slope == 1 and intercept.is_integer() and abs(intercept) <= LARGEST_INTERCEPT
-    return PlainPixels(representation == 1, bits, int(intercept), explicit) if lowest_bits and whole else None
+    return UncompressedPixels(representation == 1, bits, int(intercept), explicit) if lowest_bits and whole else None
 
 
 def _kernel(dataset: pydicom.Dataset) -> str:

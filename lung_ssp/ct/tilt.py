@@ -35,9 +35,9 @@ class TiltCorrection:
     def place(self, hu: np.ndarray, index: int) -> np.ndarray:
         """Slice `index` (y, x) on this grid, int16, by linear interpolation."""
         whole = np.floor(self.offsets[index]).astype(int)
-        room = np.full(self.shape, AIR_HU, np.float32)
-        room[whole[0] : whole[0] + hu.shape[0], whole[1] : whole[1] + hu.shape[1]] = hu
-        moved = ndimage.shift(room, self.offsets[index] - whole, order=1, mode="constant", cval=AIR_HU)
+        canvas = np.full(self.shape, AIR_HU, np.float32)
+        canvas[whole[0] : whole[0] + hu.shape[0], whole[1] : whole[1] + hu.shape[1]] = hu
+        moved = ndimage.shift(canvas, self.offsets[index] - whole, order=1, mode="constant", cval=AIR_HU)
         return np.rint(moved).astype(np.int16)
 
 

@@ -45,7 +45,7 @@ class WorkingGrid:
         return values
 
 
-def crop_to_lungs(volume: Volume, lungs: np.ndarray, settings: WorkingGridSettings) -> WorkingGrid:
+def inference_grid(volume: Volume, lungs: np.ndarray, settings: WorkingGridSettings) -> WorkingGrid:
     """Crop a scan to its lungs and bring it to the working grid, for a prediction.
 
     Args:
@@ -63,7 +63,7 @@ def crop_to_lungs(volume: Volume, lungs: np.ndarray, settings: WorkingGridSettin
     return WorkingGrid(box, part, window(grid.hu, settings.window_hu), positions)
 
 
-def cut_slices(
+def training_slices(
     volume: Volume, lungs: np.ndarray, settings: WorkingGridSettings, lesions: np.ndarray | None = None
 ) -> LungSlices:
     """Crop a scan and its masks to the lungs and bring them to the working grid, for training.

@@ -131,7 +131,7 @@ def diagnose_series(
         engine, device: as for `load_diagnoser`.
 
     Raises:
-        LungSspError: the series, a run or the folder is at fault.
+        LungSspError: the series or a run is invalid, or the folder is not empty.
     """
     check_accept(accept)
     check_empty(out)

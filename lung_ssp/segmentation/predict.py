@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from lung_ssp.ct.lesion import Candidate, find_candidates
 from lung_ssp.ct.volume import Box, Volume
-from lung_ssp.ct.working_grid import crop_to_lungs, with_neighbours
+from lung_ssp.ct.working_grid import inference_grid, with_neighbours
 from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
 from lung_ssp.training.onnx import ExportedNetwork
@@ -50,12 +50,12 @@ def segment_nodules(
         lungs: bool (z, y, x), its lung mask, not empty.
         settings: of the run that trained the network (`model`, `slices`, `prediction` and `nodules` are read).
     """
-    grid = crop_to_lungs(volume, lungs, settings.slices)
+    grid = inference_grid(volume, lungs, settings.slices)
     inside = lungs[grid.box]
     probability = grid.to_part(probability_of_slices(predict, grid.slices, settings))
     probability[~inside] = 0  # in place: a scan of floats is among the largest things in memory
     candidates = find_candidates(probability, grid.part, inside, settings.nodules)
-    return NoduleSegmentation([candidate.moved(grid.box) for candidate in candidates], grid.box, probability)
+    return NoduleSegmentation([candidate.in_whole_scan(grid.box) for candidate in candidates], grid.box, probability)
 
 
 def probability_of_slices(predict: NodulePredictor, slices: np.ndarray, settings: SegmentationSettings) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lung_ssp.ct.volume import Volume
-from lung_ssp.ct.working_grid import crop_to_lungs
+from lung_ssp.ct.working_grid import inference_grid
 from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_npz
 from lung_ssp.segmentation.figures import save_nodule_figure
@@ -69,7 +69,7 @@ def real_nodules_file(folder: Path) -> Path:
 
 def _segment(predict: NodulePredictor, settings: SegmentationSettings, cube: np.ndarray) -> np.ndarray:
     """bool (z, y, x): where a cube's probability reaches the threshold."""
-    grid = crop_to_lungs(Volume(cube, SPACING_MM), np.ones(cube.shape, bool), settings.slices)
+    grid = inference_grid(Volume(cube, SPACING_MM), np.ones(cube.shape, bool), settings.slices)
     return grid.to_part(probability_of_slices(predict, grid.slices, settings)) >= settings.nodules.threshold
 
 

@@ -47,7 +47,7 @@ def load_segmenter(run: Path, engine: Engine = "paddle") -> TrainedSegmenter:
 
     Raises:
         ConfigError, CheckpointError: the folder holds no such run, or it or its export is damaged.
-        EnvironmentFault: the engine is missing.
+        EnvironmentProblem: the engine is missing.
     """
     config = load_config(run_config(run), SegmentationSettings)
     network = build_network(config)

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from lung_ssp.errors import CheckpointError, DamagedFile
 from lung_ssp.files import write_json, write_text
-from lung_ssp.settings import first_fault
+from lung_ssp.settings import first_problem
 from lung_ssp.training.run import BestCheckpoint
 
 METRICS_FILE, REPORT_FILE, FIGURES = "metrics.json", "metrics.txt", "figures"
@@ -68,7 +68,7 @@ def read_metrics(run: Path, kind: type[Kind]) -> Kind:
 
     Raises:
         CheckpointError: the run has not been evaluated.
-        DamagedFile: its metrics.json is no such file; the first key at fault is named.
+        DamagedFile: its metrics.json is no such file; the first invalid key is named.
     """
     path = run / METRICS_FILE
     if not path.is_file():
@@ -77,7 +77,8 @@ def read_metrics(run: Path, kind: type[Kind]) -> Kind:
         return TypeAdapter(kind).validate_json(path.read_bytes(), strict=True)
     except ValidationError as error:
         raise DamagedFile(
-            f"{path} is damaged ({first_fault(error)}): remove it and evaluate the run again with lung-ssp eval {run}."
+            f"{path} is damaged ({first_problem(error)}): remove it and evaluate the run again with "
+            f"lung-ssp eval {run}."
         ) from error
 
 

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lung_ssp import runtime
-from lung_ssp.errors import EnvironmentFault, LungSspError, TrainingError
+from lung_ssp.errors import EnvironmentProblem, LungSspError, TrainingError
 from lung_ssp.files import copy, read_json, write_json
 
 WORKER_LOGS = "launch"  # in the run's folder: the workers' logs after a failure
@@ -86,7 +86,7 @@ def launch(job: Job, restarts: int) -> None:
         restarts: how often the training goes on from its last checkpoint after a worker has failed.
 
     Raises:
-        EnvironmentFault: there are fewer GPUs than processes.
+        EnvironmentProblem: there are fewer GPUs than processes.
         TrainingError: a worker refused its input, or failed once more than there are restarts.
     """
     check_devices(job)
@@ -104,13 +104,13 @@ def launch(job: Job, restarts: int) -> None:
 
 
 def check_devices(job: Job) -> None:
-    """Refuse more processes than GPUs, since each needs one, with an EnvironmentFault."""
+    """Refuse more processes than GPUs, since each needs one, with an EnvironmentProblem."""
     if job.device == "gpu":
         runtime.require_libraries("paddle")
         import paddle
 
         if job.processes > (gpus := paddle.device.cuda.device_count()):
-            raise EnvironmentFault(
+            raise EnvironmentProblem(
                 f"--processes is {job.processes}, but Paddle sees {gpus} GPUs: each process needs one."
             )
 

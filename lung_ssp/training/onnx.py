@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import paddle
 
-from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentFault
+from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem
 from lung_ssp.files import read_json, write_atomically, write_json
 from lung_ssp.runtime import cores, package_version
 from lung_ssp.training.run import best_fingerprint
@@ -55,14 +55,14 @@ class ExportedNetwork:
         model: the bytes of an ONNX file.
 
     Raises:
-        EnvironmentFault: ONNX Runtime is missing.
+        EnvironmentProblem: ONNX Runtime is missing.
     """
 
     def __init__(self, model: bytes) -> None:
         try:
             import onnxruntime
         except ImportError as error:
-            raise EnvironmentFault(
+            raise EnvironmentProblem(
                 "An exported network needs ONNX Runtime: pip install onnxruntime, or use --engine paddle."
             ) from error
         options = onnxruntime.SessionOptions()
@@ -80,7 +80,7 @@ def load_exported(run: Path) -> ExportedNetwork:
 
     Raises:
         CheckpointError: the run has no export, a damaged or foreign one, or one of other weights.
-        EnvironmentFault: ONNX Runtime is missing.
+        EnvironmentProblem: ONNX Runtime is missing.
     """
     facts_path, network_path = (run / EXPORT_FOLDER / name for name in (FACTS_FILE, NETWORK_FILE))
     again = f"export it again with lung-ssp export {run}"
@@ -112,7 +112,7 @@ def write_onnx(run: Path, exportable: Exportable) -> OnnxFile:
 
     Raises:
         CheckpointError: the exported network computes something else; nothing is written then.
-        EnvironmentFault: paddle2onnx or ONNX Runtime is missing.
+        EnvironmentProblem: paddle2onnx or ONNX Runtime is missing.
     """
     model = to_onnx(exportable)
     difference = greatest_difference(exportable, ExportedNetwork(model))
@@ -140,14 +140,14 @@ def to_onnx(exportable: Exportable) -> bytes:
     """The bytes of an ONNX file; it takes any number of images, where `sizes_vary` of any size (`for_any_size`).
 
     Raises:
-        EnvironmentFault: paddle2onnx is missing, or Paddle is not of version 2.
+        EnvironmentProblem: paddle2onnx is missing, or Paddle is not of version 2.
     """
     if not paddle.__version__.startswith("2."):
-        raise EnvironmentFault(f"The export needs Paddle 2.6; this is {paddle.__version__}: export the run there.")
+        raise EnvironmentProblem(f"The export needs Paddle 2.6; this is {paddle.__version__}: export the run there.")
     try:
         import paddle2onnx
     except ImportError as error:
-        raise EnvironmentFault("The export needs paddle2onnx: pip install paddle2onnx==1.3.1.") from error
+        raise EnvironmentProblem("The export needs paddle2onnx: pip install paddle2onnx==1.3.1.") from error
     images = paddle.static.InputSpec([None, *exportable.shapes[0][1:]], "float32", "images")
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder) / "network"

@@ -11,14 +11,14 @@ from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.ct.volume import Volume
-from lung_ssp.errors import EnvironmentFault, LungSspError
+from lung_ssp.errors import EnvironmentProblem, LungSspError
 from lungs import RECIPES, compare_lungs
 from plain_lungs import plain_lungs
 
 
 def test_a_missing_library_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(EnvironmentFault, match="pip install scikit-image"):
+    with pytest.raises(EnvironmentProblem, match="pip install scikit-image"):
         compare_lungs(tmp_path, repeats=1)
 
 

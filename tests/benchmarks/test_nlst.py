@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.errors import EnvironmentFault, LungSspError
+from lung_ssp.errors import EnvironmentProblem, LungSspError
 from nlst import benchmark_plan, benchmark_preparation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ def test_a_plan_that_cannot_be_made_is_told():
 def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "lung_ssp.cohort.nlst.dask_workers", raising=False)
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(EnvironmentFault, match="distributed is missing: install the extra nlst"):
+    with pytest.raises(EnvironmentProblem, match="distributed is missing: install the extra nlst"):
         benchmark_preparation(settings_with(), [1], repeats=1)
 
 

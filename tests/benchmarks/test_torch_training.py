@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lung_ssp.benchmark.cases import BenchmarkPlan
-from lung_ssp.errors import ConfigError, EnvironmentFault
+from lung_ssp.errors import ConfigError, EnvironmentProblem
 from torch_side import TORCH, TORCH_KEEPING
 from torch_training import Ratios, Turn, compare_with_torch, ratios
 
@@ -42,7 +42,7 @@ def test_a_configuration_without_a_network_is_refused() -> None:
 
 def test_a_missing_pytorch_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(EnvironmentFault, match=r"pip install .* benchmarks/requirements\.txt"):
+    with pytest.raises(EnvironmentProblem, match=r"pip install .* benchmarks/requirements\.txt"):
         compare_with_torch(training("classification/table2.yml"))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lung_ssp.classification.metrics import ClassificationMetrics, ReferenceFigures, SlideAblation, TaskMetrics
+from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, SlideAblation, TaskMetrics
 from lung_ssp.classification.report import text_report
 from lung_ssp.cohort.description import BayesAccuracy
 from lung_ssp.training.run import BestCheckpoint
@@ -23,7 +23,7 @@ MEASURED = ClassificationMetrics(
         "image_against_pathology": ONE_CLASS,
         "pathology_against_pathology": NOTHING,
     },
-    for_comparison=ReferenceFigures(0.5, 0.75, BayesAccuracy(test=0.8, population=0.75, sample=9, statement="known")),
+    for_comparison=Baselines(0.5, 0.75, BayesAccuracy(test=0.8, population=0.75, sample=9, statement="known")),
     mean_alphas={"fc3": ((1.0, 0.25), (0.0, 0.75))},
     slides=None,
 )
@@ -74,5 +74,5 @@ def test_the_slide_ablation_follows_the_table() -> None:
 
 
 def test_what_is_not_known_has_no_line() -> None:
-    unknown = replace(MEASURED, for_comparison=ReferenceFigures(None, None, None), mean_alphas={})
+    unknown = replace(MEASURED, for_comparison=Baselines(None, None, None), mean_alphas={})
     assert text_report(unknown) == f"{TABLE}\nfor comparison:\n"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lung_ssp.ct.airways import trachea
+from lung_ssp.ct.airways import segment_airways
 
 SPACING = (2.5, 1.0, 1.0)
 
@@ -23,7 +23,7 @@ def neck(bronchus_at=10):
 
 def test_trachea_and_bronchi_are_followed_into_the_lungs():
     hu, dark, airway, lungs = neck()
-    found = trachea(hu, dark, SPACING)
+    found = segment_airways(hu, dark, SPACING)
     assert found[airway].mean() > 0.95
     assert found[lungs].mean() < 0.02
     assert not found[~dark].any()
@@ -33,7 +33,7 @@ def test_a_thin_wall_to_the_lung_does_not_leak():
     """A trachea that touches the lung in a slice, as a wall thinner than a voxel looks."""
     hu, dark, airway, lungs = neck()
     hu[25, 35, 60:65], dark[25, 35, 60:65] = -850, True
-    found = trachea(hu, dark, SPACING)
+    found = segment_airways(hu, dark, SPACING)
     assert found[airway].mean() > 0.95
     assert found[lungs].mean() < 0.02
 
@@ -41,18 +41,18 @@ def test_a_thin_wall_to_the_lung_does_not_leak():
 def test_lungs_without_a_trachea_stay_whole():
     hu, dark, airway, _ = neck()
     dark &= ~airway
-    assert not trachea(hu, dark, SPACING).any()
+    assert not segment_airways(hu, dark, SPACING).any()
 
 
 def test_too_short_for_a_trachea():
     hu, dark, airway, _ = neck(bronchus_at=46)
     assert airway[46:].any()
     dark[:46] &= ~airway[:46]
-    assert not trachea(hu, dark, SPACING).any()
+    assert not segment_airways(hu, dark, SPACING).any()
 
 
 @pytest.mark.parametrize("shift", [-30, 30])
 def test_a_round_part_far_from_the_midline_is_no_trachea(shift):
     hu, dark, airway, _ = neck()
     moved = np.roll(airway & (np.arange(50) >= 40)[:, None, None], shift, axis=2)
-    assert not trachea(hu, (dark & ~airway) | moved, SPACING).any()
+    assert not segment_airways(hu, (dark & ~airway) | moved, SPACING).any()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lung_ssp.ct.background import beyond_field, body_box, without_background
+from lung_ssp.ct.background import body_box, outside_field_of_view, remove_background
 
 THRESHOLD = -480
 SPACING = (4.0, 4.0, 4.0)
@@ -13,7 +13,7 @@ def dice(a, b):
 
 def test_only_lungs_and_airways_stay(chest):
     hu = chest.volume.hu
-    kept = without_background(hu < THRESHOLD, hu, SPACING)
+    kept = remove_background(hu < THRESHOLD, hu, SPACING)
     lungs = chest.lungs & ~chest.lesion
     assert kept[lungs].mean() > 0.99
     assert not kept[chest.gas].any()
@@ -27,7 +27,7 @@ def test_a_narrow_field_that_cuts_the_lungs_keeps_them(chest):
     lungs = (chest.lungs & ~chest.lesion)[:, 22:60, 20:80]
     assert lungs[:, 0].any()
     assert lungs[:, :, 0].any()
-    assert dice(without_background(hu < THRESHOLD, hu, SPACING), lungs) > 0.98
+    assert dice(remove_background(hu < THRESHOLD, hu, SPACING), lungs) > 0.98
 
 
 def test_padding_that_touches_a_lung_does_not_swallow_it(chest):
@@ -39,8 +39,8 @@ def test_padding_that_touches_a_lung_does_not_swallow_it(chest):
     lungs = chest.lungs & ~chest.lesion & ~outside
     touching = np.pad(outside, 1)[2:, 1:-1] & lungs.any(axis=0)
     assert touching.any()
-    np.testing.assert_array_equal(beyond_field(hu)[0], outside)
-    assert dice(without_background(hu < THRESHOLD, hu, SPACING), lungs) > 0.98
+    np.testing.assert_array_equal(outside_field_of_view(hu)[0], outside)
+    assert dice(remove_background(hu < THRESHOLD, hu, SPACING), lungs) > 0.98
 
 
 def test_body_box_leaves_the_table_out(chest):
@@ -53,4 +53,4 @@ def test_body_box_leaves_the_table_out(chest):
 
 def test_nothing_dark_gives_nothing(chest):
     empty = np.zeros(chest.volume.shape, bool)
-    assert not without_background(empty, chest.volume.hu, SPACING).any()
+    assert not remove_background(empty, chest.volume.hu, SPACING).any()

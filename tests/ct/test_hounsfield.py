@@ -2,7 +2,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from lung_ssp.ct.hounsfield import to_hounsfield
+from lung_ssp.ct.hounsfield import replace_padding
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.slice_header import SliceHeader
 
@@ -15,15 +15,15 @@ def header(padding_hu=None):
 
 def test_padding_and_what_is_below_the_scale_become_air():
     values = np.array([[-3024, -2000, -1024, -1010, 40, 3071]])
-    hu, shares = to_hounsfield(values, header((-1010, -1010)))
+    hu, shares = replace_padding(values, header((-1010, -1010)))
     assert hu.tolist() == [[-1000, -1000, -1024, -1000, 40, 3071]]
     assert hu.dtype == np.int16
     assert shares.pixels == 3
-    assert (shares.air, shares.soft_tissue, shares.light) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+    assert (shares.air, shares.soft_tissue, shares.below_muscle) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
 
 
 def test_fractions_are_rounded():
-    hu, _ = to_hounsfield(np.array([[-99.6, 0.4, 0.6, 10.0, 20.0, 30.0]]), header())
+    hu, _ = replace_padding(np.array([[-99.6, 0.4, 0.6, 10.0, 20.0, 30.0]]), header())
     assert hu.tolist() == [[-100, 0, 1, 10, 20, 30]]
 
 
@@ -79,7 +79,7 @@ def test_a_padding_value_that_bone_has_too_is_padding_at_the_edge_only():
     values[3, 3] = 1072
     expected = np.where(values == 1072, -1000, 40)
     expected[3, 3] = 1072
-    hu, shares = to_hounsfield(values, header((1072, 1072)))
+    hu, shares = replace_padding(values, header((1072, 1072)))
     np.testing.assert_array_equal(hu, expected)
     assert shares.pixels == 26
 

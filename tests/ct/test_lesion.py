@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lung_ssp.ct.lesion import (
     equivalent_diameter,
-    lesion_of_mask,
+    lesion_from_mask,
     lesions_of_labels,
     longest_axial_diameter,
     measure_lesion,
@@ -55,7 +55,7 @@ def test_whatever_its_voxels_the_section_is_that_of_the_mask(voxels):
     mask = np.zeros(SHAPE, bool)
     mask[tuple(np.transpose(voxels))] = True
     volume, settings = volume_of(), SectionSettings(size=9, field_mm=18.0)
-    lesion = lesion_of_mask(mask, volume)
+    lesion = lesion_from_mask(mask, volume)
     np.testing.assert_array_equal(lesion.mask(SHAPE), mask)
     np.testing.assert_array_equal(lesion.section(volume, settings), make_section(volume.hu, SPACING, mask, settings))
 
@@ -63,7 +63,7 @@ def test_whatever_its_voxels_the_section_is_that_of_the_mask(voxels):
 def test_a_lesion_found_in_a_part_is_the_same_in_the_whole_scan():
     volume, mask = volume_of(), two_lesions() == 1
     part = (slice(1, 5), slice(1, 15), slice(2, 30))
-    whole, moved = lesion_of_mask(mask, volume), lesion_of_mask(mask[part], volume.crop(part)).moved(part)
+    whole, moved = lesion_from_mask(mask, volume), lesion_from_mask(mask[part], volume.crop(part)).in_whole_scan(part)
     assert (moved.box, moved.slice_index) == (whole.box, whole.slice_index)
     assert moved.centre_mm == pytest.approx(whole.centre_mm, abs=1e-9)
     np.testing.assert_array_equal(moved.mask(SHAPE), mask)
@@ -72,7 +72,7 @@ def test_a_lesion_found_in_a_part_is_the_same_in_the_whole_scan():
 def test_the_box_may_be_wider_than_the_voxels():
     mask, volume = two_lesions() == 3, volume_of()
     box = (slice(3, 6), slice(9, 20), slice(20, 41))
-    wide, tight = measure_lesion(box, mask[box], volume), lesion_of_mask(mask, volume)
+    wide, tight = measure_lesion(box, mask[box], volume), lesion_from_mask(mask, volume)
     assert (wide.centre_mm, wide.volume_mm3, wide.slice_index) == (tight.centre_mm, tight.volume_mm3, tight.slice_index)
     settings = SectionSettings()
     np.testing.assert_array_equal(wide.section(volume, settings), tight.section(volume, settings))
@@ -80,12 +80,12 @@ def test_the_box_may_be_wider_than_the_voxels():
 
 def test_a_lesion_keeps_no_hold_of_the_mask_it_was_cut_from():
     mask = two_lesions() == 1
-    assert lesion_of_mask(mask, volume_of()).voxels.base is None
+    assert lesion_from_mask(mask, volume_of()).voxels.base is None
 
 
 def test_a_mask_without_a_voxel_is_no_lesion():
     with pytest.raises(ValueError, match="empty"):
-        lesion_of_mask(np.zeros(SHAPE, bool), volume_of())
+        lesion_from_mask(np.zeros(SHAPE, bool), volume_of())
 
 
 def test_diameters_by_hand():

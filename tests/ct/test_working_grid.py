@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import Volume, window
-from lung_ssp.ct.working_grid import crop_to_lungs, cut_slices, lung_box, with_neighbours
+from lung_ssp.ct.working_grid import inference_grid, lung_box, training_slices, with_neighbours
 
 
 def block(shape, *sides) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_a_scan_on_the_working_grid_already_is_only_cut():
     volume = Volume(rng.integers(-1000, 400, (12, 20, 22), dtype=np.int16), (2.5, 1.4, 1.4), origin=(5.0, 6.0, 7.0))
     lungs = block(volume.shape, (3, 9), (4, 16), (5, 17))
     lesions = (block(volume.shape, (4, 6), (6, 9), (7, 9)) * 3).astype(np.uint8)
-    slices = cut_slices(volume, lungs, WorkingGridSettings(margin_mm=0.0), lesions)
+    slices = training_slices(volume, lungs, WorkingGridSettings(margin_mm=0.0), lesions)
     box = (slice(3, 9), slice(4, 16), slice(5, 17))
     assert np.array_equal(slices.scan.hu, volume.hu[box])
     assert np.array_equal(slices.lungs, lungs[box]) and np.array_equal(slices.lesions, lesions[box])
@@ -58,7 +58,7 @@ def test_everything_stays_where_it_is_in_the_patient(spacing, origin):
     away = [(np.arange(n) - middle) * step for n, middle, step in zip(shape, centre, spacing, strict=True)]
     ball = away[0][:, None, None] ** 2 + away[1][None, :, None] ** 2 + away[2][None, None, :] ** 2 < radius**2
     volume = Volume(np.where(ball, 0, -1000).astype(np.int16), spacing, origin)
-    slices = cut_slices(volume, lungs, WorkingGridSettings(), ball.astype(np.uint8))
+    slices = training_slices(volume, lungs, WorkingGridSettings(), ball.astype(np.uint8))
     true_place = volume.to_world(centre)
     for mask in (slices.lesions > 0, slices.scan.hu > -500):
         place = slices.scan.to_world(np.argwhere(mask).mean(axis=0))
@@ -71,7 +71,7 @@ def test_everything_stays_where_it_is_in_the_patient(spacing, origin):
 
 def test_without_known_lesions_there_are_none():
     volume = Volume(np.zeros((4, 8, 8), np.int16), (2.5, 1.4, 1.4))
-    slices = cut_slices(volume, np.ones(volume.shape, bool), WorkingGridSettings())
+    slices = training_slices(volume, np.ones(volume.shape, bool), WorkingGridSettings())
     assert slices.lesions.dtype == np.uint8 and not slices.lesions.any()
 
 
@@ -85,11 +85,11 @@ def test_values_come_back_to_the_voxels_they_belong_to():
     volume = Volume(np.zeros((24, 40, 50), np.int16), (1.25, 0.7, 0.8), origin=(3.0, -4.0, 5.0))
     lungs = block(volume.shape, (2, 20), (5, 35), (6, 44))
     settings = WorkingGridSettings(margin_mm=1.0)
-    grid = crop_to_lungs(volume, lungs, settings)
+    grid = inference_grid(volume, lungs, settings)
     assert grid.box == lung_box(lungs, volume.spacing, 1.0)
     assert np.array_equal(grid.part.hu, volume.hu[grid.box])
     # a linear function of the place, on the working grid and at the scan's voxels
-    scan = cut_slices(volume, lungs, settings).scan
+    scan = training_slices(volume, lungs, settings).scan
     values, expected = (
         own.to_world(np.stack(np.indices(own.shape), axis=-1)) @ (1.0, 2.0, 3.0) for own in (scan, grid.part)
     )
@@ -106,7 +106,7 @@ def test_training_and_prediction_see_the_same_slices(seed, spacing):
     lungs = np.zeros(volume.shape, bool)
     lungs[tuple(rng.integers(volume.shape, size=(9, 3)).T)] = True
     settings = WorkingGridSettings(margin_mm=3.0)
-    seen, learnt = crop_to_lungs(volume, lungs, settings), cut_slices(volume, lungs, settings)
+    seen, learnt = inference_grid(volume, lungs, settings), training_slices(volume, lungs, settings)
     np.testing.assert_array_equal(seen.slices, window(learnt.scan.hu, settings.window_hu))
 
 

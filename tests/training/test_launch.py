@@ -22,7 +22,7 @@ from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.config import load_config
 from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.errors import ConfigError, EnvironmentFault, TrainingError
+from lung_ssp.errors import ConfigError, EnvironmentProblem, TrainingError
 from lung_ssp.files import write_json
 from lung_ssp.runs import check_processes
 from lung_ssp.training import distributed
@@ -365,7 +365,7 @@ def test_a_refusal_of_the_main_process_alone_is_told_though_the_others_wait_for_
 def test_more_processes_than_gpus_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("paddle.device.cuda.device_count", lambda: 1)
     check_devices(job(tmp_path, "cpu"))
-    with pytest.raises(EnvironmentFault, match="Paddle sees 1 GPUs"):
+    with pytest.raises(EnvironmentProblem, match="Paddle sees 1 GPUs"):
         check_devices(job(tmp_path, "gpu"))
 
 

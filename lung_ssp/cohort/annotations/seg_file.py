@@ -11,7 +11,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lung_ssp.cohort.annotations.planes import Plane
 from lung_ssp.ct.slice_header import read_dataset
-from lung_ssp.errors import CohortError, EnvironmentFault
+from lung_ssp.errors import CohortError, EnvironmentProblem
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
@@ -50,10 +50,10 @@ def require_highdicom() -> None:
     """Require the package that reads and writes DICOM segmentations.
 
     Raises:
-        EnvironmentFault: it is not installed.
+        EnvironmentProblem: it is not installed.
     """
     if importlib.util.find_spec("highdicom") is None:
-        raise EnvironmentFault("DICOM segmentations need highdicom, which is missing: pip install 'lung-ssp[nlst]'.")
+        raise EnvironmentProblem("DICOM segmentations need highdicom, which is missing: pip install 'lung-ssp[nlst]'.")
 
 
 class SegmentationFile:
@@ -68,7 +68,7 @@ class SegmentationFile:
 
     Raises:
         CohortError: the file is damaged or truncated.
-        EnvironmentFault: highdicom is not installed.
+        EnvironmentProblem: highdicom is not installed.
     """
 
     def __init__(self, path: Path) -> None:

@@ -20,7 +20,7 @@ from lung_ssp.cohort.nlst.plan_table import ROLES, manifest_text, problem_of
 from lung_ssp.cohort.nlst.results import BYTES_OF_MB, Amount, DownloadResult
 from lung_ssp.cohort.nlst.settings import DownloadSettings
 from lung_ssp.cohort.nlst.text import space_text
-from lung_ssp.errors import CohortError, EnvironmentFault
+from lung_ssp.errors import CohortError, EnvironmentProblem
 from lung_ssp.files import alone_in, write_text
 
 BYTES_OF_GB = 1e9
@@ -63,12 +63,12 @@ def own_client() -> Client:
     """idc-index's client, which logs no UIDs and paths; it takes 1.7 GB of memory.
 
     Raises:
-        EnvironmentFault: the package is not installed.
+        EnvironmentProblem: the package is not installed.
     """
     try:
         from idc_index import IDCClient
     except ImportError as error:
-        raise EnvironmentFault("idc-index is not installed: install the extra nlst (pip install .[nlst]).") from error
+        raise EnvironmentProblem("idc-index is not installed: install the extra nlst (pip install .[nlst]).") from error
     logging.getLogger("idc_index").setLevel(logging.CRITICAL)
     return IDCClient()
 

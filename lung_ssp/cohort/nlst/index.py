@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.uids import UID
-from lung_ssp.errors import CohortError, EnvironmentFault
+from lung_ssp.errors import CohortError, EnvironmentProblem
 
 ROWS_AT_ONCE = 65_536  # the file is one row group of a million: reading all of it takes 1.5 GB
 MODALITIES = ("CT", "SEG", "SM")  # images, masks and slides; 256,000 structured reports are left out
@@ -50,12 +50,12 @@ def own_index() -> Path:
     """The index that idc-index-data ships.
 
     Raises:
-        EnvironmentFault: the package is not installed.
+        EnvironmentProblem: the package is not installed.
     """
     try:
         import idc_index_data
     except ImportError as error:
-        raise EnvironmentFault(
+        raise EnvironmentProblem(
             "idc-index-data is not installed: install the extra nlst (pip install .[nlst])."
         ) from error
     return Path(str(idc_index_data.IDC_INDEX_PARQUET_FILEPATH))

@@ -52,7 +52,7 @@ def make_plan(
 
     Raises:
         CohortError: an input is missing or damaged, no exam is left, or `out` holds another plan.
-        EnvironmentFault: no index is named and idc-index-data is not installed.
+        EnvironmentProblem: no index is named and idc-index-data is not installed.
     """
     out = Path(out)
     if max_gb is not None and not max_gb > 0:

@@ -18,11 +18,11 @@ from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.labels import LabelledPlace, Place, label_places, unplaced_abnormalities
 from lung_ssp.cohort.nlst.settings import SeriesSettings
 from lung_ssp.cohort.slices import write_slices
-from lung_ssp.ct.lesion import Candidate, Lesion, lesion_of_mask, lesions_of_labels
+from lung_ssp.ct.lesion import Candidate, Lesion, lesion_from_mask, lesions_of_labels
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import Series, open_series
 from lung_ssp.ct.volume import Volume
-from lung_ssp.ct.working_grid import cut_slices
+from lung_ssp.ct.working_grid import training_slices
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
 from lung_ssp.runtime import return_free_memory
@@ -132,7 +132,7 @@ def marked_regions(job: SeriesJob, series: Series, settings: SeriesSettings) -> 
         labels = settings.annotations.lesion_segments
         source, segments = first_of_series(job.lesion_masks, series, labels, settings.annotations)
         return [
-            Region(lesion_of_mask(segment.mask, series.volume), f"mask:{source}", lobe=lobe_named(segment))
+            Region(lesion_from_mask(segment.mask, series.volume), f"mask:{source}", lobe=lobe_named(segment))
             for segment in segments
         ]
     for source, boxes in sorted(job.boxes.items(), reverse=True):  # Sybil's before NLSTx's: they name their slices
@@ -219,5 +219,5 @@ def _write_masks(
     made_with = json.dumps(
         {"slices": settings.slices.model_dump(), "parenchyma": settings.parenchyma.model_dump()}, sort_keys=True
     )
-    slices = cut_slices(volume, lungs, settings.slices, lesions)
+    slices = training_slices(volume, lungs, settings.slices, lesions)
     write_slices(job.slices_in(out), slices, made_with)

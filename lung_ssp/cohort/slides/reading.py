@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydicom.misc import is_dicom
 
-from lung_ssp.errors import EnvironmentFault, SlideError
+from lung_ssp.errors import EnvironmentProblem, SlideError
 
 WHITE = 255  # what lies beyond the slide's edge is glass
 
@@ -87,13 +87,13 @@ def open_slide(folder: Path) -> Iterator[Slide]:
 
     Raises:
         SlideError: there is no slide, more than one, or one without a scale.
-        EnvironmentFault: wsidicom is not installed.
+        EnvironmentProblem: wsidicom is not installed.
     """
     try:
         from wsidicom import WsiDicom
         from wsidicom.file import WsiDicomFileSource
     except ImportError as error:
-        raise EnvironmentFault(
+        raise EnvironmentProblem(
             "Slides are read by wsidicom, which is not installed: pip install 'lung-ssp[nlst]'."
         ) from error
     folder = Path(folder)

@@ -16,7 +16,7 @@ from lung_ssp.cohort.phantom.scans import make_scan as make_phantom
 from lung_ssp.cohort.phantom.scans import plan_scans
 from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.ct.series import open_series
-from lung_ssp.errors import CohortError, EnvironmentFault
+from lung_ssp.errors import CohortError, EnvironmentProblem
 
 
 def lesions(shape):
@@ -241,7 +241,7 @@ def test_faulty_files_are_told(written, scan, segmentation, tmp_path, capfd):
 
 def test_a_missing_package_is_told(written, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(EnvironmentFault, match="need highdicom"):
+    with pytest.raises(EnvironmentProblem, match="need highdicom"):
         read_segmentation(written[2], written[0])
 
 
