@@ -13,7 +13,7 @@ SIMULATED := output/simulated_nlst
 REAL_NODULES ?= $(wildcard ../shared/data/lidc-nodules)
 
 .DEFAULT_GOAL := help
-.PHONY: help install nlst reproduce smoke simulated-nlst wheel test lint docs clean-smoke
+.PHONY: help install nlst reproduce smoke simulated-nlst wheel test test-fast lint docs clean-smoke
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -73,6 +73,9 @@ clean-smoke:
 
 test: $(TEST_TOOLS) lint ## the whole test suite (at most 12 minutes)
 	$(PYTHON) -m pytest -n 2 --dist loadfile
+
+test-fast: $(TEST_TOOLS) ## the tests that are not marked slow (under 90 seconds)
+	$(PYTHON) -m pytest -m "not slow" -n 2 --dist loadfile
 
 lint: $(TEST_TOOLS) ## style and types
 	$(PYTHON) -m ruff check .
