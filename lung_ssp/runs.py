@@ -56,6 +56,7 @@ def train(
         config: a YAML file, or the path of a shipped one, such as "classification/table2.yml".
         output: the run's folder.
         overrides: of settings, "key.sub=value" each.
+        device: "cpu" or "gpu".
         resume: go on with the run in the folder, if there is one.
 
     Raises:
@@ -126,6 +127,7 @@ def evaluate(
         run: the run's folder.
         table2: set the log of a classification run beside the paper's Table 2.
         real_nodules: folder with real nodules for a segmentation run, None for none.
+        device: "cpu" or "gpu".
 
     Raises:
         LungSspError: the folder holds no trained run, its cohort or the device is missing, the option is another

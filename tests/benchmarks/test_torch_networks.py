@@ -1,11 +1,13 @@
 """The networks in PyTorch compute what the package's compute."""
 
+from typing import get_args
+
 import numpy as np
 import paddle
 import pytest
 
 from lung_ssp.classification.networks import TwoTaskClassifier
-from lung_ssp.classification.settings import ClassifierSettings, TwoInputClassifierSettings
+from lung_ssp.classification.settings import ClassifierSettings, SharingMode, TwoInputClassifierSettings
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.networks import ImprovedUNet, UNet
 from lung_ssp.segmentation.settings import ImprovedUNetSettings, UNetSettings
@@ -14,7 +16,7 @@ torch = pytest.importorskip("torch", reason="the comparison with PyTorch needs P
 
 from torch_networks import copy_weights, torch_classifier, torch_unet  # noqa: E402
 
-MODES = ["single_task", "hard_sharing", "full_soft_sharing", "partial_soft_sharing"]
+MODES = get_args(SharingMode)
 SMALL = {"image_size": 16, "conv_channels": [2, 3], "fully_connected": 5}
 ALPHAS = {"initial": [[0.9, 0.1], [0.2, 0.8]]}
 UNETS = {

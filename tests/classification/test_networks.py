@@ -1,15 +1,16 @@
 """The two-branch network: what is shared in each mode, counted and compared by hand."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import paddle
 import pytest
 
 from lung_ssp.classification.networks import TwoTaskClassifier
-from lung_ssp.classification.settings import TwoTaskClassifierSettings
+from lung_ssp.classification.settings import SharingMode, TwoTaskClassifierSettings
 
-MODES = ["single_task", "hard_sharing", "full_soft_sharing", "partial_soft_sharing"]
+MODES = get_args(SharingMode)
 SettingsMaker = Callable[..., TwoTaskClassifierSettings]
 
 
@@ -108,6 +109,19 @@ def test_single_task_weights_load_into_either_branch_by_name(small_network_setti
         other.trunks[task].set_state_dict(single.trunks["image"].state_dict())
         for name, value in single.trunks["image"].state_dict().items():
             assert np.array_equal(other.trunks[task].state_dict()[name].numpy(), value.numpy())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_saved_weights_give_the_same_logits(small_network_settings: SettingsMaker, mode: str) -> None:
+    settings = small_network_settings(sharing=mode)
+    first, second = network(settings, seed=1), network(settings, seed=2)
+    first.eval(), second.eval()
+    before, expected = second(sections()), first(sections())
+    second.set_state_dict(first.state_dict())
+    for logits, wanted, old, task in zip(second(sections()), expected, before, ("image", "pathology"), strict=True):
+        assert logits.shape == [6, getattr(settings.num_classes, task)]
+        assert np.array_equal(logits.numpy(), wanted.numpy())
+        assert not np.array_equal(logits.numpy(), old.numpy())
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,6 +1,7 @@
 """The network with two inputs: a section without a slide goes through the image branch alone."""
 
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import paddle
@@ -8,11 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from lung_ssp.classification.networks import TwoBranchNetwork, TwoTaskClassifier
-from lung_ssp.classification.settings import TwoInputClassifierSettings, TwoTaskClassifierSettings
+from lung_ssp.classification.settings import SharingMode, TwoInputClassifierSettings, TwoTaskClassifierSettings
 from lung_ssp.classification.two_inputs.network import TwoInputClassifier, combine_alone, combine_rows
 
 GRANULARITIES = ["layer", "channel", "dense"]
-MODES = ["single_task", "full_soft_sharing", "partial_soft_sharing"]
+MODES = [mode for mode in get_args(SharingMode) if mode != "hard_sharing"]
 SOME = np.array([True, False, True, True, False, False])
 SettingsMaker = Callable[..., TwoInputClassifierSettings]
 
