@@ -44,7 +44,7 @@ def train(
     config: str | Path,
     output: str | Path,
     overrides: Sequence[str] = (),
-    device: str = "cpu",
+    device: runtime.Device = "cpu",
     resume: bool = False,
 ) -> TrainedRun:
     """Train the network that a configuration describes, or go on with its training.
@@ -59,7 +59,8 @@ def train(
         resume: go on with the run in the folder, if there is one.
 
     Raises:
-        LungSspError: the configuration or the cohort is invalid, the folder cannot be used, or the loss is no longer a number.
+        LungSspError: the configuration or the cohort is invalid, the folder cannot be used, or the loss is no longer a
+            number.
     """
     output = Path(output)
     runtime.choose_device(device)
@@ -111,7 +112,7 @@ def check_processes(settings: TrainingSettings) -> None:
 
 
 def evaluate(
-    run: str | Path, table2: bool = False, real_nodules: str | Path | None = None, device: str = "cpu"
+    run: str | Path, table2: bool = False, real_nodules: str | Path | None = None, device: runtime.Device = "cpu"
 ) -> Evaluation:
     """Measure a run on its test samples; writes metrics.json, metrics.txt and figures/ into its folder.
 

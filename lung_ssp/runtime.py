@@ -12,9 +12,11 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lung_ssp.errors import EnvironmentProblem
+
+Device = Literal["cpu", "gpu"]
 
 M_TRIM_THRESHOLD = -1  # malloc.h
 M_MMAP_THRESHOLD = -3
@@ -119,7 +121,7 @@ def require_libraries(*modules: str) -> None:
                 print(line, file=sys.stderr)
 
 
-def choose_device(name: str) -> None:
+def choose_device(name: Device) -> None:
     """Let Paddle compute on "cpu" or "gpu".
 
     Raises:

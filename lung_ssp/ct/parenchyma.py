@@ -57,8 +57,8 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) ->
     cleaned = remove_background(binary, volume.hu, volume.spacing)
     if not cleaned.any():
         raise SeriesError(
-            f"{_name(volume)} shows no lungs (nothing of low attenuation inside the body at {threshold:.0f} HU): check that "
-            "it is a chest CT in Hounsfield units.",
+            f"{_name(volume)} shows no lungs (nothing of low attenuation inside the body at {threshold:.0f} HU): check "
+            "that it is a chest CT in Hounsfield units.",
             reason="no lungs",
         )
     cleaned &= ~segment_airways(volume.hu, cleaned, volume.spacing)

@@ -12,7 +12,7 @@ from lung_ssp.ct.volume import window
 from lung_ssp.ct.working_grid import LungSlices, with_neighbours
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.augmentation import random_intensities, random_patch
-from lung_ssp.segmentation.settings import CHANNELS, IGNORED, AugmentationSettings
+from lung_ssp.segmentation.settings import CHANNELS, IGNORED, TrainDatasetSettings, ValidationDatasetSettings
 
 SPLIT_OF_MODE = {"train": "train", "val": "validation"}
 
@@ -30,50 +30,40 @@ class SliceDataset(paddle.io.Dataset):
     Args:
         dataset_root: folder of the prepared cohort.
         mode: "train" or "val".
-        patch_size: side of a training patch in pixels.
-        lesion_share: share of the training patches that lie on a lesion, 0..1.
-        seed: of the patches that `dataset[index]` gives.
-        augmentation: settings of the random changes (AugmentationSettings), as a dictionary.
-        slices_per_scan: how many slices of each validation scan are taken, half of them with a lesion.
+        options: the other keys of TrainDatasetSettings or ValidationDatasetSettings, whose defaults hold here as well.
 
     Raises:
         CohortError: the cohort holds no such slices, or no lesion in them.
+        ValidationError: an option is unknown or invalid.
     """
 
     NUM_CLASSES = 2
     IMG_CHANNELS = 3
     IGNORE_INDEX = IGNORED
 
-    def __init__(
-        self,
-        dataset_root: str,
-        mode: str,
-        patch_size: int = 64,
-        lesion_share: float = 0.5,
-        seed: int = 0,
-        augmentation: dict[str, Any] | None = None,
-        slices_per_scan: int = 12,
-    ) -> None:
+    def __init__(self, dataset_root: str, mode: str, **options: Any) -> None:
         super().__init__()
         self.mode = mode
         self.num_classes = self.NUM_CLASSES  # PaddleSeg's evaluation reads both from the instance
         self.ignore_index = self.IGNORE_INDEX
-        self.patch_size = patch_size
-        self.seed = seed
-        self.augmentation = AugmentationSettings.model_validate(augmentation or {})
+        tree = {"type": type(self).__name__, "dataset_root": dataset_root, "mode": mode, **options}
         self.slice_settings, self.scans = read_slices(Path(dataset_root), SPLIT_OF_MODE[mode])
         self.lesions = [
             (scan, label) for scan, slices in enumerate(self.scans) for label in np.unique(slices.lesions) if label
         ]
         if not self.lesions:
             raise CohortError(f"{dataset_root} has no lesion in its {SPLIT_OF_MODE[mode]} scans: nothing to learn.")
-        train = mode == "train"
-        self.slices = [
-            (scan, index)
-            for scan, slices in enumerate(self.scans)
-            for index in (_slices_with(slices.lungs) if train else _chosen_slices(slices, slices_per_scan))
-        ]
-        self._lesion_patches = round(len(self.slices) * lesion_share / (1 - lesion_share)) if train else 0
+        if mode == "train":
+            settings = TrainDatasetSettings.model_validate(tree)
+            self.patch_size, self.augmentation, self.seed = settings.patch_size, settings.augmentation, settings.seed
+            chosen = [_slices_with(slices.lungs) for slices in self.scans]
+            lesion_share = settings.lesion_share
+        else:
+            count = ValidationDatasetSettings.model_validate(tree).slices_per_scan
+            chosen = [_chosen_slices(slices, count) for slices in self.scans]
+            self.seed, lesion_share = 0, 0.0  # a whole slice draws nothing
+        self.slices = [(scan, index) for scan, indices in enumerate(chosen) for index in indices]
+        self._lesion_patches = round(len(self.slices) * lesion_share / (1 - lesion_share))
 
     def __len__(self) -> int:
         return len(self.slices) + self._lesion_patches

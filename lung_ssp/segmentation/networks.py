@@ -27,7 +27,7 @@ class UNet(nn.Layer):
         width: channels of the full size; doubled with each of the four downsamplings.
     """
 
-    def __init__(self, num_classes: int = 2, in_channels: int = 3, width: int = 8) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: int) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.encoder = Encoder(in_channels, width, batch_norm=False)
@@ -53,9 +53,7 @@ class ImprovedUNet(nn.Layer):
         dense_layers: layers of each dense block.
     """
 
-    def __init__(
-        self, num_classes: int = 2, in_channels: int = 3, width: int = 8, growth_rate: int = 8, dense_layers: int = 3
-    ) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: int, growth_rate: int, dense_layers: int) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.encoder = Encoder(in_channels, width, batch_norm=True)

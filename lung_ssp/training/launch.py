@@ -44,7 +44,7 @@ class Job:
 
     training_arguments: Sequence[str]
     processes: int
-    device: str
+    device: runtime.Device
     output: Path
 
 
