@@ -1,5 +1,6 @@
 """Slices of the cohort's scans as PaddleSeg's data sets `NoduleSlices` and `SingleNoduleSlices`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class SliceDataset(paddle.io.Dataset):
         ]
         if not self.lesions:
             raise CohortError(f"{dataset_root} has no lesion in its {SPLIT_OF_MODE[mode]} scans: nothing to learn.")
+        chosen: list[Iterable[int]]
         if mode == "train":
             settings = TrainDatasetSettings.model_validate(tree)
             self.patch_size, self.augmentation, self.seed = settings.patch_size, settings.augmentation, settings.seed
