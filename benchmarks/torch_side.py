@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 PADDLE, TORCH, TORCH_KEEPING = "paddle", "torch", "torch_keeping_blocks"
 LEARNING_STEPS = 20  # whose losses are compared
@@ -31,7 +31,7 @@ def serve(side: str, device: str, learning: Path, timed: Path) -> None:
     from lung_ssp import runtime
 
     runtime.require_libraries()
-    runtime.choose_device(device)
+    runtime.choose_device(cast(runtime.Device, device))
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
     step = training_step(side, learning)
     print(json.dumps([float(step()) for _ in range(LEARNING_STEPS)]), file=answers, flush=True)

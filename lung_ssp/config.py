@@ -45,7 +45,7 @@ class Config(Generic[S]):
     """A resolved and checked configuration.
 
     settings: typed.
-    tree: the same as plain YAML holds it, which PaddleSeg's builder is handed.
+    tree: the same as plain YAML holds it.
     """
 
     settings: S

@@ -40,7 +40,7 @@ class EnvironmentProblem(LungSspError):
 class SeriesError(LungSspError):
     """A CT series cannot be read as one regular volume.
 
-    reason: the kind of problem, one of a fixed list; failures are counted by it, since the sentence names files, UIDs.
+    reason: the kind of problem, one of a fixed list. Failures are counted by it: the sentence names files and UIDs.
     """
 
     def __init__(self, message: str, *, reason: SeriesProblem) -> None:

@@ -54,6 +54,16 @@ def synchronise_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def check_empty(folder: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        LungSspError: naming it.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LungSspError(f"{folder} is not an empty folder: name another one, so that nothing is overwritten.")
+
+
 def link_or_copy(source: Path, target: Path) -> None:
     """Bring a file to a second place: as another name of the same bytes where the disk allows it, else as a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,6 @@ from lung_ssp.cohort.split import check_disjoint, patients_by_split
 from lung_ssp.config import flatten
 from lung_ssp.errors import ConfigError
 from lung_ssp.files import read_json, write_json
-from lung_ssp.runtime import Device
 from lung_ssp.tasks import read_run, read_training
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
@@ -45,7 +44,7 @@ def train(
     config: str | Path,
     output: str | Path,
     overrides: Sequence[str] = (),
-    device: Device = "cpu",
+    device: runtime.Device = "cpu",
     resume: bool = False,
 ) -> TrainedRun:
     """Train the network that a configuration describes, or go on with its training.
@@ -60,7 +59,8 @@ def train(
         resume: go on with the run in the folder, if there is one.
 
     Raises:
-        LungSspError: the configuration or the cohort is invalid, the folder cannot be used, or a loss is not finite.
+        LungSspError: the configuration or the cohort is invalid, the folder cannot be used, or the loss is no longer a
+            number.
     """
     output = Path(output)
     runtime.choose_device(device)
@@ -112,7 +112,7 @@ def check_processes(settings: TrainingSettings) -> None:
 
 
 def evaluate(
-    run: str | Path, table2: bool = False, real_nodules: str | Path | None = None, device: Device = "cpu"
+    run: str | Path, table2: bool = False, real_nodules: str | Path | None = None, device: runtime.Device = "cpu"
 ) -> Evaluation:
     """Measure a run on its test samples; writes metrics.json, metrics.txt and figures/ into its folder.
 

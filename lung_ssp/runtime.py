@@ -121,7 +121,7 @@ def require_libraries(*modules: str) -> None:
                 print(line, file=sys.stderr)
 
 
-def choose_device(name: str) -> None:
+def choose_device(name: Device) -> None:
     """Let Paddle compute on "cpu" or "gpu".
 
     Raises:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lung_ssp.runtime import Device
 from lung_ssp.training.settings import AmpLevel
 
 Phase = Literal["training", "inference"]
@@ -29,7 +30,7 @@ class BenchmarkPlan:
     phase: Phase
     config: str | Path
     overrides: Sequence[str] = ()
-    device: str = "cpu"
+    device: Device = "cpu"
     sharing: Sequence[str] = ()
     amp: Sequence[AmpLevel] = ()
     inputs: Sequence[Input] = ("synthetic",)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lung_ssp import runtime
-from lung_ssp.runtime import MATRIX_SIZE
+from lung_ssp.runtime import MATRIX_SIZE, Device
 from lung_ssp.training.settings import AmpLevel
 
 MATRIX_SIZES = {"cpu": MATRIX_SIZE, "gpu": 4096}  # a smaller product is over before a GPU is busy
@@ -30,7 +30,7 @@ class Memory:
         return self.resident if self.reserved is None else self.reserved
 
 
-def synchroniser(device: str) -> Callable[[], None]:
+def synchroniser(device: Device) -> Callable[[], None]:
     """A function that waits until the device has done all it was given; a CPU is done when a step returns."""
     if device == "cpu":
         return lambda: None
@@ -39,7 +39,7 @@ def synchroniser(device: str) -> Callable[[], None]:
     return paddle.device.cuda.synchronize
 
 
-def peak_memory(device: str) -> Memory:
+def peak_memory(device: Device) -> Memory:
     """The peak memory of this process."""
     if device == "cpu":
         return Memory(peak_memory_mb())
@@ -60,7 +60,7 @@ def peak_memory_mb() -> float:
     raise OSError("/proc/self/status holds no VmHWM")
 
 
-def matrix_product_gflops(amp: AmpLevel, device: str) -> float:
+def matrix_product_gflops(amp: AmpLevel, device: Device) -> float:
     """The rate of a large matrix product in Paddle, in float32 under O0 and in float16 under O1 and O2."""
     import paddle
 

@@ -33,7 +33,7 @@ class Request:
 
     case: Case
     tree: dict[str, Any]
-    device: str
+    device: runtime.Device
     warmup: int
     steps: int
 

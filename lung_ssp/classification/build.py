@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from lung_ssp.classification.metrics import Comparisons, Measures, evaluate_sections
+from lung_ssp.classification.metrics import Comparisons, EvaluationResults, evaluate_sections
 from lung_ssp.classification.networks import TwoBranchNetwork, TwoTaskClassifier
 from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import ClassificationSettings, ClassifierSettings
@@ -26,7 +26,7 @@ from lung_ssp.training.task import Training
 
 
 @dataclass(frozen=True)
-class Parts:
+class ModelType:
     """What belongs to one type of model.
 
     network: untrained, from its settings.
@@ -36,13 +36,13 @@ class Parts:
 
     network: Callable[[ClassifierSettings], TwoBranchNetwork]
     task: Callable[[ClassificationSettings], ClassificationTask | TwoInputTask]
-    evaluate: Callable[[TwoBranchNetwork, ClassificationSettings, Comparisons], Measures]
+    evaluate: Callable[[TwoBranchNetwork, ClassificationSettings, Comparisons], EvaluationResults]
 
 
-# By model.type: the only place where the paper's network and the one with two inputs part.
-PARTS = {
-    "TwoTaskClassifier": Parts(TwoTaskClassifier, ClassificationTask, evaluate_sections),
-    "TwoInputClassifier": Parts(TwoInputClassifier, TwoInputTask, evaluate_sections_and_slides),
+# By model.type, as a configuration names it.
+MODEL_TYPES = {
+    "TwoTaskClassifier": ModelType(TwoTaskClassifier, ClassificationTask, evaluate_sections),
+    "TwoInputClassifier": ModelType(TwoInputClassifier, TwoInputTask, evaluate_sections_and_slides),
 }
 
 
@@ -54,7 +54,7 @@ def build_classification(config: Config[ClassificationSettings]) -> Training:
     """
     settings = config.settings
     paddle.seed(settings.seed)
-    task = PARTS[settings.model.type].task(settings)
+    task = MODEL_TYPES[settings.model.type].task(settings)
     steps = steps_of_protocol(task.size, settings.batch_size, settings.epochs)
     scheduler = make_scheduler(settings.lr_scheduler, steps)
     return Training(task, make_optimizer(settings.optimizer, task.network, scheduler), scheduler, steps)
@@ -62,7 +62,7 @@ def build_classification(config: Config[ClassificationSettings]) -> Training:
 
 def build_classifier(config: Config[ClassificationSettings]) -> TwoBranchNetwork:
     """The untrained network of a configuration; needs no cohort."""
-    return PARTS[config.settings.model.type].network(config.settings.model)
+    return MODEL_TYPES[config.settings.model.type].network(config.settings.model)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def load_classifier(run: Path, engine: Engine = "paddle") -> TrainedClassifier:
         EnvironmentProblem: the engine is missing.
     """
     settings = load_config(run_config(run), ClassificationSettings).settings
-    network = PARTS[settings.model.type].network(settings.model)
+    network = MODEL_TYPES[settings.model.type].network(settings.model)
     checkpoint = restore_best(run, network)
     return TrainedClassifier(network, settings, checkpoint, load_exported(run) if engine == "onnx" else None)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from lung_ssp.classification.settings import NumClasses, SplitSettings
+from lung_ssp.classification.settings import NumClasses, SectionSplitSettings
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.store import Sections, read_sections
 from lung_ssp.errors import CohortError
@@ -39,7 +39,7 @@ class SectionBatch:
         return [paddle.to_tensor(array) for array in self.arrays()]
 
     def shard(self) -> "SectionBatch":
-        """This process's share of the batch."""
+        """This process's shard of the batch."""
         return SectionBatch(shard(self.images), shard_labels(self.labels))
 
     def picture(self, index: int) -> np.ndarray:
@@ -54,7 +54,7 @@ class SectionDataset:
         CohortError: the sections are missing, empty, of another size, or carry labels beyond the classes.
     """
 
-    def __init__(self, settings: SplitSettings, image_size: int, classes: NumClasses) -> None:
+    def __init__(self, settings: SectionSplitSettings, image_size: int, classes: NumClasses) -> None:
         root = Path(settings.dataset_root)
         self.sections = read_sections(root, settings.mode)
         self.augment = settings.augment
@@ -97,7 +97,7 @@ class CachedBatch:
         return [paddle.gather(self.stored, paddle.to_tensor(self.rows))]
 
     def shard(self) -> "CachedBatch":
-        """This process's share of the batch."""
+        """This process's shard of the batch."""
         return CachedBatch(self.stored, shard(self.rows), shard_labels(self.labels))
 
 
@@ -130,7 +130,7 @@ def fits_on_device(dataset: SectionDataset) -> bool:
 
 
 def shard_labels(labels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """This process's share of a batch's labels, by task name."""
+    """This process's shard of a batch's labels, by task name."""
     return {task: shard(values) for task, values in labels.items()}
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lung_ssp.classification.build import PARTS, load_classifier
+from lung_ssp.classification.build import MODEL_TYPES, load_classifier
 from lung_ssp.classification.cross_stitch import mean_alphas
 from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, comparisons_between
 from lung_ssp.classification.report import save_confusions, text_report
@@ -46,7 +46,7 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
     settings = trained.settings
     cohort = check_cohort(run, Path(settings.test_dataset.dataset_root))
     names = cohort.class_names
-    measured = PARTS[settings.model.type].evaluate(trained.network, settings, comparisons_between(names))
+    measured = MODEL_TYPES[settings.model.type].evaluate(trained.network, settings, comparisons_between(names))
     return ClassificationMetrics(
         statement=cohort.statement,
         synthetic=cohort.synthetic,
@@ -56,7 +56,7 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
         inputs=settings.model.inputs,
         classes=names,
         comparisons=measured.comparisons,
-        for_comparison=reference_figures(measured.labels, cohort),
+        for_comparison=baselines(measured.labels, cohort),
         mean_alphas={
             stage: tuple(map(tuple, mean_alphas(alphas.numpy()).tolist()))
             for stage, alphas in trained.network.alphas().items()
@@ -65,7 +65,7 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
     )
 
 
-def reference_figures(labels: dict[str, np.ndarray], cohort: CohortDescription) -> Baselines:
+def baselines(labels: dict[str, np.ndarray], cohort: CohortDescription) -> Baselines:
     """What an accuracy is compared with: the most common class, the reader, and the generator's Bayes accuracy.
 
     Args:

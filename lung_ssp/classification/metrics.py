@@ -96,8 +96,8 @@ class ClassificationMetrics(Metrics):
 
 
 @dataclass(frozen=True)
-class Measures:
-    """The measures of a network on the test sections.
+class EvaluationResults:
+    """What the evaluation of a network on the test sections gives.
 
     labels: of all test sections, by task name, int64 (n,); -1 where there is none.
     comparisons: the metrics of each comparison, by its name.
@@ -109,12 +109,14 @@ class Measures:
     slides: SlideAblation | None = None
 
 
-def evaluate_sections(network: paddle.nn.Layer, settings: ClassificationSettings, comparisons: Comparisons) -> Measures:
+def evaluate_sections(
+    network: paddle.nn.Layer, settings: ClassificationSettings, comparisons: Comparisons
+) -> EvaluationResults:
     """The comparisons of the paper's network on the test sections."""
     model = settings.model
     test = SectionDataset(settings.test_dataset, model.image_size, model.num_classes).whole()
     probabilities = predict_probabilities(network, *test.arrays())
-    return Measures(test.labels, evaluate_comparisons(probabilities, test.labels, comparisons))
+    return EvaluationResults(test.labels, evaluate_comparisons(probabilities, test.labels, comparisons))
 
 
 def comparisons_between(names: dict[str, tuple[str, ...]]) -> Comparisons:

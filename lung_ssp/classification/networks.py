@@ -12,8 +12,8 @@ from lung_ssp.classification.cross_stitch import CrossStitch, DenseCrossStitch
 from lung_ssp.classification.settings import ClassifierSettings
 from lung_ssp.cohort.classes import TASK_NAMES
 
-# The stages that a cross-stitch unit follows. The last line is the paper's: "share only in the pooling layer and the
-# fully connected layer". The output layer never has a unit: the two tasks' classes need not be the same.
+# The stages that a cross-stitch unit follows. "partial_soft_sharing" is the paper's: "share only in the pooling layer
+# and the fully connected layer". The output layer never has a unit: the two tasks' classes need not be the same.
 UNITS = {
     "single_task": (),
     "hard_sharing": (),
@@ -83,7 +83,7 @@ class TwoTaskClassifier(TwoBranchNetwork):
             for stage in STAGES:
                 image = self.trunks["image"].stage(stage, image)
                 pathology = self.trunks["pathology"].stage(stage, pathology)
-                if stage in self.units:  # with partial soft sharing after pool1, pool2 and fc3
+                if stage in self.units:
                     image, pathology = self.units[stage](image, pathology)
         return self.heads["image"](image), self.heads["pathology"](pathology)
 

@@ -28,7 +28,7 @@ def text_report(metrics: ClassificationMetrics) -> str:
     ]
     if metrics.slides:
         lines += ablation_lines(metrics.slides)
-    lines += ["", "for comparison:", *reference_lines(metrics.for_comparison)]
+    lines += ["", "for comparison:", *baseline_lines(metrics.for_comparison)]
     if metrics.mean_alphas:
         lines += ["", "mean alphas (image from image, image from pathology; pathology from image, from pathology):"]
         lines += [
@@ -65,14 +65,14 @@ def ablation_lines(slides: SlideAblation) -> list[str]:
     ]
 
 
-def reference_lines(figures: Baselines) -> list[str]:
+def baseline_lines(baselines: Baselines) -> list[str]:
     """What is known of the accuracies that a run's are compared with."""
     lines = []
-    if figures.most_common_class is not None:
-        lines.append(f"  most common class: {figures.most_common_class:.4f}")
-    if figures.reader_against_pathology is not None:
-        lines.append(f"  reader against pathology: {figures.reader_against_pathology:.4f}")
-    bayes = figures.bayes_accuracy_of_the_pathology
+    if baselines.most_common_class is not None:
+        lines.append(f"  most common class: {baselines.most_common_class:.4f}")
+    if baselines.reader_against_pathology is not None:
+        lines.append(f"  reader against pathology: {baselines.reader_against_pathology:.4f}")
+    bayes = baselines.bayes_accuracy_of_the_pathology
     if bayes is not None:
         lines += [
             f"  bayes accuracy of the pathology, test: {bayes.test:.4f}",

@@ -75,20 +75,20 @@ class TwoInputClassifierSettings(ClassifierSettings):
 ModelSettings = Annotated[TwoTaskClassifierSettings | TwoInputClassifierSettings, Field(discriminator="type")]
 
 
-class SplitSettings(DatasetSettings):
+class SectionSplitSettings(DatasetSettings):
     """Settings of both data sets: the sections of one split of a prepared cohort."""
 
     mode: Literal["train", "validation", "test"] = Field(description="the split")
     augment: bool = Field(False, description="flip and turn sections at random while training")
 
 
-class SectionDatasetSettings(SplitSettings):
+class SectionDatasetSettings(SectionSplitSettings):
     """The sections alone."""
 
     type: Literal["SectionDataset"] = Field("SectionDataset", description="the data set")
 
 
-class SectionAndSlideDatasetSettings(SplitSettings):
+class SectionAndSlideDatasetSettings(SectionSplitSettings):
     """Each section with a tile of its patient's pathology slide, where there is one."""
 
     type: Literal["SectionAndSlideDataset"] = Field("SectionAndSlideDataset", description="the data set")
@@ -121,7 +121,11 @@ class ClassificationSettings(TrainingSettings):
 
     task: Literal["classification"] = Field(description="which task this file trains")
     batch_size: int = Field(128, ge=1, description="sections a step")
-    epochs: int = Field(30, ge=1, description="passes over the training sections, counted as the protocol does")
+    epochs: int = Field(
+        30,
+        ge=1,
+        description="passes over the training sections, counted as in the code behind Table 2 (docs/reproduction.md)",
+    )
     train_dataset: AnyDatasetSettings = Field(description="sections to learn from")
     val_dataset: AnyDatasetSettings = Field(description="sections that choose the best checkpoint")
     test_dataset: AnyDatasetSettings = Field(description="sections of the log and of the evaluation")

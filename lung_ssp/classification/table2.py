@@ -37,7 +37,7 @@ def side_by_side(ours: list[dict[str, float]], paper: list[dict[str, float]], st
     by_step = [{int(row["global_step_value"]): row for row in rows} for rows in (paper, ours)]
     lines = [
         f"run: {statement}",
-        "paper: Table 2, NLST (patients): other data, so the courses may be compared, the heights may not",
+        "paper: Table 2, NLST (patients): other data, so compare the shape of the curves, not their values",
         "",
         "  step  epoch       |  loss_total_value     |  accuracy_train_value |  accuracy_test_value",
         "        paper   run |    paper        run   |    paper        run   |    paper        run",

@@ -23,7 +23,7 @@ class ClassificationTask(MonitoredTask):
         self.source = DeviceCache(self.training) if fits_on_device(self.training) else self.training
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> SectionBatch | CachedBatch:
-        """This process's share of the training sections `indices`."""
+        """This process's shard of the training sections `indices`."""
         return self.source.batch(indices, rng).shard()
 
     def losses(self, batch: SectionBatch | CachedBatch) -> dict[str, paddle.Tensor]:

@@ -13,10 +13,12 @@ from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import Source, open_series
 from lung_ssp.ct.settings import SectionSettings, check_accept
 from lung_ssp.ct.volume import Volume
-from lung_ssp.diagnosis.diagnosis import Diagnosis, Weights, check_empty, timed, weights_of
+from lung_ssp.diagnosis.diagnosis import Diagnosis, Weights, weights_of
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.timing import timed
 from lung_ssp.errors import CheckpointError
-from lung_ssp.runtime import choose_device, require_libraries
+from lung_ssp.files import check_empty
+from lung_ssp.runtime import Device, choose_device, require_libraries
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
 from lung_ssp.training.onnx import Engine, engine_for
 from lung_ssp.training.run import run_cohort
@@ -26,14 +28,14 @@ from lung_ssp.training.run import run_cohort
 class Diagnoser:
     """Both trained networks, ready for scans.
 
-    section: how the sections that the classifier learnt from were made.
+    section_settings: how the sections that the classifier learnt from were made.
     names: by task, the names of its classes.
     weights, engines: by task, where the network comes from and what runs it.
     """
 
     segmenter: TrainedSegmenter
     classifier: TrainedClassifier
-    section: SectionSettings
+    section_settings: SectionSettings
     names: dict[str, tuple[str, ...]]
     weights: dict[str, Weights]
     engines: dict[str, Engine]
@@ -54,7 +56,7 @@ class Diagnoser:
         with timed("segmentation", seconds):
             segmentation = self.segmenter.segment(scan, lungs.mask)
         with timed("classification", seconds):
-            findings = classify(segmentation.candidates, scan, self.classifier, self.section, self.names)
+            findings = classify(segmentation.candidates, scan, self.classifier, self.section_settings, self.names)
         return Diagnosis(findings, scan, lungs, segmentation, tuple(corrections), self.weights, self.engines, seconds)
 
 
@@ -62,13 +64,13 @@ def classify(
     candidates: Sequence[Candidate],
     scan: Volume,
     classifier: TrainedClassifier,
-    section: SectionSettings,
+    section_settings: SectionSettings,
     names: dict[str, tuple[str, ...]],
 ) -> list[Finding]:
     """The findings in the order of the candidates, each with the probabilities of the tasks that need a CT alone."""
     if not candidates:
         return []
-    sections = np.stack([candidate.lesion.section(scan, section) for candidate in candidates])
+    sections = np.stack([candidate.lesion.section(scan, section_settings) for candidate in candidates])
     logits = classifier.logits(sections[:, None])
     probabilities = {task: softmax(logits[task], axis=1) for task in classifier.network.diagnosed_tasks}
     return [
@@ -78,7 +80,7 @@ def classify(
 
 
 def load_diagnoser(
-    segmentation: str | Path, classification: str | Path, engine: Engine | None = None, device: str = "cpu"
+    segmentation: str | Path, classification: str | Path, engine: Engine | None = None, device: Device = "cpu"
 ) -> Diagnoser:
     """The trained networks of two runs, to be called on scans.
 
@@ -121,7 +123,7 @@ def diagnose_series(
     series_uid: str | None = None,
     accept: Collection[str] = (),
     engine: Engine | None = None,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> Diagnosis:
     """Read a series, diagnose it, and write the diagnosis into `out`, which must be new or empty.
 

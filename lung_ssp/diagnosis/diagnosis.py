@@ -1,8 +1,6 @@
 """The result of a diagnosis: findings with all that they come from, as a table, as JSON and as pictures."""
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,8 @@ from lung_ssp.ct.parenchyma import LungMask
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.figures import save_overview
 from lung_ssp.diagnosis.finding import Finding
-from lung_ssp.errors import LungSspError
-from lung_ssp.files import write_json
+from lung_ssp.diagnosis.timing import timed
+from lung_ssp.files import check_empty, write_json
 from lung_ssp.segmentation.predict import NoduleSegmentation
 from lung_ssp.training.onnx import Engine
 from lung_ssp.training.run import BestCheckpoint, run_cohort
@@ -68,7 +66,10 @@ class Diagnosis:
 
     @property
     def probability(self) -> np.ndarray:
-        """The probability of a nodule at each voxel of the scan, float32 (z, y, x), 0..1; outside the lungs it is 0."""
+        """The probability of a nodule at each voxel of the scan, float32 (z, y, x), 0..1; outside the lungs it is 0.
+
+        Each access allocates an array of the scan's size.
+        """
         return self.segmentation.probability_in(self.scan.shape)
 
     @property
@@ -153,21 +154,3 @@ def finding_line(finding: Finding) -> str:
         f"{finding.number:4d}{candidate.score:7.2f}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
         f"{candidate.lesion.slice_index + 1:7d}  {predictions}"
     )
-
-
-def check_empty(folder: Path) -> None:
-    """Refuse a folder that holds something.
-
-    Raises:
-        LungSspError: naming it.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LungSspError(f"{folder} is not an empty folder: name another one, so that nothing is overwritten.")
-
-
-@contextmanager
-def timed(step: str, seconds: dict[str, float]) -> Iterator[None]:
-    """Note how long a step takes."""
-    begin = time.perf_counter()
-    yield
-    seconds[step] = time.perf_counter() - begin

@@ -34,7 +34,10 @@ class Finding:
         return f"finding-{self.number:02d}.png"
 
     def as_json(self) -> dict[str, Any]:
-        """Plain numbers with their units in the names; positions in patient coordinates (LPS)."""
+        """Plain numbers with their units in the names; positions in patient coordinates (LPS).
+
+        slice_index counts from 0 at the feet, whereas the table and the pictures count slices from 1.
+        """
         lesion = self.candidate.lesion
         return {
             "number": self.number,

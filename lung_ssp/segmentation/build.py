@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
-from typing import Any
 
 import paddle
 from paddleseg.cvlibs import Config as PaddleSegConfig
@@ -24,8 +22,8 @@ PADDLESEG_WARNING = 1  # its log levels are 0 error, 1 warning, 2 info
 class _ResolvedConfig(PaddleSegConfig):
     """What PaddleSeg's builder reads, of a configuration that has been resolved and checked already."""
 
-    def __init__(self, tree: dict[str, Any]) -> None:
-        self.dic = deepcopy(tree)  # the builder takes keys out of it
+    def __init__(self, settings: SegmentationSettings) -> None:
+        self.dic = settings.model_dump()  # with the defaults of what the file leaves out
 
 
 def build_segmentation(config: Config[SegmentationSettings]) -> Training:
@@ -36,7 +34,7 @@ def build_segmentation(config: Config[SegmentationSettings]) -> Training:
     """
     settings = config.settings
     with _paddleseg():
-        builder = SegBuilder(_ResolvedConfig(config.tree))
+        builder = SegBuilder(_ResolvedConfig(config.settings))
         if (found := builder.train_dataset.slice_settings) != settings.slices:
             raise CohortError(
                 f"The slices in {settings.train_dataset.dataset_root} were made with ({found}), the run asks for "
@@ -51,7 +49,7 @@ def build_segmentation(config: Config[SegmentationSettings]) -> Training:
 def build_network(config: Config[SegmentationSettings]) -> paddle.nn.Layer:
     """The untrained network of a configuration; needs no cohort."""
     with _paddleseg():
-        return SegBuilder(_ResolvedConfig(config.tree)).model
+        return SegBuilder(_ResolvedConfig(config.settings)).model
 
 
 @contextmanager

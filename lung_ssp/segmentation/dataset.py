@@ -1,5 +1,6 @@
 """Slices of the cohort's scans as PaddleSeg's data sets `NoduleSlices` and `SingleNoduleSlices`."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from lung_ssp.ct.volume import window
 from lung_ssp.ct.working_grid import LungSlices, with_neighbours
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.augmentation import random_intensities, random_patch
-from lung_ssp.segmentation.settings import CHANNELS, IGNORED, AugmentationSettings
+from lung_ssp.segmentation.settings import CHANNELS, IGNORED, TrainDatasetSettings, ValidationDatasetSettings
 
 SPLIT_OF_MODE = {"train": "train", "val": "validation"}
 
@@ -27,46 +28,44 @@ class SliceDataset(paddle.io.Dataset):
     often as `lesion_share` asks, patches on lesions; each lesion gets as many of them, be it large or small. In
     validation what lies outside the lung mask is labelled IGNORE_INDEX, for nodules are sought inside it.
 
-    The arguments are those of TrainDatasetSettings and ValidationDatasetSettings.
+    Args:
+        dataset_root: folder of the prepared cohort.
+        mode: "train" or "val".
+        options: the other keys of TrainDatasetSettings or ValidationDatasetSettings, whose defaults hold here as well.
 
     Raises:
         CohortError: the cohort holds no such slices, or no lesion in them.
+        ValidationError: an option is unknown or invalid.
     """
 
     NUM_CLASSES = 2
     IMG_CHANNELS = 3
     IGNORE_INDEX = IGNORED
 
-    def __init__(
-        self,
-        dataset_root: str,
-        mode: str,
-        patch_size: int = 64,
-        lesion_share: float = 0.5,
-        seed: int = 0,
-        augmentation: dict[str, Any] | None = None,
-        slices_per_scan: int = 12,
-    ) -> None:
+    def __init__(self, dataset_root: str, mode: str, **options: Any) -> None:
         super().__init__()
         self.mode = mode
         self.num_classes = self.NUM_CLASSES  # PaddleSeg's evaluation reads both from the instance
         self.ignore_index = self.IGNORE_INDEX
-        self.patch_size = patch_size
-        self.seed = seed
-        self.augmentation = AugmentationSettings.model_validate(augmentation or {})
+        tree = {"type": type(self).__name__, "dataset_root": dataset_root, "mode": mode, **options}
         self.slice_settings, self.scans = read_slices(Path(dataset_root), SPLIT_OF_MODE[mode])
         self.lesions = [
             (scan, label) for scan, slices in enumerate(self.scans) for label in np.unique(slices.lesions) if label
         ]
         if not self.lesions:
             raise CohortError(f"{dataset_root} has no lesion in its {SPLIT_OF_MODE[mode]} scans: nothing to learn.")
-        train = mode == "train"
-        self.slices = [
-            (scan, index)
-            for scan, slices in enumerate(self.scans)
-            for index in (_slices_with(slices.lungs) if train else _chosen_slices(slices, slices_per_scan))
-        ]
-        self._lesion_patches = round(len(self.slices) * lesion_share / (1 - lesion_share)) if train else 0
+        chosen: list[Iterable[int]]
+        if mode == "train":
+            settings = TrainDatasetSettings.model_validate(tree)
+            self.patch_size, self.augmentation, self.seed = settings.patch_size, settings.augmentation, settings.seed
+            chosen = [_slices_with(slices.lungs) for slices in self.scans]
+            lesion_share = settings.lesion_share
+        else:
+            count = ValidationDatasetSettings.model_validate(tree).slices_per_scan
+            chosen = [_chosen_slices(slices, count) for slices in self.scans]
+            self.seed, lesion_share = 0, 0.0  # a whole slice draws nothing
+        self.slices = [(scan, index) for scan, indices in enumerate(chosen) for index in indices]
+        self._lesion_patches = round(len(self.slices) * lesion_share / (1 - lesion_share))
 
     def __len__(self) -> int:
         return len(self.slices) + self._lesion_patches

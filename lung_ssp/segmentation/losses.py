@@ -24,9 +24,7 @@ class DiceCrossEntropyLoss(nn.Layer):
     Its arguments are those of DiceCrossEntropyLossSettings.
     """
 
-    def __init__(
-        self, cross_entropy: float = 1.0, dice: float = 1.0, smooth: float = 1.0, ignore_index: int = 255
-    ) -> None:
+    def __init__(self, cross_entropy: float, dice: float, smooth: float, ignore_index: int) -> None:
         super().__init__()
         self.weights = (cross_entropy, dice)
         self.smooth = smooth

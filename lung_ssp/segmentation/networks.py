@@ -22,7 +22,7 @@ class UNet(nn.Layer):
     upsampling adds. The arguments are those of UNetSettings.
     """
 
-    def __init__(self, num_classes: int = 2, in_channels: int = 3, width: int = 8) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: int) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.encoder = Encoder(in_channels, width, batch_norm=False)
@@ -42,9 +42,7 @@ class ImprovedUNet(nn.Layer):
     The arguments are those of ImprovedUNetSettings.
     """
 
-    def __init__(
-        self, num_classes: int = 2, in_channels: int = 3, width: int = 8, growth_rate: int = 8, dense_layers: int = 3
-    ) -> None:
+    def __init__(self, num_classes: int, in_channels: int, width: int, growth_rate: int, dense_layers: int) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.encoder = Encoder(in_channels, width, batch_norm=True)

@@ -51,7 +51,7 @@ class SegmentationTask:
         self.size = len(train_dataset)
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> Batch:
-        """This process's share of the patches `indices`, each placed and changed at random."""
+        """This process's shard of the patches `indices`, each placed and changed at random."""
         samples = shard([self.train_dataset.sample(int(index), rng) for index in indices])
         return Batch(
             images=np.stack([sample["img"] for sample in samples]),

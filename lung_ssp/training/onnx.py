@@ -11,7 +11,7 @@ import paddle
 
 from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem
 from lung_ssp.files import read_json, write_atomically, write_json
-from lung_ssp.runtime import cores, package_version
+from lung_ssp.runtime import Device, cores, package_version
 from lung_ssp.training.run import best_fingerprint
 
 EXPORT_FOLDER, NETWORK_FILE, FACTS_FILE = "export", "network.onnx", "export.json"
@@ -94,7 +94,7 @@ def load_exported(run: Path) -> ExportedNetwork:
     return ExportedNetwork(model)
 
 
-def engine_for(run: Path, requested: Engine | None, device: str) -> Engine:
+def engine_for(run: Path, requested: Engine | None, device: Device) -> Engine:
     """The engine that runs a network: the requested one, else ONNX Runtime on a CPU where the run has been exported.
 
     Raises:

@@ -67,7 +67,7 @@ def test_the_unets_logits_are_equal(name: str, size: tuple[int, int]) -> None:
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    network = UNet(width=2)
+    network = UNet(num_classes=2, in_channels=3, width=2)
     with pytest.raises(RuntimeError, match="Missing key"):
         copy_weights(network, torch_unet(UNETS["ImprovedUNet"][1]))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lung_ssp.classification.evaluate import evaluate_classifier, reference_figures
+from lung_ssp.classification.evaluate import baselines, evaluate_classifier
 from lung_ssp.classification.metrics import ClassificationMetrics
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.cohort.description import CohortDescription, read_cohort
@@ -38,18 +38,18 @@ def test_a_run_without_a_log_cannot_be_set_beside_table_2(run: Callable[..., Pat
     assert not (folder / "metrics.json").exists()
 
 
-def test_reference_figures_by_hand(disk_cohort: Path) -> None:
+def test_baselines_by_hand(disk_cohort: Path) -> None:
     cohort = read_cohort(disk_cohort)
     image, pathology = np.array([0, 1, 2, -1, 1]), np.array([0, 1, 1, 1, -1])
-    figures = reference_figures({"image": image, "pathology": pathology}, cohort)
+    figures = baselines({"image": image, "pathology": pathology}, cohort)
     assert figures.most_common_class == 3 / 4
     assert figures.reader_against_pathology == 2 / 3
     assert figures.bayes_accuracy_of_the_pathology is None
     other = CohortDescription(**{**cohort.model_dump(), "section": cohort.section, "image_classes": ("a", "b")})
-    assert reference_figures({"image": image, "pathology": pathology}, other).reader_against_pathology is None
+    assert baselines({"image": image, "pathology": pathology}, other).reader_against_pathology is None
 
 
 def test_without_any_pathology_there_is_nothing_to_compare_with(disk_cohort: Path) -> None:
     none = np.full(3, -1)
-    figures = reference_figures({"image": np.arange(3), "pathology": none}, read_cohort(disk_cohort))
+    figures = baselines({"image": np.arange(3), "pathology": none}, read_cohort(disk_cohort))
     assert figures.most_common_class is None and figures.reader_against_pathology is None

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.classification.build import PARTS, TrainedClassifier
+from lung_ssp.classification.build import MODEL_TYPES, TrainedClassifier
 from lung_ssp.classification.settings import DATASET_OF_MODEL, ClassificationSettings
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.ct.lesion import find_candidates
@@ -43,7 +43,7 @@ def classifier(model_type: str) -> TrainedClassifier:
         }
     )
     paddle.seed(0)
-    network = PARTS[model_type].network(settings.model)
+    network = MODEL_TYPES[model_type].network(settings.model)
     network.eval()
     return TrainedClassifier(network, settings, BestCheckpoint(0, "untrained", 0.0, "00"))
 

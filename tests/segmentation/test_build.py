@@ -15,7 +15,7 @@ from lung_ssp.segmentation.build import build_network, build_segmentation
 from lung_ssp.segmentation.dataset import NoduleSlices, SingleNoduleSlices
 from lung_ssp.segmentation.losses import DiceCrossEntropyLoss
 from lung_ssp.segmentation.networks import ImprovedUNet, UNet
-from lung_ssp.segmentation.settings import SegmentationSettings
+from lung_ssp.segmentation.settings import SegmentationSettings, UNetSettings
 from lung_ssp.training.task import Training
 
 SHIPPED = Path(__file__).parents[2] / "configs" / "segmentation"
@@ -93,6 +93,15 @@ def test_the_network_alone_needs_no_cohort(tmp_path):
         load_config(with_cohort("improved_unet.yml", tmp_path / "nowhere", tmp_path), SegmentationSettings)
     )
     assert isinstance(network, ImprovedUNet) and network.in_channels == 3
+
+
+def test_what_the_file_leaves_out_takes_the_default_of_the_settings(tmp_path):
+    model = {"_inherited_": False, "type": "UNet"}
+    network = build_network(
+        load_config(with_cohort("unet.yml", tmp_path / "nowhere", tmp_path, model=model), SegmentationSettings)
+    )
+    assert isinstance(network, UNet) and network.in_channels == 3
+    assert network.classifier.weight.shape == [2, UNetSettings(type="UNet").width, 1, 1]
 
 
 def test_slices_of_another_grid_are_refused(slice_cohort, tmp_path):

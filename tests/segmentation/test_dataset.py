@@ -1,10 +1,9 @@
 """Samples as PaddleSeg expects them, drawn as the settings say."""
 
-import inspect
-
 import numpy as np
 import pytest
 from paddleseg.cvlibs import manager
+from pydantic import ValidationError
 
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.dataset import NoduleSlices, SingleNoduleSlices
@@ -89,11 +88,20 @@ def test_a_cohort_without_lesions_is_refused(slice_cohort, tmp_path):
         NoduleSlices(str(tmp_path), "train")
 
 
-def test_defaults_are_those_of_the_settings():
-    arguments = inspect.signature(NoduleSlices).parameters
-    for settings, names in (
-        (TrainDatasetSettings, ["patch_size", "lesion_share", "seed"]),
-        (ValidationDatasetSettings, ["slices_per_scan"]),
-    ):
-        for name in names:
-            assert arguments[name].default == settings.model_fields[name].default, name
+def test_defaults_are_those_of_the_settings(slice_cohort):
+    root = str(slice_cohort)
+    settings = TrainDatasetSettings(type="NoduleSlices", dataset_root=root, mode="train")
+    data = NoduleSlices(root, "train")
+    assert (data.patch_size, data.seed, data.augmentation) == (
+        settings.patch_size,
+        settings.seed,
+        settings.augmentation,
+    )
+    assert len(data) == len(NoduleSlices(root, "train", lesion_share=settings.lesion_share))
+    count = ValidationDatasetSettings(type="NoduleSlices", dataset_root=root, mode="val").slices_per_scan
+    assert len(NoduleSlices(root, "val")) == len(NoduleSlices(root, "val", slices_per_scan=count))
+
+
+def test_an_unknown_option_is_refused(slice_cohort):
+    with pytest.raises(ValidationError, match="patch_sise"):
+        NoduleSlices(str(slice_cohort), "train", patch_sise=32)

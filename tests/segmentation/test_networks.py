@@ -74,7 +74,7 @@ def test_names_are_paddlesegs_and_ours_took_the_place_of_its_unet():
 
 def test_channels_double_with_each_of_four_downsamplings():
     assert level_widths(3) == [3, 6, 12, 24, 48]
-    features = UNet(in_channels=3, width=3).encoder(images(1, 3, 32, 64))
+    features = UNet(num_classes=2, in_channels=3, width=3).encoder(images(1, 3, 32, 64))
     assert [feature.shape[1:] for feature in features] == [
         [3, 32, 64], [6, 16, 32], [12, 8, 16], [24, 4, 8], [48, 2, 4]
     ]  # fmt: skip
@@ -109,9 +109,9 @@ def test_normalisation_is_in_the_improved_encoder_and_nowhere_else():
     def normalisations(part):
         return sum(isinstance(layer, paddle.nn.BatchNorm2D) for layer in part.sublayers())
 
-    improved = ImprovedUNet(width=1)
+    improved = ImprovedUNet(num_classes=2, in_channels=3, width=1, growth_rate=8, dense_layers=3)
     assert normalisations(improved.encoder) == 10 == normalisations(improved)
-    assert normalisations(UNet(width=1)) == 0
+    assert normalisations(UNet(num_classes=2, in_channels=3, width=1)) == 0
 
 
 def test_each_layer_of_a_dense_block_sees_all_before_it():

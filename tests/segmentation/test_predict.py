@@ -76,7 +76,7 @@ def test_padding_is_cut_off_again():
 
 def test_batches_do_not_change_the_result(settings):
     paddle.seed(0)
-    network = ImprovedUNet(width=2)
+    network = ImprovedUNet(num_classes=2, in_channels=3, width=2, growth_rate=8, dense_layers=3)
     slices = np.random.default_rng(0).random((7, 32, 32), dtype=np.float32)
     predict = partial(probability_of_images, network)
     whole, parts = (
@@ -91,7 +91,7 @@ def test_batches_do_not_change_the_result(settings):
 
 def test_the_network_is_left_in_evaluation_mode(settings):
     paddle.seed(0)
-    network = ImprovedUNet(width=1)
+    network = ImprovedUNet(num_classes=2, in_channels=3, width=1, growth_rate=8, dense_layers=3)
     network.train()
     volume = blob((16, 40, 40), (2.5, 1.4, 1.4))
     one, two = (

@@ -14,10 +14,10 @@ from lung_ssp.segmentation.task import SegmentationTask, foreground_dice
 def task(slice_cohort):
     paddle.seed(0)
     return SegmentationTask(
-        ImprovedUNet(width=4, growth_rate=4, dense_layers=2),
+        ImprovedUNet(num_classes=2, in_channels=3, width=4, growth_rate=4, dense_layers=2),
         NoduleSlices(str(slice_cohort), "train", patch_size=32),
         NoduleSlices(str(slice_cohort), "val", slices_per_scan=4),
-        {"types": [DiceCrossEntropyLoss()], "coef": [1.0]},
+        {"types": [DiceCrossEntropyLoss(1.0, 1.0, smooth=1.0, ignore_index=255)], "coef": [1.0]},
     )
 
 
@@ -33,7 +33,7 @@ def test_the_loss_is_the_configured_one_with_its_weight(task):
     batch = task.load(np.array([31, 32]), np.random.default_rng(0))
     task.network.eval()
     images, labels = paddle.to_tensor(batch.images), paddle.to_tensor(batch.labels)
-    expected = float(DiceCrossEntropyLoss()(task.network(images)[0], labels))
+    expected = float(DiceCrossEntropyLoss(1.0, 1.0, smooth=1.0, ignore_index=255)(task.network(images)[0], labels))
     task.loss["coef"] = [2.5]
     assert float(task.losses(batch)["total"]) == pytest.approx(2.5 * expected)
 

@@ -34,7 +34,7 @@ class SectionAndSlideBatch(SectionBatch):
         return [self.images, self.slides, self.has_slide]
 
     def shard(self) -> "SectionAndSlideBatch":
-        """This process's share of the batch."""
+        """This process's shard of the batch."""
         images, slides, has_slide = (shard(array) for array in self.arrays())
         return SectionAndSlideBatch(images, shard_labels(self.labels), slides, has_slide)
 

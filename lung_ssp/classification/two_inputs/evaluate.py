@@ -5,7 +5,7 @@ import paddle
 
 from lung_ssp.classification.metrics import (
     Comparisons,
-    Measures,
+    EvaluationResults,
     SlideAblation,
     TaskMetrics,
     evaluate_comparisons,
@@ -22,7 +22,7 @@ RULE = (
 
 def evaluate_sections_and_slides(
     network: paddle.nn.Layer, settings: ClassificationSettings, comparisons: Comparisons
-) -> Measures:
+) -> EvaluationResults:
     """The comparisons on the test sections, and the slide ablation.
 
     The image branch is compared on all sections, the pathology branch on those with a slide.
@@ -34,7 +34,7 @@ def evaluate_sections_and_slides(
     probabilities = predict_probabilities(network, *test.arrays())
     of_image = {name: pair for name, pair in comparisons.items() if pair[0] == "image"}
     of_pathology = {name: pair for name, pair in comparisons.items() if pair[0] == "pathology"}
-    return Measures(
+    return EvaluationResults(
         labels,
         {
             **evaluate_comparisons(probabilities, labels, of_image),

@@ -16,21 +16,21 @@ from lung_ssp.classification.branches import STAGES
 from lung_ssp.classification.networks import TwoBranchNetwork
 from lung_ssp.classification.settings import ClassifierSettings
 
-COLOURS = 3  # channels of a tile: red, green, blue
+TILE_CHANNELS = 3  # red, green, blue
 
 
 class TwoInputClassifier(TwoBranchNetwork):
     """Image diagnosis of a CT section and pathology diagnosis of a tile, sharing as `settings.sharing` says.
 
-    `slide_mean` and `slide_deviation` (3,) are the z-score of each colour of the training tiles.
+    `slide_mean` and `slide_deviation` (3,) are the z-score of each channel of the training tiles.
     """
 
     diagnosed_tasks = ("image",)
 
     def __init__(self, settings: ClassifierSettings) -> None:
-        super().__init__(settings, pathology_channels=COLOURS)
-        self.register_buffer("slide_mean", paddle.zeros([COLOURS]))
-        self.register_buffer("slide_deviation", paddle.ones([COLOURS]))
+        super().__init__(settings, pathology_channels=TILE_CHANNELS)
+        self.register_buffer("slide_mean", paddle.zeros([TILE_CHANNELS]))
+        self.register_buffer("slide_deviation", paddle.ones([TILE_CHANNELS]))
 
     def forward(
         self, sections: paddle.Tensor, slides: paddle.Tensor | None = None, has_slide: paddle.Tensor | None = None
@@ -51,7 +51,9 @@ class TwoInputClassifier(TwoBranchNetwork):
         if slides is None or has_slide is None or not bool(has_slide.any()):
             return self._image_logits(image), missing
         rows = paddle.nonzero(has_slide).flatten()
-        mean, deviation = (values.reshape([1, COLOURS, 1, 1]) for values in (self.slide_mean, self.slide_deviation))
+        mean, deviation = (
+            values.reshape([1, TILE_CHANNELS, 1, 1]) for values in (self.slide_mean, self.slide_deviation)
+        )
         pathology = (paddle.gather(slides, rows) - mean) / deviation
         for stage in STAGES:
             image = self.trunks["image"].stage(stage, image)
@@ -70,8 +72,8 @@ class TwoInputClassifier(TwoBranchNetwork):
         return self.heads["image"](image)
 
     def set_slide_normalisation(self, tiles: np.ndarray) -> None:
-        """Take the z-score of each colour from training tiles, uint8 (n, size, size, 3)."""
-        mean, deviation = (values.ravel() / 255 for values in cv2.meanStdDev(tiles.reshape(-1, 1, COLOURS)))
+        """Take the z-score of each channel from training tiles, uint8 (n, size, size, 3)."""
+        mean, deviation = (values.ravel() / 255 for values in cv2.meanStdDev(tiles.reshape(-1, 1, TILE_CHANNELS)))
         self.slide_mean.set_value(mean.astype(np.float32))
         self.slide_deviation.set_value(np.where(deviation > 0, deviation, 1).astype(np.float32))
 

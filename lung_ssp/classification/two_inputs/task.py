@@ -39,7 +39,7 @@ class TwoInputTask(MonitoredTask):
         super().__init__(settings, network, splits)
 
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> SectionAndSlideBatch:
-        """This process's share of the training sections `indices`, with their tiles.
+        """This process's shard of the training sections `indices`, with their tiles.
 
         If only one of them has a slide, it is shown without: batch normalisation needs two samples.
         """

@@ -15,7 +15,7 @@ LUNG_HU = (-885.0, -715.0)  # medians between patients, less the vessels and the
 
 
 @dataclass(frozen=True)
-class Finding:
+class PhantomLesion:
     """One lesion, or what may be taken for one, in the years in which it is seen.
 
     key: the random numbers that make it (seed sequence's spawn key). label: pathology, 0..8. first_year: 0..2.
@@ -34,7 +34,7 @@ class Patient:
 
     name: str
     split: str
-    findings: tuple[Finding, ...]
+    findings: tuple[PhantomLesion, ...]
     has_pathology: bool
     lung_hu: float
 
@@ -69,24 +69,24 @@ def plan_patients(settings: PhantomSettings, seed: int) -> list[Patient]:
     return patients
 
 
-def _draw_findings(settings: PhantomSettings, seed: int, split_index: int, split: str) -> list[Finding]:
+def _draw_findings(settings: PhantomSettings, seed: int, split_index: int, split: str) -> list[PhantomLesion]:
     """Lesions of each class until its sections are reached; the last is seen in fewer years if need be."""
     classes = settings.looks.of_classes()
-    findings: list[Finding] = []
+    findings: list[PhantomLesion] = []
     for label, wanted in enumerate(settings.sections.counts.of(split).as_list()):
         while wanted > 0:
             key = (LESION, split_index, len(findings))
             rng = generator(seed, *key)
             seen = min(1 + draw_index(settings.patients.years_seen, rng), wanted)
             years = draw_lesion(classes[label], seen, rng)
-            findings.append(Finding(key, label, int(rng.integers(0, STUDY_YEARS - seen + 1)), tuple(years)))
+            findings.append(PhantomLesion(key, label, int(rng.integers(0, STUDY_YEARS - seen + 1)), tuple(years)))
             wanted -= seen
     return findings
 
 
 def _group_by_patient(
-    findings: list[Finding], settings: PhantomSettings, rng: np.random.Generator
-) -> list[list[Finding]]:
+    findings: list[PhantomLesion], settings: PhantomSettings, rng: np.random.Generator
+) -> list[list[PhantomLesion]]:
     cancers = [[finding] for finding in findings if finding.label != NORMAL]
     harmless = [finding for finding in findings if finding.label == NORMAL]
     for patient in cancers:
