@@ -136,7 +136,7 @@ def test_the_fault_is_told_of_the_file_it_stands_in(tmp_path: Path) -> None:
     [
         ("batch_siz=4", "command line.*batch_siz.*did you mean batch_size"),
         ("batch_size", "expected key.sub=value"),
-        ("batch_size.deep=4", "batch_size is a single value"),
+        ("batch_size.deep=4", "batch_size is a value, not a group"),
         ("model.image_size=30", "command line.*model.image_size is 30.*multiple of 4"),
     ],
 )
