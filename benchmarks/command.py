@@ -20,6 +20,12 @@ def run(measure: Callable[[], ResultT], text: Callable[[ResultT], str] = as_json
     except LungSspError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

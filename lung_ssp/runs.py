@@ -21,6 +21,7 @@ from lung_ssp.training.onnx import OnnxFile, write_onnx
 from lung_ssp.training.run import best_fingerprint, check_cohort, open_run
 from lung_ssp.training.settings import TrainingSettings
 
+EVALUATION_FORMAT = 2  # to be raised whenever metrics.json is written in another form
 EVALUATED = "evaluation.json"  # what the measures in a run's folder were made from; written last
 
 
@@ -101,9 +102,11 @@ def check_processes(settings: TrainingSettings) -> None:
     """Refuse a training that the processes cannot share.
 
     Raises:
-        ConfigError: the batch cannot be divided evenly.
+        ConfigError: the batch cannot be divided evenly, or the network is one of a single process.
     """
     processes = distributed.world_size()
+    if processes > 1 and settings.needs_one_process:
+        raise ConfigError(settings.needs_one_process)
     if settings.batch_size % processes:
         raise ConfigError(
             f"batch_size is {settings.batch_size}, which {processes} processes cannot share evenly: make it a multiple "
@@ -142,6 +145,7 @@ def evaluate(
     runtime.choose_device(device)
     made_from = {
         "version": __version__,
+        "format": EVALUATION_FORMAT,
         "weights": best_fingerprint(run),
         "cohort": check_cohort(run, config.settings.cohort).fingerprint,
         "table2": table2,

@@ -35,7 +35,7 @@ ORDER = (
     ("cli",),
 )
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-WITHOUT_PADDLE = ("errors", "settings", "files", "figures", "config", "ct", "cohort")
+WITHOUT_PADDLE = ("errors", "settings", "files", "figures", "config_errors", "config", "ct", "cohort", "preparation")
 
 # What decides whether a cohort is synthetic or real; but for it, nothing outside of phantom/ imports phantom/.
 CHOOSES_THE_COHORT = "lung_ssp.preparation"

@@ -11,7 +11,13 @@ import yaml
 from lung_ssp import __version__
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMING_IMAGES = ("docs/gpu.md", "docker/compose.yml", "docker/benchmark.sh", "docker/Dockerfile.cpu")
+NAMING_IMAGES = (
+    "docs/gpu.md",
+    "docker/compose.yml",
+    "docker/benchmark.sh",
+    "docker/Dockerfile.cpu",
+    "docker/Dockerfile.gpu",
+)
 LABELLED = ("docker/Dockerfile.cpu", "docker/Dockerfile.gpu")
 
 

@@ -134,6 +134,16 @@ class ClassificationSettings(TrainingSettings):
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer")
     lr_scheduler: SchedulerSettings = Field(SchedulerSettings(), description="the learning rate")
 
+    @property
+    def needs_one_process(self) -> str:
+        """Why several processes cannot share the training of a network with two inputs; empty for the other one."""
+        if not self.model.takes_slides:
+            return ""
+        return (
+            f"model.type is {self.model.type}, but a process whose share of a batch holds no slide would keep the "
+            "others waiting in the normalisation of the pathology branch: leave out --processes."
+        )
+
     def splits(self) -> tuple[AnyDatasetSettings, AnyDatasetSettings, AnyDatasetSettings]:
         """The data sets of training, validation and test."""
         return self.train_dataset, self.val_dataset, self.test_dataset

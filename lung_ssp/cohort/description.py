@@ -109,5 +109,6 @@ def read_cohort(folder: Path) -> CohortDescription:
         return CohortDescription.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise CohortError(
-            f"{path} is damaged or of another program ({first_problem(error)}): prepare the cohort again."
+            f"{path} is damaged or of another version of the program ({first_problem(error)}): remove the folder and "
+            "make it again."
         ) from None

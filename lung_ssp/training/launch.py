@@ -171,6 +171,9 @@ def worker_environment(job: Job, rank: int, endpoints: list[str]) -> dict[str, s
         "PADDLE_TRAINER_ENDPOINTS": ",".join(endpoints),
         "PADDLE_CURRENT_ENDPOINT": endpoints[rank],
         "PADDLE_MASTER": endpoints[0],
+        # Paddle prefers these two, which a cluster may have set for another job.
+        "MASTER_ADDR": endpoints[0].rpartition(":")[0],
+        "MASTER_PORT": endpoints[0].rpartition(":")[2],
         "OMP_NUM_THREADS": str(max(1, runtime.cores() // job.processes)),
         "GLOG_minloglevel": "2",  # errors only: Paddle logs each connection that it opens
     }
@@ -237,7 +240,7 @@ def running_as_worker() -> Iterator[None]:
     In any other process it does nothing.
     """
     if is_worker():
-        end_with_parent(int(os.environ[PARENT]))
+        end_with_parent(int(os.environ.get(PARENT, os.getppid())))
     try:
         yield
     except Exception as error:

@@ -88,6 +88,11 @@ class TrainingSettings(Settings):
     compute: ComputeSettings = Field(ComputeSettings(), description="how the device is used")
 
     @property
+    def needs_one_process(self) -> str:
+        """Why several processes cannot share the training, in a sentence; empty where they can."""
+        return ""
+
+    @property
     def cohort(self) -> Path:
         """The folder of the prepared cohort."""
         return Path(self.train_dataset.dataset_root)

@@ -65,14 +65,14 @@ def test_a_folder_without_one_is_told(tmp_path: Path) -> None:
 def test_the_key_at_fault_is_named(tmp_path: Path, changes: dict[str, object], message: str) -> None:
     write_cohort(tmp_path, MINE)
     write_json(tmp_path / "cohort.json", read_json(tmp_path / "cohort.json") | changes)
-    with pytest.raises(CohortError, match=rf"cohort\.json is damaged or of another program \({message}"):
+    with pytest.raises(CohortError, match=rf"cohort\.json is damaged or of another version of the program \({message}"):
         read_cohort(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"5"])
 def test_what_is_no_description_at_all_is_told(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cohort.json").write_bytes(content)
-    with pytest.raises(CohortError, match="is damaged or of another program"):
+    with pytest.raises(CohortError, match="is damaged or of another version of the program"):
         read_cohort(tmp_path)
 
 

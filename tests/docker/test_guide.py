@@ -17,7 +17,7 @@ def test_every_command_is_one_of_the_command_lines() -> None:
     measured = [command.run for command in commands if command.command == "eval"]
     assert trained == measured
     configs = [command.config for command in commands if getattr(command, "config", None)]
-    assert {"table2.yml", "table2_dense.yml", "improved_unet.yml"} <= {path.name for path in configs}
+    assert {"table2.yml", "table2_dense.yml", "improved_unet.yml"} <= {Path(path).name for path in configs}
     assert all((ROOT / path).is_file() for path in configs)
 
 

@@ -2,7 +2,9 @@
 
 import importlib.metadata
 import re
+import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -188,3 +190,20 @@ def test_an_image_without_a_library_that_paddle_opens_is_not_built(tmp_path: Pat
     done = link(tmp_path / "cuda", [tmp_path / f"lib{name}.so.11" for name in OPENED if name != missing])
     assert done.returncode == 1
     assert f"There is no lib{missing}:" in done.stderr
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_requirements_install_from_the_files_that_are_copied_before_the_code(kind: str, tmp_path: Path) -> None:
+    """The build stage copies few files, so that its layer outlives changes of the code: setup.py needs no more."""
+    _, build, _ = stages(kind)
+    for text in texts(build, "COPY"):
+        *sources, target = text.split()
+        folder = tmp_path / target.removeprefix("/build/")
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in sources:
+            shutil.copy(ROOT / source, folder)
+    (made,) = re.findall(r"mkdir --parents /build/(\w+)", " ".join(texts(build, "RUN")))
+    (tmp_path / made).mkdir()
+    command = [sys.executable, "setup.py", "--quiet", "build"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

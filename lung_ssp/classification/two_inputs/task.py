@@ -10,26 +10,15 @@ from lung_ssp.classification.task import two_task_losses
 from lung_ssp.classification.two_inputs.dataset import SectionAndSlideBatch, SectionAndSlideDataset, slide_splits
 from lung_ssp.classification.two_inputs.network import TwoInputClassifier
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
-from lung_ssp.errors import ConfigError
-from lung_ssp.training import distributed
 
 
 class TwoInputTask(MonitoredTask):
-    """Trains `TwoInputClassifier` on sections and tiles of slides (implements training.task.Task).
-
-    Raises:
-        ConfigError: several processes would share it.
-    """
+    """Trains `TwoInputClassifier` on sections and tiles of slides (implements training.task.Task)."""
 
     training: SectionAndSlideDataset
     test: SectionAndSlideBatch
 
     def __init__(self, settings: ClassificationSettings) -> None:
-        if distributed.world_size() > 1:
-            raise ConfigError(
-                f"model.type is {settings.model.type}, but a process whose share of a batch holds no slide would keep "
-                "the others waiting in the normalisation of the pathology branch: leave out --processes."
-            )
         model = settings.model
         splits = [
             SectionAndSlideDataset(split, model.image_size, model.num_classes) for split in slide_splits(settings)
