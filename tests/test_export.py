@@ -49,11 +49,12 @@ def test_the_facts_tell_the_weights_and_the_file(exported: tuple[Path, Path]) ->
 def test_a_segmentation_network_takes_images_of_any_size_and_number(
     exported: tuple[Path, Path], size: tuple[int, int]
 ) -> None:
-    paddles, exports = (load_segmenter(exported[0], engine).predict for engine in ("paddle", "onnx"))
-    images = np.random.default_rng(1).random((3, exports.in_channels, *size), dtype=np.float32)
-    expected = paddles(images)
+    paddles, exports = (load_segmenter(exported[0], engine) for engine in ("paddle", "onnx"))
+    channels = exports.settings.model.in_channels
+    images = np.random.default_rng(1).random((3, channels, *size), dtype=np.float32)
+    expected = paddles.predict(images)
     assert expected.shape == (3, *size) and np.ptp(expected) > 1e-3
-    np.testing.assert_allclose(exports(images), expected, atol=1e-5)
+    np.testing.assert_allclose(exports.predict(images), expected, atol=1e-5)
 
 
 def test_a_classification_network_gives_both_tasks_logits(exported: tuple[Path, Path]) -> None:

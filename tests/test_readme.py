@@ -44,7 +44,7 @@ def test_the_example_runs_as_it_stands(
     monkeypatch.chdir(smoke)
     exec(compile(example(), "README.md", "exec"), {})
     printed = capsys.readouterr().out
-    assert re.match(r"\d{3,4} ml of lung, \(\d", printed)
+    assert re.match(r"\d{3,4} ml of lung, voxels of \(\d[\d., ]+\) mm \(z, y, x\)", printed)
     assert "not for diagnosis" in printed
     saved = json.loads((smoke / "output/smoke/diagnosis-python/findings.json").read_text())
     assert f"{len(saved['findings'])} findings:" in printed
