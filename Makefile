@@ -65,13 +65,13 @@ simulated-nlst: $(NLST) ## every step for NLST (docs/nlst.md), on phantoms that 
 	$(PYTHON) tools/train.py --config configs/classification/simulated_nlst.yml --output $(SIMULATED)/classification --resume
 	$(PYTHON) tools/eval.py $(SIMULATED)/classification
 
-wheel: $(INSTALLED) ## build the wheel and go the smoke's way with it alone, without the checkout: output/wheel (6 minutes)
+wheel: $(INSTALLED) ## build the wheel and go the smoke's way with it alone, without the checkout: output/wheel (4 minutes)
 	tools/smoke_wheel.sh
 
 clean-smoke:
 	@rm -rf $(SMOKE)
 
-test: $(TEST_TOOLS) lint ## the whole test suite (at most 12 minutes)
+test: $(TEST_TOOLS) lint ## the whole test suite (at most 15 minutes)
 	$(PYTHON) -m pytest -n 2 --dist loadfile
 
 test-fast: $(TEST_TOOLS) ## the tests that take no longer than about a second each
