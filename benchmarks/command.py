@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lung_ssp.benchmark.report import as_json
-from lung_ssp.errors import LungSspError
+from lung_ssp.errors import LungSspError, sentence_of_system_error
 
 ResultT = TypeVar("ResultT")
 
@@ -21,7 +21,7 @@ def run(measure: Callable[[], ResultT], text: Callable[[ResultT], str] = as_json
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}", file=sys.stderr)
+        print(sentence_of_system_error(error), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

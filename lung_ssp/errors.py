@@ -70,3 +70,8 @@ class TrainingError(LungSspError):
 
 class DamagedFile(LungSspError):
     """A file of the project's own that cannot be read back."""
+
+
+def sentence_of_system_error(error: OSError) -> str:
+    """What the system refused, and the file where it names one: "No space left on device (run/log.csv)"."""
+    return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"

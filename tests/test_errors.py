@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import get_args
 
 import lung_ssp
-from lung_ssp.errors import SeriesError, SeriesProblem
+from lung_ssp.errors import SeriesError, SeriesProblem, sentence_of_system_error
 
 
 def reasons_given() -> list[object]:
@@ -27,3 +27,11 @@ def test_every_fault_of_a_series_has_a_reason_of_the_list() -> None:
 def test_the_reason_comes_back_from_a_worker() -> None:
     error = pickle.loads(pickle.dumps(SeriesError("Series 1.2 lacks 3 slices.", reason="gap")))
     assert (str(error), error.reason) == ("Series 1.2 lacks 3 slices.", "gap")
+
+
+def test_what_the_system_refused_is_told_with_its_file_if_there_is_one() -> None:
+    assert sentence_of_system_error(OSError(28, "No space left on device", "run/log.csv")) == (
+        "No space left on device (run/log.csv)"
+    )
+    assert sentence_of_system_error(OSError(28, "No space left on device")) == "No space left on device"
+    assert sentence_of_system_error(OSError("lost connection")) == "lost connection"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lung_ssp.cli import benchmark, diagnose, environment, evaluate, export, prepare, train
 from lung_ssp.cli.command import Command
-from lung_ssp.errors import LungSspError
+from lung_ssp.errors import LungSspError, sentence_of_system_error
 from lung_ssp.runtime import require_libraries
 
 COMMANDS: tuple[Command, ...] = (
@@ -48,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except LungSspError as error:
         code, sentence = 2, str(error)
     except OSError as error:
-        code, sentence = 2, f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+        code, sentence = 2, sentence_of_system_error(error)
     except KeyboardInterrupt:
         code, sentence = 130, "interrupted"
     print(f"lung-ssp {arguments.command}: {sentence}", file=sys.stderr)

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lung_ssp import runtime
-from lung_ssp.errors import EnvironmentProblem, LungSspError, TrainingError
+from lung_ssp.errors import EnvironmentProblem, LungSspError, TrainingError, sentence_of_system_error
 from lung_ssp.files import copy, read_json, write_json
 
 WORKER_LOGS = "launch"  # in the run's folder: the workers' logs after a failure
@@ -273,5 +273,5 @@ def sentence_of(error: Exception) -> str | None:
     if isinstance(error, LungSspError):
         return str(error)
     if isinstance(error, OSError) and error.errno is not None:
-        return f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror)
+        return sentence_of_system_error(error)
     return None
