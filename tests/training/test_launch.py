@@ -348,6 +348,15 @@ def test_a_refusal_is_one_sentence_and_nothing_is_started_again(classification: 
     assert not (tmp_path / "run").exists()
 
 
+def test_numbers_that_are_lost_end_all_processes_with_one_sentence(classification: Path, tmp_path: Path) -> None:
+    rate = ["-o", "lr_scheduler.learning_rate=1.0e30", "-o", "lr_scheduler.end_lr=1.0e30"]
+    done = train(classification, tmp_path / "run", "--processes", 2, "--restarts", 1, *rate)
+    assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    assert "at step" in sentence and "train again with a lower lr_scheduler.learning_rate" in sentence
+    assert load_checkpoint(tmp_path / "run" / "checkpoints", "latest")[0] == 0
+
+
 def test_a_refusal_of_the_main_process_alone_is_told_though_the_others_wait_for_it(
     classification: Path, together: Path
 ) -> None:
