@@ -5,6 +5,7 @@ of arrays, and that file, `name-<step>.npz`. The pointer is renamed into place l
 checkpoint or the new one.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ MASTERS = "master_weights"  # Paddle's key of the float32 copies of float16 weig
 
 
 def save_checkpoint(folder: Path, name: str, step: int, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-    """Write checkpoint `name` of `step` and remove the arrays of the one it replaces.
+    """Write checkpoint `name` of `step` and remove the arrays of those that it replaces.
 
     Raises:
         NotFinite: an array holds NaN or infinity; nothing is written then.
@@ -31,9 +32,15 @@ def save_checkpoint(folder: Path, name: str, step: int, arrays: dict[str, np.nda
     write_atomically(arrays_file, lambda file: np.savez(file, **arrays))
     pointer = {"format": FORMAT, "step": step, "arrays": arrays_file.name, "sha256": sha256_of(arrays_file)}
     write_json(folder / f"{name}.json", {**pointer, "state": state})
-    for old in folder.glob(f"{name}-*.npz"):
-        if old != arrays_file:
-            old.unlink()
+    remove_older(folder, name, step)
+
+
+def remove_older(folder: Path, name: str, step: int) -> None:
+    """Remove the arrays of checkpoints `name` of earlier steps, as `save_checkpoint` names them, and nothing else."""
+    for path in sorted(folder.glob(f"{name}-*.npz")):
+        digits = path.stem.removeprefix(f"{name}-")
+        if re.fullmatch("[0-9]{6,}", digits) and digits == f"{int(digits):06d}" and int(digits) < step:
+            path.unlink()
 
 
 def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:

@@ -62,4 +62,5 @@ def check_outputs(outputs: np.ndarray) -> None:
 
 def first_not_finite(arrays: Mapping[str, np.ndarray]) -> str | None:
     """The name of the first array that holds NaN or infinity; None where all numbers are finite."""
-    return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
+    floats = ((name, array) for name, array in arrays.items() if array.dtype.kind == "f")
+    return next((name for name, array in floats if not np.isfinite(array).all()), None)

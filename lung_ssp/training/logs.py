@@ -12,8 +12,8 @@ from tqdm import tqdm
 from visualdl import LogWriter
 
 from lung_ssp.errors import CheckpointError
+from lung_ssp.training.run import VISUALDL_FILE, VISUALDL_FOLDER
 
-VISUALDL_FILE = "vdlrecords.run.log"  # VisualDL asks for "vdlrecords" in the name
 HISTOGRAM_BUCKETS = 50
 
 
@@ -32,7 +32,7 @@ class RunLog:
 
     def __init__(self, folder: Path, csv_name: str, columns: tuple[str, ...], positions: dict[str, int] | None) -> None:
         self.columns = columns
-        self._csv_path, visualdl_path = folder / csv_name, folder / "visualdl" / VISUALDL_FILE
+        self._csv_path, visualdl_path = folder / csv_name, folder / VISUALDL_FOLDER / VISUALDL_FILE
         self._files = (self._csv_path, visualdl_path)
         if positions is None:
             visualdl_path.unlink(missing_ok=True)  # left by a process killed before its first checkpoint

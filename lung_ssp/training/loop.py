@@ -28,7 +28,7 @@ from lung_ssp.training.launch import is_worker
 from lung_ssp.training.logs import RunLog
 from lung_ssp.training.order import OrderState, SampleOrder
 from lung_ssp.training.precision import Precision
-from lung_ssp.training.run import BEST, CHECKPOINTS, LATEST
+from lung_ssp.training.run import BEST, CHECKPOINTS, LATEST, has_begun
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.training.task import Task, Training
 
@@ -175,7 +175,7 @@ class Trainer:
         """
         latest = self.checkpoints / LATEST
         if not latest.with_suffix(".json").is_file():
-            if (self.checkpoints / f"{BEST}.json").is_file():
+            if has_begun(self.checkpoints.parent):
                 raise CheckpointError(
                     f"{latest}.json is missing, though the run has been trained: restore it from a copy or train "
                     "afresh in another folder."

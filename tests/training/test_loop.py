@@ -14,9 +14,9 @@ from lung_ssp.errors import CheckpointError, TrainingError
 from lung_ssp.files import sha256_of
 from lung_ssp.training import loop, precision
 from lung_ssp.training.checkpoint import load_checkpoint
-from lung_ssp.training.logs import VISUALDL_FILE
 from lung_ssp.training.loop import Trainer, train
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
+from lung_ssp.training.run import VISUALDL_FILE
 from lung_ssp.training.settings import (
     CheckpointSettings,
     ComputeSettings,
