@@ -65,7 +65,7 @@ def test_a_full_disk_names_the_file_that_was_to_be_written(tmp_path: Path) -> No
 def test_a_refusal_of_the_system_names_the_file_and_not_its_temporary_one(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     for path in (tmp_path / "a", tmp_path / ("b" * 250)):
-        with pytest.raises(OSError, match="directory|too long") as caught:
+        with pytest.raises(OSError, match=r"directory|too long") as caught:
             write_text(path, "text")
         assert (caught.value.filename, caught.value.filename2) == (str(path), None)
 
@@ -125,9 +125,9 @@ def test_a_second_process_is_told_and_a_killed_one_frees_the_folder_at_once(tmp_
     folder = tmp_path / "folder"
     with subprocess.Popen([sys.executable, "-c", WAITING, folder], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "alone\n"
-        with pytest.raises(LungSspError, match=f"Another process works in {folder}: wait for it, or end it"):
-            with alone_in(folder):
-                pass
+        told = f"Another process works in {folder}: wait for it, or end it"
+        with pytest.raises(LungSspError, match=told), alone_in(folder):
+            pass
         process.kill()
         process.wait()
         assert (folder / LOCK).is_file()
@@ -163,7 +163,7 @@ def test_a_lock_that_is_a_link_is_refused_and_a_users_own_file_of_its_name_stays
 def test_links_are_refused_by_name_wherever_they_point(tmp_path: Path) -> None:
     (tmp_path / "figures").symlink_to(tmp_path / "nowhere")
     refuse_links(tmp_path, ["checkpoints", "visualdl/log"])
-    with pytest.raises(LungSspError, match="figures is a symbolic link, .* remove the link"):
+    with pytest.raises(LungSspError, match=r"figures is a symbolic link, .* remove the link"):
         refuse_links(tmp_path, ["checkpoints", "figures"])
 
 

@@ -18,6 +18,7 @@ from lung_ssp.training.checkpoint import (
     load_checkpoint,
     network_arrays,
     optimizer_arrays,
+    remove_older,
     restore_network,
     restore_optimizer,
     save_checkpoint,
@@ -193,6 +194,8 @@ class Trainer:
         self.order.restore(state["order"])
         self.precision.restore(state["precision"])
         self.progress = Progress(step, state["best_score"], state["best_step"])
+        if is_main_process():  # a process killed just after it has written a checkpoint leaves the one before
+            remove_older(self.checkpoints, LATEST, step)
         return state["log_positions"]
 
 
