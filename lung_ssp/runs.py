@@ -17,6 +17,7 @@ from lung_ssp.tasks import read_run, read_training
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
 from lung_ssp.training.evaluation import Evaluation, forget_evaluation, record_evaluation, recorded_metrics
+from lung_ssp.training.launch import check_shared
 from lung_ssp.training.loop import train as train_task
 from lung_ssp.training.onnx import OnnxFile, write_onnx
 from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, working_in
@@ -102,19 +103,8 @@ def start_facts(settings: TrainingSettings, statement: str, fingerprint: str) ->
 
 
 def check_processes(settings: TrainingSettings) -> None:
-    """Refuse a training that the processes cannot share.
-
-    Raises:
-        ConfigError: the batch cannot be divided evenly, or the network is one of a single process.
-    """
-    processes = distributed.world_size()
-    if processes > 1 and settings.needs_one_process:
-        raise ConfigError(settings.needs_one_process)
-    if settings.batch_size % processes:
-        raise ConfigError(
-            f"batch_size is {settings.batch_size}, which {processes} processes cannot share evenly: make it a multiple "
-            f"of {processes}, or change --processes."
-        )
+    """Refuse, with a ConfigError, a training that the processes that were started cannot share."""
+    check_shared(settings, distributed.world_size())
 
 
 def evaluate(

@@ -7,6 +7,7 @@ import importlib.metadata
 import io
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ Device = Literal["cpu", "gpu"]
 
 M_TRIM_THRESHOLD = -1  # malloc.h
 M_MMAP_THRESHOLD = -3
+PR_SET_PDEATHSIG = 1  # prctl.h
+PARENT = "LUNG_SSP_PARENT"  # in the environment of a process that ends with its parent: the parent's process id
 VARIABLES = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 PACKAGES = (
     "paddlepaddle",
@@ -63,12 +66,14 @@ def c_function(name: str) -> Any:
 
 
 def prepare_process() -> None:
-    """Set what Paddle reads when it is loaded, unless the user has set it already.
+    """Tie a worker to its parent, and set what Paddle reads when it is loaded, unless the user has set it already.
 
     - OMP_NUM_THREADS: Paddle takes one thread where it is unset; here, one for each core of the process.
     - MKL_DEBUG_CPU_TYPE=5, on AMD processors: the MKL that Paddle ships takes its slow path there without it.
     - malloc keeps large blocks: otherwise each temporary tensor goes back to the system and is faulted in again.
     """
+    if (parent := os.environ.pop(PARENT, "")).isdecimal():  # popped: it is not for this process's own children
+        end_with_parent(int(parent))
     variables = {"OMP_NUM_THREADS": str(cores())}
     if processor_vendor() == "AuthenticAMD":
         variables["MKL_DEBUG_CPU_TYPE"] = "5"
@@ -82,6 +87,21 @@ def prepare_process() -> None:
     warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
     # A build for GPUs warns where there is none; choose_device refuses a missing GPU, and only if it was asked for.
     warnings.filterwarnings("ignore", message="You are using GPU version Paddle, but your CUDA device is not set")
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the system kill this process as soon as its parent has ended, in whatever way; Linux only.
+
+    By SIGKILL: Paddle's handler of SIGTERM may wait for ever for a lock of the interrupted thread. No file is
+    damaged, since all are written atomically; the steps since the last checkpoint are repeated.
+
+    Args:
+        parent: its process id. If that process has already ended, this one ends here.
+    """
+    if (prctl := c_function("prctl")) is not None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def processor_vendor() -> str:

@@ -29,13 +29,25 @@ ORDER = (
     ("cohort",),
     ("training",),
     ("segmentation", "classification"),
+    ("task_settings",),
     ("tasks", "diagnosis", "preparation"),
     ("runs",),
     ("face", "benchmark"),
     ("cli",),
 )
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-WITHOUT_PADDLE = ("errors", "settings", "files", "figures", "config_errors", "config", "ct", "cohort", "preparation")
+WITHOUT_PADDLE = (
+    "errors",
+    "settings",
+    "files",
+    "figures",
+    "config_errors",
+    "config",
+    "ct",
+    "cohort",
+    "preparation",
+    "task_settings",
+)
 
 # What decides whether a cohort is synthetic or real; but for it, nothing outside of phantom/ imports phantom/.
 CHOOSES_THE_COHORT = "lung_ssp.preparation"

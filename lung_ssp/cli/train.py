@@ -30,9 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the run that a configuration describes, or go on with it."""
-    from lung_ssp.training.launch import Job, launch, running_as_worker
+    from lung_ssp.task_settings import training_settings
+    from lung_ssp.training.launch import Job, check_shared, launch, running_as_worker
 
     if arguments.processes > 1 or arguments.restarts > 0:
+        check_shared(training_settings(arguments.config, arguments.override), arguments.processes)
         job = Job(training_arguments(arguments), arguments.processes, arguments.device, arguments.output)
         launch(job, arguments.restarts)
         return

@@ -1,10 +1,10 @@
 """What test_kills.py runs: commands that are killed at their k-th write, each in a child of its own.
 
-    python killed_at.py PLAN.json
+    python killed_at.py
 
-The plan's "kills" are lists [command, words, k]: the command is killed just before its k-th write to the disk; k is 0
-for none. Prints for each one how it ended: a number of writes, or "killed", or the error's sentence. The commands share one Paddle, which
-is loaded once and computes in the children alone.
+Each line of standard input is a list [command, words, k]: the command is killed just before its k-th write to the disk;
+k is 0 for none. For each a line is printed, how it ended: a number of writes, "killed", or the error's sentence. The
+commands share one Paddle, which is loaded once and computes in the children alone.
 """
 
 import builtins
