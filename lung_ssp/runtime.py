@@ -10,12 +10,14 @@ import platform
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
 from typing import Any, Literal
 
 from lung_ssp.errors import EnvironmentProblem
+from lung_ssp.interruption import is_interruption
 
 Device = Literal["cpu", "gpu"]
 
@@ -43,6 +45,7 @@ DEVICE_FLAGS = (  # of a GPU build alone
     "FLAGS_gemm_use_half_precision_compute_type",
     "FLAGS_embedding_deterministic",
 )
+MOST_THREADS = 1024
 MATRIX_SIZE = 1024
 REMEDIES = {
     "cv2": "install the system's OpenGL library: apt-get install libgl1 libglib2.0-0",
@@ -124,14 +127,22 @@ def require_libraries(*modules: str) -> None:
         modules: which of REMEDIES; all where none is named.
 
     Raises:
-        EnvironmentProblem: saying what to install.
+        EnvironmentProblem: saying what to install; or OMP_NUM_THREADS is no number of threads, by which Paddle crashes.
+        KeyboardInterrupt: Ctrl-C, of which a library has made an ImportError.
     """
-    for module in modules or REMEDIES:
+    modules = modules or tuple(REMEDIES)
+    if "paddle" in modules:
+        check_threads()
+    for module in modules:
         printed = io.StringIO()
         try:
             with contextlib.redirect_stderr(printed):
                 importlib.import_module(module)
+                if module == "paddle":
+                    give_signals_back()
         except ImportError as error:
+            if is_interruption(error):
+                raise KeyboardInterrupt from error
             remedy = REMEDIES[module]
             if "libgomp" in str(error):
                 remedy = "install the system's OpenMP library: apt-get install libgomp1"
@@ -139,6 +150,30 @@ def require_libraries(*modules: str) -> None:
         for line in printed.getvalue().splitlines():
             if "OMP_NUM_THREADS" not in line:  # Paddle's advice for data-parallel processes; here one has all cores
                 print(line, file=sys.stderr)
+
+
+def check_threads() -> None:
+    """Refuse an OMP_NUM_THREADS that is no number of threads.
+
+    Raises:
+        EnvironmentProblem: saying what it may be.
+    """
+    text = os.environ.get("OMP_NUM_THREADS", "1")
+    most = max(MOST_THREADS, cores())
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise EnvironmentProblem(
+            f"OMP_NUM_THREADS is {text[:20]!r}, expected a number of threads from 1 to {most}: set it to one, or leave "
+            "it unset."
+        )
+
+
+def give_signals_back() -> None:
+    """Take Paddle's own handlers away: its one of SIGTERM may wait for ever for a lock of the interrupted thread."""
+    import paddle
+
+    paddle.disable_signal_handler()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
 
 
 def choose_device(name: Device) -> None:

@@ -20,7 +20,7 @@ MEASURED_AGAINST = ("torch", "skimage")  # by benchmarks/
 
 # From the ground up. A room imports itself and what stands in an earlier line, nothing of its own line or a later one.
 ORDER = (
-    ("errors",),
+    ("errors", "interruption"),
     ("settings", "files", "runtime"),
     ("figures",),
     ("config_errors",),
@@ -38,6 +38,7 @@ ORDER = (
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 WITHOUT_PADDLE = (
     "errors",
+    "interruption",
     "settings",
     "files",
     "figures",

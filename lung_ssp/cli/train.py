@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, natural, positive
+from lung_ssp.interruption import ending_at_once
 from lung_ssp.runtime import require_libraries
 
 
@@ -39,7 +40,8 @@ def run(arguments: argparse.Namespace) -> None:
         launch(job, arguments.restarts)
         return
     with running_as_worker():
-        require_libraries(*PADDLE)
+        with ending_at_once():
+            require_libraries(*PADDLE)
         from lung_ssp.runs import train
 
         done = train(

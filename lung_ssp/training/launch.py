@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from pathlib import Path
 from lung_ssp import runtime
 from lung_ssp.errors import ConfigError, EnvironmentProblem, LungSspError, TrainingError, sentence_of_system_error
 from lung_ssp.files import copy, read_json, write_json
+from lung_ssp.interruption import ending_by_exception
 from lung_ssp.training.settings import TrainingSettings
 
 WORKER_LOGS = "launch"  # in the run's folder: the workers' logs after a failure
@@ -136,7 +136,7 @@ def run_workers(job: Job) -> None:
     """Run the workers until all are done, or raise `error_of` the one that failed first; afterwards none is left."""
     endpoints = [f"127.0.0.1:{port}" for port in free_ports(job.processes)]
     workers: list[Worker] = []
-    with tempfile.TemporaryDirectory(prefix="lung-ssp-launch-") as folder, sigterm_as_exit():
+    with tempfile.TemporaryDirectory(prefix="lung-ssp-launch-") as folder, ending_by_exception():
         try:
             for rank in range(job.processes):
                 workers.append(start_worker(job, rank, endpoints, Path(folder)))
@@ -205,19 +205,6 @@ def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [server.getsockname()[1] for server in servers]
-
-
-@contextmanager
-def sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit, so that the workers are killed on the way out; in the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def first_failed(workers: list[Worker]) -> Worker:

@@ -37,7 +37,6 @@ from lung_ssp.training.launch import (
     error_of,
     first_failed,
     running_as_worker,
-    sigterm_as_exit,
     worker_environment,
 )
 
@@ -236,15 +235,6 @@ def test_whatever_ends_the_command_leaves_no_worker_behind(
     process.communicate()
     assert process.returncode == code
     assert psutil.wait_procs(workers.values(), timeout=SECONDS_TO_FAIL)[1] == []
-
-
-def test_a_request_to_end_passes_through_what_ends_the_workers() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as caught, sigterm_as_exit():
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(10)
-    assert caught.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def job(tmp_path: Path, device: str = "cpu") -> Job:
