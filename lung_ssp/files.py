@@ -1,6 +1,7 @@
 """Writing files so that a killed process leaves the old file or the new one, never half of one."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -37,23 +38,64 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # as `leftovers` knows it
-    try:
+    with naming(path, temporary):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        raw = _Raw(temporary, opener=lambda name, _: os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         try:
-            with os.fdopen(handle, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
+            file = io.BufferedWriter(raw)
+            write(file)
+            file.flush()
+            if raw.failure is not None:  # which a library has kept to itself
+                raise OSError(*raw.failure)
+            os.fsync(raw.fileno())
+            file.close()
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
         synchronise_folder(path.parent)
+
+
+class _Raw(io.FileIO):
+    """A file to write that, once the system has refused a write, takes all further ones and drops them.
+
+    What an archive's or a picture's writer does while it is given up would print another error of the same cause. So
+    that it finds the file open, a failed file is closed when nobody holds it any more.
+    """
+
+    failure: tuple[int | None, str | None] | None = None  # not the error, whose traceback would hold this file
+
+    def __init__(self, path: Path, opener: Callable[[str, int], int]) -> None:
+        super().__init__(path, "wb", opener=opener)
+
+    def write(self, data: Any) -> int:
+        if self.failure is None:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.failure = error.errno, error.strerror
+                raise
+        return memoryview(data).nbytes
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let an OSError of the block that names no file, or the temporary one, name `path`."""
+    try:
+        yield
     except OSError as error:
-        if error.filename in (None, str(temporary)):
+        if error.filename is None or error.filename == str(temporary):
             error.filename, error.filename2 = str(path), None
         raise
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file, which is made if it is missing; not atomically, and never through a symbolic link."""
+    with naming(path):
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        with io.FileIO(handle, "ab") as file:
+            while content:
+                content = content[file.write(content) :]
 
 
 def leftovers(folder: Path) -> list[Path]:

@@ -244,6 +244,4 @@ def train(training: Training, settings: TrainingSettings, hyperparameters: dict[
         for step_batch in step_batches:
             trainer.step(step_batch)
             bar.update()
-    if trainer.log:
-        trainer.log.close()
     return progress
