@@ -20,7 +20,7 @@ MEASURED_AGAINST = ("torch", "skimage")  # by benchmarks/
 
 # From the ground up. A room imports itself and what stands in an earlier line, nothing of its own line or a later one.
 ORDER = (
-    ("errors",),
+    ("errors", "interruption"),
     ("settings", "files", "runtime"),
     ("figures",),
     ("config_errors",),
@@ -29,13 +29,26 @@ ORDER = (
     ("cohort",),
     ("training",),
     ("segmentation", "classification"),
+    ("task_settings",),
     ("tasks", "diagnosis", "preparation"),
     ("runs",),
     ("face", "benchmark"),
     ("cli",),
 )
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-WITHOUT_PADDLE = ("errors", "settings", "files", "figures", "config_errors", "config", "ct", "cohort", "preparation")
+WITHOUT_PADDLE = (
+    "errors",
+    "interruption",
+    "settings",
+    "files",
+    "figures",
+    "config_errors",
+    "config",
+    "ct",
+    "cohort",
+    "preparation",
+    "task_settings",
+)
 
 # What decides whether a cohort is synthetic or real; but for it, nothing outside of phantom/ imports phantom/.
 CHOOSES_THE_COHORT = "lung_ssp.preparation"
