@@ -4,21 +4,23 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.lib.npyio import NpzFile
 
-from lung_ssp.errors import DamagedFile, LungSspError
+from lung_ssp.errors import DamagedFile, LungSspError, cut
+from lung_ssp.formats import LARGEST_ARRAYS, MOST_COMPRESSED, UNREADABLE, ArrayForm, check_arrays, json_of
 
 LOCK = ".lock"
+
+LARGEST_FILE = 64_000_000  # bytes of a JSON file or of a table of our own
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -109,38 +111,72 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_bytes(path: Path, largest: int = LARGEST_FILE) -> bytes:
+    """The bytes of an ordinary file of a limited size.
+
+    Args:
+        largest: most bytes that are read.
 
     Raises:
-        DamagedFile: it is not JSON.
+        DamagedFile: it is a folder, a device or a pipe, or larger. The message begins with the path.
+        OSError: it is missing or cannot be opened.
+    """
+    path = Path(path)
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise DamagedFile(f"{path} is no ordinary file: name a file.")
+    if state.st_size <= largest:
+        with path.open("rb") as file:
+            content = file.read(largest + 1)  # a file of /proc tells no size
+        if len(content) <= largest:
+            return content
+    raise DamagedFile(f"{path} has more than {largest / 1e6:g} MB, which no file of its kind has: name another one.")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of at most LARGEST_FILE bytes: no key twice, no NaN, no number beyond MOST_DIGITS digits.
+
+    Raises:
+        DamagedFile: it is not JSON, or no ordinary file.
+        OSError: it is missing or cannot be opened.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json_of(read_bytes(path))
     except (ValueError, RecursionError) as error:  # of JSON as well as of UTF-8, or nested without end
         raise DamagedFile(f"{path} is damaged, it holds no JSON: restore it from a copy or make it anew.") from error
 
 
 def read_npz(
-    path: Path, names: Sequence[str] | None = None, remedy: str = "restore it from a copy or make it anew"
+    path: Path,
+    names: Sequence[str] | Mapping[str, ArrayForm] | None = None,
+    remedy: str = "restore it from a copy or make it anew",
 ) -> dict[str, np.ndarray]:
     """Read arrays of an npz file; pickled objects are refused.
 
+    The sizes that the arrays declare are looked at before memory is taken: together they may have LARGEST_ARRAYS
+    bytes or, in a larger file, MOST_COMPRESSED times its size.
+
     Args:
-        names: of the arrays; None: all.
+        names: of the arrays, perhaps with what each must be; None: all.
         remedy: what the message tells the user to do.
 
     Raises:
-        DamagedFile: the file is missing, damaged or no npz file, or lacks one of the arrays.
+        DamagedFile: the file is missing, damaged or no npz file, lacks one of the arrays, or one is of another form or
+            too large.
     """
     try:
+        state = Path(path).stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise ValueError("no ordinary file")
+        with zipfile.ZipFile(path) as archive:
+            chosen = [name.removesuffix(".npy") for name in archive.namelist()] if names is None else list(names)
+            largest = max(LARGEST_ARRAYS, MOST_COMPRESSED * state.st_size)
+            check_arrays(archive, chosen, names if isinstance(names, Mapping) else {}, largest)
         arrays = np.load(path, allow_pickle=False)
-        if not isinstance(arrays, NpzFile):
-            raise ValueError("a single array, no npz file")
         with arrays:
-            return {name: arrays[name] for name in (arrays.files if names is None else names)}
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DamagedFile(f"{path} cannot be read ({error}): {remedy}.") from error
+            return {name: arrays[name] for name in chosen}
+    except UNREADABLE as error:
+        raise DamagedFile(f"{path} cannot be read ({cut(error)}): {remedy}.") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -21,7 +21,9 @@ MEASURED_AGAINST = ("torch", "skimage")  # by benchmarks/
 # From the ground up. A room imports itself and what stands in an earlier line, nothing of its own line or a later one.
 ORDER = (
     ("errors",),
+    ("formats", "paths"),
     ("settings", "files", "runtime"),
+    ("records",),
     ("figures",),
     ("config_errors",),
     ("config",),
@@ -35,7 +37,10 @@ ORDER = (
     ("cli",),
 )
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-WITHOUT_PADDLE = ("errors", "settings", "files", "figures", "config_errors", "config", "ct", "cohort", "preparation")
+WITHOUT_PADDLE = (
+    *("errors", "formats", "paths", "settings", "files", "records", "figures", "config_errors", "config"),
+    *("ct", "cohort", "preparation"),
+)
 
 # What decides whether a cohort is synthetic or real; but for it, nothing outside of phantom/ imports phantom/.
 CHOOSES_THE_COHORT = "lung_ssp.preparation"

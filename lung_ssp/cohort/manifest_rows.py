@@ -26,7 +26,8 @@ import pandas as pd
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
 from lung_ssp.cohort.store import SPLITS
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, LungSspError, shown
+from lung_ssp.paths import inside
 
 POSITION = ("x_mm", "y_mm", "z_mm", "diameter_mm")
 REQUIRED = ("patient", "series")
@@ -128,12 +129,13 @@ class _Line:
 
     def _path(self, name: str) -> Path:
         text = self.record[name]
-        path = (self.manifest.parent / text).resolve()
-        if not text or not path.is_relative_to(self.manifest.parent.resolve()):
-            raise self.problem(f"{name} is '{text}': it must be a path inside the manifest's folder, relative to it")
+        try:
+            path = inside(self.manifest.parent, text)
+        except LungSspError as error:
+            raise self.problem(f"{name} is {error}") from None
         if not path.exists():
-            raise self.problem(f"{name} '{text}' does not exist in {self.manifest.parent}")
-        return path
+            raise self.problem(f"{name} {shown(text)} does not exist in {self.manifest.parent}")
+        return path.resolve()
 
     def _label(self, name: str) -> int:
         text = self.record.get(name, "")

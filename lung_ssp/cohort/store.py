@@ -19,18 +19,38 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import AfterValidator
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.description import CohortCounts
 from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_json, read_npz, write_atomically, write_json, write_text
+from lung_ssp.paths import is_one_line
 
 PREPARATION_FILE = "preparation.json"
 SPLITS = ("train", "validation", "test")
+REMEDY = "remove the folder and prepare the cohort again"
+LONGEST_PATIENT = 200  # characters
+
+
+def check_patient(name: str) -> str:
+    """The name of a patient, in one line and of at most LONGEST_PATIENT characters.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not name or not is_one_line(name) or len(name) > LONGEST_PATIENT:
+        raise ValueError(f"a patient's name has 1 to {LONGEST_PATIENT} characters in one line")
+    return name
+
+
+# columns of the tables of a cohort
+Split = Literal["train", "validation", "test"]
+Patient = Annotated[str, AfterValidator(check_patient)]
 
 
 @dataclass(frozen=True)
@@ -116,12 +136,27 @@ def refuse_other_cohort(root: Path, key: str) -> None:
         )
 
 
-def refuse_other_files(root: Path) -> None:
-    """Make sure that `root` is empty or holds (part of) a cohort.
+def refuse_links(root: Path) -> None:
+    """Make sure that nothing in a cohort's folder is a link, through which its files would be written elsewhere.
 
     Raises:
-        CohortError: it is a file, or holds other files.
+        CohortError: something is; it is named.
     """
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        if path.is_symlink():
+            raise CohortError(
+                f"{path} is a link, and nothing is written through links in a cohort's folder: put the folder or file "
+                "itself there, or choose another folder (cohort.root, or folders.cohort)."
+            )
+
+
+def refuse_other_files(root: Path) -> None:
+    """Make sure that `root` is empty or holds (part of) a cohort, and no links.
+
+    Raises:
+        CohortError: it is a file, or holds other files or links.
+    """
+    refuse_links(root)
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / PREPARATION_FILE).is_file())):
         raise CohortError(
             f"{root} is not an empty folder and holds no cohort: choose another (cohort.root, or folders.cohort)."

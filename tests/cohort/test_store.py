@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.store import Sections, read_sections, write_sections
+from lung_ssp.cohort.store import Sections, mark_folder, read_sections, write_sections
 from lung_ssp.errors import CohortError
 
 
@@ -50,3 +50,12 @@ def test_sections_with_pickles_are_refused(tmp_path: Path) -> None:
         np.savez(file, images=np.array([{}], dtype=object))
     with pytest.raises(CohortError, match="cannot be read"):
         read_sections(tmp_path, "train")
+
+
+def test_a_cohort_whose_folders_are_links_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "cohort"
+    mark_folder(root, "key")
+    mark_folder(root, "key")
+    (root / "sections").symlink_to(tmp_path)
+    with pytest.raises(CohortError, match=r"cohort/sections is a link.*choose another folder"):
+        mark_folder(root, "key")

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
-from lung_ssp.cohort.uids import UID
+from lung_ssp.cohort.uids import LONGEST_UID, UID
 from lung_ssp.errors import CohortError, EnvironmentProblem
 
 ROWS_AT_ONCE = 65_536  # the file is one row group of a million: reading all of it takes 1.5 GB
@@ -120,7 +120,10 @@ def _check_identifiers(series: pd.DataFrame, path: Path) -> None:
     for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID), ("bucket", BUCKET)):
         values = series[column]
         each = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
-        fits = pc.match_substring_regex(pa.array(each, pa.string()), f"^{form.pattern}$")
+        texts = pa.array(each, pa.string())
+        fits = pc.and_(
+            pc.match_substring_regex(texts, f"^{form.pattern}$"), pc.less_equal(pc.utf8_length(texts), LONGEST_UID)
+        )
         wrong = len(each) - (pc.sum(fits).as_py() or 0) + (values.isna().sum() if each is not values else 0)
         if wrong:
             raise CohortError(f"{path}: {wrong} values of {column} have the wrong form: get the index again.")

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lung_ssp.cohort.nlst.index import UUID
-from lung_ssp.cohort.uids import UID
-from lung_ssp.errors import CohortError
+from lung_ssp.cohort.uids import LONGEST_UID, UID
+from lung_ssp.errors import CohortError, shown
 from lung_ssp.files import write_atomically
+from lung_ssp.paths import is_plain_name
 
 FILE = "plan.parquet"
 CT, LESION_MASK, LUNG_MASK, SLIDE = ROLES = ("ct", "lesion_mask", "lung_mask", "slide")
@@ -87,11 +88,17 @@ def problem_of(plan: pd.DataFrame) -> str:
     """What is wrong with a plan, as part of a sentence; "" where nothing is."""
     if plan[list(ALWAYS)].isna().to_numpy().any():
         return f"one of {', '.join(ALWAYS)} is missing somewhere"
+    if not all(map(is_plain_name, plan["participant"].unique())):
+        return "a participant has a name that no file can have"
     other = sorted(set(plan["role"]) - set(ROLES))
     if other:
-        return f"{other[0]!r} is no role"
+        return f"{shown(other[0])} is no role"
     for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID)):
-        if not plan[column].map(lambda value, form=form: bool(form.fullmatch(value))).all():
+        if (
+            not plan[column]
+            .map(lambda value, form=form: len(value) <= LONGEST_UID and bool(form.fullmatch(value)))
+            .all()
+        ):
             return f"a {column} has the wrong form"
     if plan["series_uid"].duplicated().any():
         return "a series is listed twice"

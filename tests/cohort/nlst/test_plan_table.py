@@ -63,6 +63,8 @@ def test_the_same_plan_gives_the_same_bytes() -> None:
         ([CT, CT | {"series_uid": "1.2.7"}], "an exam has two CT series"),
         ([CT, CT | {"study_year": 2}], "a series is listed twice"),
         ([CT | {"series_uid": "../x"}], "a series_uid has the wrong form"),
+        ([CT | {"series_uid": "1." + "2" * 63}], "a series_uid has the wrong form"),
+        ([CT | {"participant": "../P"}], "a participant has a name that no file can have"),
         ([CT | {"crdc_series_uuid": "a b"}], "a crdc_series_uuid has the wrong form"),
         ([CT | {"study_year": None}], "no study year"),
         ([CT | {"study_year": 3}], "no study year"),
