@@ -89,7 +89,7 @@ class _Short(Repr):
         self.maxlevel, self.maxstring, self.maxother = 3, LONGEST_SHOWN, LONGEST_SHOWN
 
     def repr_str(self, value: str, level: int) -> str:
-        cut = self.maxstring - 2
+        cut = self.maxstring - 5
         return repr(value) if len(value) <= cut else f"{value[:cut]!r}..."
 
     def repr_int(self, value: int, level: int) -> str:

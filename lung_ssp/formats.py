@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 MOST_DIGITS = 100  # of a whole number in a file; the state of a random generator has 39
-LARGEST_ARRAYS = 1 << 30  # bytes of the arrays of an npz file together: a mask of 4,096 slices of 512 x 512
+LARGEST_ARRAYS = 1 << 31  # bytes of the arrays of an npz file together: two masks of 1,000 slices of 1,024 x 1,024
 MOST_COMPRESSED = 100
 KINDS = {"i": "whole numbers", "u": "whole numbers", "f": "decimal numbers", "b": "truth values", "U": "text"}
 # what zipfile, zlib and numpy raise of a damaged or foreign file
@@ -68,7 +68,7 @@ class ArrayForm:
         """Raises a ValueError where an array of this shape and type is another one."""
         if dtype.kind not in self.kinds:
             expected = " or ".join(KINDS[kind] for kind in self.kinds)
-            raise ValueError(f"{name} holds {KINDS.get(dtype.kind, 'objects')}, not {expected}")
+            raise ValueError(f"{name} holds {KINDS.get(dtype.kind, 'other values')}, not {expected}")
         if self.shape is not None and shape != self.shape:
             raise ValueError(f"{name} has the shape {shape}, not {self.shape}")
         if self.ndim is not None and len(shape) != self.ndim:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def read_record(path: Path, kind: type[M], remedy: str = "restore it from a copy
     """
     content = read_json(path)
     try:
-        return kind.model_validate(content, strict=False)
+        return kind.model_validate_json(json.dumps(content))  # of JSON a strict model takes a list for a tuple
     except (ValidationError, RecursionError) as error:
         problem = first_problem(error) if isinstance(error, ValidationError) else "it is nested too deeply"
         raise DamagedFile(f"{path} is damaged or of another version of the program ({problem}): {remedy}.") from None

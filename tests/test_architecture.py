@@ -23,7 +23,7 @@ ORDER = (
     ("errors",),
     ("formats", "paths"),
     ("settings", "files", "runtime"),
-    ("records",),
+    ("records", "strict_yaml"),
     ("figures",),
     ("config_errors",),
     ("config",),
@@ -38,7 +38,18 @@ ORDER = (
 )
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 WITHOUT_PADDLE = (
-    *("errors", "formats", "paths", "settings", "files", "records", "figures", "config_errors", "config"),
+    *(
+        "errors",
+        "formats",
+        "paths",
+        "settings",
+        "files",
+        "records",
+        "strict_yaml",
+        "figures",
+        "config_errors",
+        "config",
+    ),
     *("ct", "cohort", "preparation"),
 )
 
@@ -189,7 +200,7 @@ WAYS = {
     "dcmread": {"slice_header.py"},
     "GDCMImageIO": {"pixels.py"},
     "np.load(": {"files.py"},
-    "yaml.load": {"config.py"},
+    "yaml.load": {"strict_yaml.py"},
     "np.savez(file, **arrays)": {"checkpoint.py"},
     "np.clip((hu - ": {"volume.py"},
     "savefig": {"figures.py"},

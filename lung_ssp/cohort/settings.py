@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.settings import Settings, ThreeShares
+from lung_ssp.settings import Seed, Settings, ThreeShares
 
 
 class CohortSettings(Settings):
@@ -22,7 +22,7 @@ class SplitSettings(Settings):
     """How patients are divided at random."""
 
     shares: ThreeShares = Field([0.7, 0.1, 0.2], description="of train, validation, test")
-    seed: int = Field(0, ge=0, description="of the division")
+    seed: Seed = Field(0, description="of the division")
 
 
 class ManifestCohortSettings(CohortSettings):
