@@ -165,18 +165,39 @@ def read_npz(
             too large.
     """
     try:
-        state = Path(path).stat()
-        if not stat.S_ISREG(state.st_mode):
-            raise ValueError("no ordinary file")
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(_ordinary(path)) as archive:
             chosen = [name.removesuffix(".npy") for name in archive.namelist()] if names is None else list(names)
-            largest = max(LARGEST_ARRAYS, MOST_COMPRESSED * state.st_size)
-            check_arrays(archive, chosen, names if isinstance(names, Mapping) else {}, largest)
+            _check_headers(archive, chosen, names if isinstance(names, Mapping) else {}, path)
         arrays = np.load(path, allow_pickle=False)
         with arrays:
             return {name: arrays[name] for name in chosen}
     except UNREADABLE as error:
         raise DamagedFile(f"{path} cannot be read ({cut(error)}): {remedy}.") from error
+
+
+def check_npz(path: Path, forms: Mapping[str, ArrayForm], remedy: str) -> None:
+    """Check that an npz file is whole and holds arrays of these forms, without keeping them in memory.
+
+    Raises:
+        DamagedFile: as `read_npz` does.
+    """
+    try:
+        with zipfile.ZipFile(_ordinary(path)) as archive:
+            _check_headers(archive, list(forms), forms, path)
+            if damaged := archive.testzip():
+                raise ValueError(f"{damaged} is damaged")
+    except UNREADABLE as error:
+        raise DamagedFile(f"{path} cannot be read ({cut(error)}): {remedy}.") from error
+
+
+def _ordinary(path: Path) -> Path:
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise ValueError("no ordinary file")
+    return path
+
+
+def _check_headers(archive: zipfile.ZipFile, names: Sequence[str], forms: Mapping[str, ArrayForm], path: Path) -> None:
+    check_arrays(archive, names, forms, max(LARGEST_ARRAYS, MOST_COMPRESSED * path.stat().st_size))
 
 
 def sha256_of(path: Path) -> str:

@@ -32,13 +32,26 @@ def json_of(text: str | bytes) -> Any:
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8")
-    return json.loads(text, parse_int=_whole, parse_constant=_no_constant, object_pairs_hook=_each_key_once)
+    return json.loads(
+        text,
+        parse_int=_whole,
+        parse_float=_finite,
+        parse_constant=_no_constant,
+        object_pairs_hook=_each_key_once,
+    )
 
 
 def _whole(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
         raise ValueError("a number with too many digits")
     return int(digits)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError("a number beyond all limits")
+    return value
 
 
 def _no_constant(name: str) -> Any:

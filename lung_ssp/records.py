@@ -11,7 +11,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lung_ssp.errors import DamagedFile, cut, shown
-from lung_ssp.files import read_bytes, read_json
+from lung_ssp.files import read_bytes
+from lung_ssp.formats import json_of
 from lung_ssp.settings import first_problem
 
 MOST_COLUMNS = 1000
@@ -35,11 +36,11 @@ def read_record(path: Path, kind: type[M], remedy: str = "restore it from a copy
         DamagedFile: it is no JSON, or its first wrong key is named.
         OSError: it is missing or cannot be opened.
     """
-    content = read_json(path)
     try:
+        content = json_of(read_bytes(path))
         return kind.model_validate_json(json.dumps(content))  # of JSON a strict model takes a list for a tuple
-    except (ValidationError, RecursionError) as error:
-        problem = first_problem(error) if isinstance(error, ValidationError) else "it is nested too deeply"
+    except (ValueError, RecursionError) as error:
+        problem = first_problem(error) if isinstance(error, ValidationError) else f"no JSON: {cut(error)}"
         raise DamagedFile(f"{path} is damaged or of another version of the program ({problem}): {remedy}.") from None
 
 

@@ -103,6 +103,7 @@ UNREADABLE_JSON: dict[str, Callable[[Path], object]] = {
     "many digits": lambda path: path.write_text("9" * 5_000),
     "NaN": lambda path: path.write_text('{"a": NaN}'),
     "infinity": lambda path: path.write_text("[-Infinity]"),
+    "a number beyond all limits": lambda path: path.write_text("[1e999]"),
     "a key twice": lambda path: path.write_text('{"a": 1, "a": 2}'),
     "a NUL": lambda path: path.write_bytes(b'{"a": "\0"}'),
     "half a pair": lambda path: path.write_bytes(b'{"a": "\xed\xa0\x80"}'),

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import write_json
-from lung_ssp.settings import Settings, first_problem
+from lung_ssp.records import read_record
+from lung_ssp.settings import Settings
 
 COHORT_FILE = "cohort.json"
 PHANTOM_MAKER = "PHANTOM"  # the maker that the SeriesDescription of a synthetic scan names
@@ -106,9 +107,6 @@ def read_cohort(folder: Path) -> CohortDescription:
     if not path.is_file():
         raise CohortError(f"{folder} holds no prepared cohort: prepare one first with lung-ssp prepare.")
     try:
-        return CohortDescription.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CohortError(
-            f"{path} is damaged or of another version of the program ({first_problem(error)}): remove the folder and "
-            "make it again."
-        ) from None
+        return read_record(path, CohortDescription, "remove the folder and make it again")
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error

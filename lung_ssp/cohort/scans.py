@@ -9,8 +9,11 @@ import numpy as np
 from lung_ssp.cohort.store import REMEDY, Patient, Split, load_arrays
 from lung_ssp.cohort.uids import is_uid
 from lung_ssp.errors import CohortError, DamagedFile, LungSspError, shown
+from lung_ssp.formats import ArrayForm
 from lung_ssp.paths import LONGEST_PATH, inside, is_one_line, is_plain_name
 from lung_ssp.records import TableRow, read_table
+
+MASK_ARRAYS = {"pixels_sha256": ArrayForm("U", 0), "lungs": ArrayForm("b", 3), "lesions": ArrayForm("u", 3)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,7 @@ class Scan:
         """
         if self.masks is None:
             raise CohortError(f"The lesions of patient {self.patient} are not known: scans.csv names no masks.")
-        return load_arrays(self.masks, ["lesions"])["lesions"]
+        return load_arrays(self.masks, {"lesions": MASK_ARRAYS["lesions"]})["lesions"]
 
 
 class ScanRow(TableRow):

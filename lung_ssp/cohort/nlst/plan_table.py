@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lung_ssp.cohort.nlst.index import UUID
+from lung_ssp.cohort.nlst.index import PARQUET_PROBLEMS, UUID, check_size
 from lung_ssp.cohort.uids import LONGEST_UID, UID
 from lung_ssp.errors import CohortError, shown
 from lung_ssp.files import write_atomically
@@ -69,14 +69,15 @@ def read_plan(out: Path) -> pd.DataFrame:
     if not path.is_file():
         raise CohortError(f"{out} holds no plan: make one with lung-ssp prepare plan.")
     try:
+        check_size(path)
         table = pq.read_table(path)
         absent = [name for name in SCHEMA.names if name not in table.column_names]
         if absent:
             raise CohortError(f"{path} is no plan, it lacks {', '.join(absent)}: make the plan again.")
         table = table.select(SCHEMA.names).cast(SCHEMA)
-    except (pa.ArrowException, OSError) as error:
+        plan = table.replace_schema_metadata(None).to_pandas(types_mapper=NULLABLE.get)
+    except PARQUET_PROBLEMS as error:
         raise CohortError(f"{path} is damaged or no plan: make the plan again.") from error
-    plan = table.replace_schema_metadata(None).to_pandas(types_mapper=NULLABLE.get)
     plan = plan.astype({field.name: "object" for field in SCHEMA if field.type == pa.string()})
     problem = problem_of(plan)
     if problem:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lung_ssp.cohort.nlst import index
 from lung_ssp.cohort.nlst.plan_table import SCHEMA, plan_bytes, read_plan, write_plan
 from lung_ssp.errors import CohortError
 
@@ -94,5 +95,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         pa.table({name: ["ct"] for name in SCHEMA.names}),
         tmp_path / "plan.parquet",
     )
+    with pytest.raises(CohortError, match="damaged or no plan"):
+        read_plan(tmp_path)
+
+
+def test_a_plan_of_endless_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_plan(tmp_path, frame(CT))
+    monkeypatch.setattr(index, "MOST_ROWS", 0)
     with pytest.raises(CohortError, match="damaged or no plan"):
         read_plan(tmp_path)
