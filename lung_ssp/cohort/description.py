@@ -69,6 +69,9 @@ class CohortDescription(Settings):
     synthetic: bool = Field(description="whether it is of phantoms: every output says so")
     origin: str = Field(min_length=1, description="where its images and labels come from")
     leaky: bool = Field(False, description="whether patients are on both sides of the splits, to show what that costs")
+    leaks: tuple[str, ...] = Field(
+        (), description="what is on both sides of the splits under two patients' names (cohort/leaks.py)"
+    )
     fingerprint: str = Field(min_length=1, description="of its contents (cohort/fingerprint.py)")
     key: str = Field(description="hash of all that it was made from")
     section: SectionSettings = Field(description="how its sections were made")
@@ -88,7 +91,7 @@ class CohortDescription(Settings):
     def statement(self) -> str:
         """The sentence that every output carries: what the numbers come from, with the fingerprint."""
         origin = "SYNTHETIC cohort: no number here is about patients" if self.synthetic else self.origin
-        leak = "LEAKY split, patients on both sides: its figures are too good; " if self.leaky else ""
+        leak = "LEAKY split, patients on both sides: its figures are too good; " if self.leaky or self.leaks else ""
         return f"{leak}{origin} ({self.name}, fingerprint {self.fingerprint})"
 
 

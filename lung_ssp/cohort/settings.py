@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
-from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.ct.settings import ACCEPTED, Acceptable, GapSettings, SectionSettings
 from lung_ssp.settings import Seed, Settings, ThreeShares
 
 
@@ -33,6 +33,8 @@ class ManifestCohortSettings(CohortSettings):
         SplitSettings(), description="how patients are divided where the manifest has no splits"
     )
     annotations: AnnotationSettings = Field(AnnotationSettings(), description="how the manifest's masks are read")
+    accept: list[Acceptable] = Field(default_factory=list, description=ACCEPTED)
+    gaps: GapSettings = Field(GapSettings(), description="limits of the gaps that are accepted")
 
 
 class ManifestSettings(Settings):

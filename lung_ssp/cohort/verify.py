@@ -10,6 +10,7 @@ from pydantic import Field, RootModel
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
+from lung_ssp.cohort.leaks import Leaks, SectionOrigin, find_leaks, manifest_place
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.slices import read_arrays, slices_path
 from lung_ssp.cohort.slides.store import read_tiles, tiles_path
@@ -38,7 +39,10 @@ class RecordedFiles(RootModel[dict[str, str]]):
 
 
 class SectionRow(TableRow):
-    """A row of sections.csv, which has more columns; those of the sources in a cohort of NLST's."""
+    """A row of sections.csv, which has more columns.
+
+    Sources and series in a cohort of NLST's, manifest_line, series and scan in one from a manifest; else empty.
+    """
 
     patient: Patient
     split: Split
@@ -46,6 +50,9 @@ class SectionRow(TableRow):
     pathology_label: int = Field(ge=MISSING, lt=MOST_CLASSES)
     image_source: str = ""
     pathology_source: str = ""
+    manifest_line: str = ""
+    series: str = ""
+    scan: str = ""
 
 
 class SplitRow(TableRow):
@@ -66,13 +73,15 @@ class CohortCheck:
     """A prepared cohort that passed every check.
 
     root: its folder. description: what its cohort.json says. files: how many are as recorded. sections: how many each
-    split has.
+    split has. findings: what is as it was prepared but should be known, a sentence each: one scan under two patients'
+    names on both sides of the splits.
     """
 
     root: Path
     description: CohortDescription
     files: int
     sections: dict[str, int]
+    findings: tuple[str, ...] = ()
 
     @property
     def leaky(self) -> bool:
@@ -89,8 +98,9 @@ def verify_cohort(root: str | Path) -> CohortCheck:
     """Check that a prepared cohort still is what was prepared.
 
     Its files against their recorded hashes; the sections' shapes and range; their labels against sections.csv and
-    the counts of cohort.json; the HU of the slices; that no patient is in two splits, and that every patient of a split
-    stands in splits.csv; where each label comes from; and the fingerprint.
+    the counts of cohort.json; that no lesion is in two splits under two patients' names; the HU of the slices; that no
+    patient is in two splits, and that every patient of a split stands in splits.csv; where each label comes from; and
+    the fingerprint.
 
     Raises:
         CohortError: there is no cohort, or something differs; the message names the first differences.
@@ -107,8 +117,15 @@ def verify_cohort(root: str | Path) -> CohortCheck:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         first = "; ".join(problems[:SHOWN])
         raise CohortError(f"{root} is not what was prepared: {first}{more}. Remove the folder and prepare it again.")
-    sections = {split: len(read_sections(root, split)) for split in SPLITS}
-    return CohortCheck(root, cohort, len(_names(root)), sections)
+    splits = {split: read_sections(root, split) for split in SPLITS}
+    sections = {split: len(own) for split, own in splits.items()}
+    leaks = _leaks(read_table(root / "sections.csv", SectionRow, REMEDY), splits)
+    if leaks.lesions:
+        raise CohortError(
+            f"{root} has lesions on both sides of its splits, which makes its figures too good: "
+            f"{'; '.join(leaks.lesions)}. Give all rows of a person one patient and one split, and prepare it again."
+        )
+    return CohortCheck(root, cohort, len(_names(root)), sections, leaks.scans)
 
 
 def _names(root: Path) -> list[str]:
@@ -145,7 +162,8 @@ def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str
     if missing:
         yield f"it has no {' and no '.join(missing)}"
         return
-    yield from _problems_of_table(root / "sections.csv", splits, sources=cohort.nlst is not None)
+    table = read_table(root / "sections.csv", SectionRow, REMEDY)
+    yield from _problems_of_table(table, splits, sources=cohort.nlst is not None)
     yield from _problems_of_splits(root, splits, leaky=cohort.leaky)
     if (root / "scans.csv").is_file():
         yield from _problems_of_slices(root)
@@ -153,13 +171,22 @@ def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str
         yield f"the fingerprint is {fingerprint}, cohort.json says {cohort.fingerprint}"
 
 
-def _problems_of_table(path: Path, splits: dict[str, Sections], sources: bool) -> Iterator[str]:
+def _leaks(table: list[SectionRow], splits: dict[str, Sections]) -> Leaks:
+    """What is on both sides of the splits; `table` has a row for each section, in their order."""
+    origins: dict[str, list[SectionOrigin]] = {split: [] for split in splits}
+    for row in table:
+        own = origins[row.split]
+        place = manifest_place(row.manifest_line) if row.manifest_line else f"section {len(own) + 1} of {row.split}"
+        own.append(SectionOrigin(place, tuple(filter(None, (row.series, row.scan)))))
+    return find_leaks(splits, origins)
+
+
+def _problems_of_table(table: list[SectionRow], splits: dict[str, Sections], sources: bool) -> Iterator[str]:
     """Whether sections.csv, in the order of the arrays, says the same as they do.
 
     Args:
         sources: whether it must say where each label comes from.
     """
-    table = read_table(path, SectionRow, REMEDY)
     for split, sections in splits.items():
         rows = [row for row in table if row.split == split]
         if [row.patient for row in rows] != sections.patients.tolist():

@@ -9,6 +9,10 @@ from lung_ssp.errors import ConfigError
 from lung_ssp.settings import Interval, Settings, Three
 
 Acceptable = Literal["tilt", "gaps", "duplicates"]
+ACCEPTED = (
+    "tilt: a tilted gantry's slices are straightened; gaps: missing slices are interpolated; "
+    "duplicates: one of several identical slices is kept"
+)
 
 
 class GapSettings(Settings):
@@ -21,11 +25,7 @@ class GapSettings(Settings):
 class ReadingSettings(Settings):
     """Which corrections of an irregular series are accepted."""
 
-    accept: list[Acceptable] = Field(
-        default_factory=list,
-        description="tilt: a tilted gantry's slices are straightened; gaps: missing slices are interpolated; "
-        "duplicates: one of several identical slices is kept",
-    )
+    accept: list[Acceptable] = Field(default_factory=list, description=ACCEPTED)
     gaps: GapSettings = Field(default_factory=GapSettings, description="limits of the gaps that are accepted")
 
 
