@@ -62,6 +62,7 @@ setup(
         "pyyaml>=6.0",
         "pydantic>=2.6,<3",
         "pydicom>=3.0,<4",
+        "nibabel>=5.2",
         "scipy>=1.11",
         "scikit-learn>=1.3",
         "connected-components-3d>=4.1",

@@ -197,8 +197,8 @@ def test_reading_scans_and_preparing_cohorts_load_no_paddle() -> None:
 
 
 WAYS = {
-    "dcmread": {"slice_header.py"},
-    "GDCMImageIO": {"pixels.py"},
+    "dcmread": {"dicom_file.py"},
+    "GDCMImageIO": {"decoding.py"},
     "np.load(": {"files.py"},
     "yaml.load": {"strict_yaml.py"},
     "np.savez(file, **arrays)": {"checkpoint.py"},

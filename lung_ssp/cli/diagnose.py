@@ -3,12 +3,16 @@
 import argparse
 from pathlib import Path
 
-from lung_ssp.cli.command import PADDLE, Command, add_device
+from lung_ssp.cli.command import PADDLE, Command, add_device, add_override
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "series", type=Path, metavar="SERIES", help="folder of a CT series' DICOM files, or a volume in HU"
+        "series",
+        type=Path,
+        metavar="SERIES",
+        help="a folder or .zip of a CT series' DICOM files, a DICOMDIR, one multi-frame file, or a volume in HU (.nii, "
+        ".nii.gz, .mha, .mhd, .nrrd)",
     )
     parser.add_argument("--segmentation", type=Path, required=True, metavar="RUN", help="a segmentation run")
     parser.add_argument("--classification", type=Path, required=True, metavar="RUN", help="a classification run")
@@ -26,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what runs the networks (onnx on a CPU where a run has been exported, else paddle)",
     )
     add_device(parser)
+    add_override(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -41,6 +46,7 @@ def run(arguments: argparse.Namespace) -> None:
         accept=[name for name in arguments.accept.split(",") if name],
         engine=arguments.engine,
         device=arguments.device,
+        overrides=arguments.override,
     )
     print(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
 

@@ -4,7 +4,7 @@ Columns of the manifest, one row a lesion in one scan:
 
     patient           who it belongs to; all rows of a patient go into one split
     split             train, validation or test; the column may be missing, and the cohort is then split by patient
-    series            folder of the DICOM series, or a volume of Hounsfield units (.nrrd, .nii, .nii.gz, .mha)
+    series            folder of the DICOM series, or a volume of Hounsfield units (.nrrd, .nii, .nii.gz, .mha, .mhd)
     series_uid        which series, its SeriesInstanceUID, where the folder holds several; the column may be missing
     x_mm, y_mm, z_mm  centre of the lesion in the patient's coordinates (LPS, as in DICOM), with
     diameter_mm       its diameter; or, instead of these four,

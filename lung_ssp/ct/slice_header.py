@@ -1,51 +1,25 @@
 """The header of one DICOM slice: its series, its place, and the scale of its HU."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 
+from lung_ssp.ct.dicom_file import DicomFile
+from lung_ssp.ct.elements import Elements
+from lung_ssp.ct.limits import LARGEST_FIELD_MM, LARGEST_POSITION_MM, LARGEST_SIDE, SPACING_MM
 from lung_ssp.errors import SeriesError
 
-CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
-ENHANCED_CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2.1"
-TAGS = [
-    "ImageType",
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "SeriesInstanceUID",
-    "FrameOfReferenceUID",
-    "InstanceNumber",
-    "ConvolutionKernel",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "NumberOfFrames",
-    "PhotometricInterpretation",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "PixelPaddingValue",
-    "PixelPaddingRangeLimit",
-    "PixelRepresentation",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-]
-TAG_NUMBERS = [pydicom.tag.Tag(name) for name in TAGS]  # looked up once, not for every file
-LAYOUT = ("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
-LARGEST_INTERCEPT = 2**15  # beyond it a sum might leave 32 bits; no scanner needs more
-# What GDCM decodes within SimpleITK.
-SUPPORTED_TRANSFER_SYNTAXES = (
+ACQUISITION_TAGS = ("AcquisitionNumber", "AcquisitionTime", "KVP")
+LARGEST_ALLOCATED = 32  # bits of a pixel
+LARGEST_RESCALING = 2**24  # of slope and intercept; no scanner needs more
+UNCOMPRESSED = (
     pydicom.uid.ImplicitVRLittleEndian,
     pydicom.uid.ExplicitVRLittleEndian,
     pydicom.uid.ExplicitVRBigEndian,
     pydicom.uid.DeflatedExplicitVRLittleEndian,
+)
+COMPRESSED = (  # what GDCM decodes within SimpleITK
     pydicom.uid.RLELossless,
     pydicom.uid.JPEGBaseline8Bit,
     pydicom.uid.JPEGExtended12Bit,
@@ -59,19 +33,26 @@ SUPPORTED_TRANSFER_SYNTAXES = (
 
 
 @dataclass(frozen=True)
-class UncompressedPixels:
-    """Uncompressed 16-bit pixels, little-endian, whose rescaling adds a whole number only.
+class PixelLayout:
+    """Where the pixels of a slice lie in its file, and how they become HU.
 
-    signed: whether they may be negative (PixelRepresentation).
-    bits: how many of the 16 hold the number (BitsStored), the lowest ones.
-    intercept: RescaleIntercept, where RescaleSlope is 1.
-    explicit: whether the file names the kind of each element (its transfer syntax).
+    at: where the element with the pixels begins.
+    frame, frames: the number of the slice's frame from 0, of so many.
+    allocated, stored, high: BitsAllocated; BitsStored, those that hold the number; HighBit, the highest of them.
+    signed: whether a number may be negative (PixelRepresentation).
+    slope, intercept: RescaleSlope and RescaleIntercept.
     """
 
+    syntax: pydicom.uid.UID
+    at: int
+    frame: int
+    frames: int
+    allocated: int
+    stored: int
+    high: int
     signed: bool
-    bits: int
-    intercept: int
-    explicit: bool
+    slope: float
+    intercept: float
 
 
 @dataclass(frozen=True)
@@ -84,10 +65,13 @@ class SliceHeader:
     shape: (rows, columns).
     padding_hu: lowest and highest HU that mark pixels outside the field of view (PixelPaddingValue and
         PixelPaddingRangeLimit after slope and intercept), or None where the file names none.
-    sop_uid: the slice's own name (SOPInstanceUID), empty where the file has none.
-    instance_number: its number in the series (InstanceNumber), or None.
+    pixels: where its pixels lie; None of a slice that is made up in memory.
+    sop_uid: the slice's own name (SOPInstanceUID), empty where the file has none, and of a frame, which shares it.
+    instance_number: its number in the series (InstanceNumber), of a frame its number in the file; or None.
     kernel: of the reconstruction (ConvolutionKernel), empty where the file names none.
-    uncompressed: how its pixels can be read without a decoder, or None.
+    acquisition: what tells one acquisition from another, as far as the file says it: AcquisitionNumber,
+        AcquisitionTime and KVP (of a frame, FrameAcquisitionNumber), in this order.
+    frame_of_reference: FrameOfReferenceUID, or empty.
     """
 
     path: Path
@@ -97,163 +81,178 @@ class SliceHeader:
     pixel_spacing: tuple[float, ...]
     shape: tuple[int, int]
     padding_hu: tuple[float, float] | None
+    pixels: PixelLayout | None = None
     sop_uid: str = ""
     instance_number: int | None = None
     kernel: str = ""
-    uncompressed: UncompressedPixels | None = None
+    acquisition: tuple[str, ...] = ()
+    frame_of_reference: str = ""
+
+    @property
+    def name(self) -> str:
+        """The slice for messages: its file and series, and which frame of the file it is."""
+        several = self.pixels is not None and self.pixels.frames > 1
+        frame = f"frame {self.pixels.frame + 1}, " if several and self.pixels else ""
+        return f"{self.path} ({frame}series {self.series_uid})"
 
 
-def read_dataset(path: Path) -> pydicom.Dataset | None:
-    """Read the tags of one file that a series needs, or None if it is not DICOM.
+@dataclass(frozen=True)
+class Groups:
+    """What tells the geometry, the scale and the making of one slice; of a file with one slice, its own elements."""
 
-    Raises:
-        SeriesError: the file cannot be opened, or is a CT slice that ends before its pixel data.
-    """
-    try:
-        with path.open("rb") as file:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(TAG_NUMBERS))
-            ended = not file.read(1)
-    except InvalidDicomError:
-        return None
-    except OSError as error:
-        raise SeriesError(
-            f"{path} cannot be opened ({error.strerror}): check the path and its permissions.", reason="not found"
-        ) from error
-    except Exception as error:  # pydicom raises errors of many kinds where a header is cut or garbled
-        raise SeriesError(
-            f"{path} has a damaged or truncated DICOM header: copy it again from its source.", reason="damaged"
-        ) from error
-    # MediaStorageSOPClassUID in the file meta information tells a DICOMDIR, which has no SOPClassUID, from a slice that
-    # is cut before it.
-    kind = dataset.get("SOPClassUID", dataset.file_meta.get("MediaStorageSOPClassUID", CT_IMAGE_STORAGE))
-    # To read the header of a deflated file is to inflate the whole of it, which fails where it is cut.
-    if ended and kind == CT_IMAGE_STORAGE and _syntax(dataset) != pydicom.uid.DeflatedExplicitVRLittleEndian:
-        raise SeriesError(
-            f"{path} (series {dataset.get('SeriesInstanceUID', 'unknown')}) is truncated, it ends before its pixel "
-            "data: copy it again from its source.",
-            reason="damaged",
-        )
-    return dataset
+    position: Elements
+    orientation: Elements
+    measures: Elements
+    rescaling: Elements
+    kernel: str
+    acquisition: tuple[str, ...]
 
 
-def parse_header(path: Path, dataset: pydicom.Dataset) -> SliceHeader:
-    """The geometry and the scale of a CT slice from its tags.
+def parse_header(file: DicomFile) -> SliceHeader:
+    """The geometry and the scale of a file with one CT slice.
 
     Raises:
-        SeriesError: a tag is missing or impossible, the file is no single grey-scale slice, or it is compressed in a
-            way that cannot be decoded.
+        SeriesError: an element is missing or impossible, the file is no single grey-scale slice, it ends before its
+            pixels, or it is compressed in a way that cannot be decoded.
     """
-    series_uid = str(dataset.get("SeriesInstanceUID", ""))
+    elements = file.elements
+    if (elements.whole_number("NumberOfFrames") if "NumberOfFrames" in elements else 1) != 1:
+        raise _no_slice(file)
+    acquisition = tuple(elements.text(tag) for tag in ACQUISITION_TAGS)
+    kernel = elements.text("ConvolutionKernel")
+    return slice_of(file, Groups(elements, elements, elements, elements, kernel, acquisition), 0, 1)
 
-    def read(tag: str, convert: Callable[[Any], Any]) -> Any:
-        try:
-            return convert(dataset[tag].value)
-        except KeyError as error:
-            raise _tag_error(path, series_uid, "has no", tag) from error
-        except (ValueError, TypeError) as error:
-            raise _tag_error(path, series_uid, "has an unreadable", tag) from error
 
-    syntax = _syntax(dataset)
-    if syntax not in SUPPORTED_TRANSFER_SYNTAXES:
-        raise SeriesError(
-            f"{path} (series {series_uid}) is compressed as {syntax.name} ({syntax}), which cannot be decoded: export "
-            "the series uncompressed or with a lossless JPEG.",
-            reason="compressed",
-        )
-    frames = read("NumberOfFrames", int) if dataset.get("NumberOfFrames") is not None else 1
-    samples = read("SamplesPerPixel", int)
-    if frames != 1 or samples != 1 or read("PhotometricInterpretation", str) != "MONOCHROME2":
-        raise SeriesError(
-            f"{path} (series {series_uid}) is not one grey-scale slice (MONOCHROME2, one frame): "
-            "export the series as single CT slices.",
-            reason="header",
-        )
-    slope, intercept = read("RescaleSlope", float), read("RescaleIntercept", float)
-    spacing = read("PixelSpacing", _numbers(2))
-    if slope <= 0 or min(spacing) <= 0:
-        tag = "RescaleSlope" if slope <= 0 else "PixelSpacing"
-        raise _tag_error(path, series_uid, "has a zero or negative", tag)
-    padding = None
-    if dataset.get("PixelPaddingValue") is not None:
-        bits, signed = read("BitsStored", int), read("PixelRepresentation", int) == 1
-        tags = [tag for tag in ("PixelPaddingValue", "PixelPaddingRangeLimit") if dataset.get(tag) is not None]
-        ends = [_stored(read(tag, int), bits, signed) for tag in tags]
-        padding = min(ends), max(ends)
+def slice_of(file: DicomFile, groups: Groups, frame: int, frames: int) -> SliceHeader:
+    """One slice of a file, whose geometry and scale are told by `groups`.
+
+    Raises:
+        SeriesError: as `parse_header`.
+    """
+    elements = file.elements
+    layout = _layout(file, groups.rescaling, frame, frames)
+    spacing = groups.measures.numbers("PixelSpacing", 2)
+    if min(spacing) <= 0:
+        raise elements.problem("has a zero or negative", "PixelSpacing")
+    shape = tuple(elements.whole_number(tag, 1, LARGEST_SIDE) for tag in ("Rows", "Columns"))
+    position = groups.position.numbers("ImagePositionPatient", 3)
+    field = max(size * step for size, step in zip(shape, spacing, strict=True))
+    plausible = SPACING_MM[0] <= min(spacing) and max(spacing) <= SPACING_MM[1]
+    if not plausible or field > LARGEST_FIELD_MM:
+        raise elements.problem("has an impossible", "PixelSpacing")
+    if max(map(abs, position)) > LARGEST_POSITION_MM:
+        raise elements.problem("has an impossible", "ImagePositionPatient")
     return SliceHeader(
-        path=path,
-        series_uid=series_uid,
-        position=read("ImagePositionPatient", _numbers(3)),
-        orientation=read("ImageOrientationPatient", _numbers(6)),
+        path=file.path,
+        series_uid=file.series_uid,
+        position=position,
+        orientation=groups.orientation.numbers("ImageOrientationPatient", 6),
         pixel_spacing=spacing,
-        shape=(read("Rows", int), read("Columns", int)),
-        padding_hu=None if padding is None else (padding[0] * slope + intercept, padding[1] * slope + intercept),
-        sop_uid=str(dataset.get("SOPInstanceUID") or ""),
-        instance_number=_instance_number(dataset),
-        kernel=_kernel(dataset),
-        uncompressed=_uncompressed_pixels(dataset, syntax, slope, intercept),
+        shape=(shape[0], shape[1]),
+        padding_hu=_padding_hu(elements, layout),
+        pixels=layout,
+        sop_uid=elements.uid("SOPInstanceUID") if frames == 1 else "",
+        instance_number=frame + 1 if frames > 1 else _number_or_none(elements, "InstanceNumber"),
+        kernel=groups.kernel,
+        acquisition=groups.acquisition,
+        frame_of_reference=elements.uid("FrameOfReferenceUID"),
     )
 
 
-def is_localizer(dataset: pydicom.Dataset) -> bool:
+def is_localizer(elements: Elements) -> bool:
     """Whether a CT image is a projection for planning, no slice (third value of ImageType, PS3.3 C.8.2.1.1.1)."""
-    kind = dataset.get("ImageType")
-    return not isinstance(kind, str) and "LOCALIZER" in (kind or ())
+    return "LOCALIZER" in elements.texts("ImageType")
 
 
-def _syntax(dataset: pydicom.Dataset) -> pydicom.uid.UID:
-    return pydicom.uid.UID(dataset.file_meta.get("TransferSyntaxUID", pydicom.uid.ImplicitVRLittleEndian))
+def has_no_geometry(elements: Elements) -> bool:
+    """Whether a CT image has neither place nor direction nor pixel size, as a screen shot of the dose report."""
+    return not any(tag in elements for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"))
 
 
-def _instance_number(dataset: pydicom.Dataset) -> int | None:
-    try:
-        return int(dataset["InstanceNumber"].value)
-    except (KeyError, ValueError, TypeError):
+def _layout(file: DicomFile, rescaling: Elements, frame: int, frames: int) -> PixelLayout:
+    elements = file.elements
+    if file.syntax not in UNCOMPRESSED + COMPRESSED:
+        raise SeriesError(
+            f"{file.path} (series {file.series_uid}) is compressed as {file.syntax.name} ({file.syntax}), which cannot "
+            "be decoded: export the series uncompressed or with a lossless JPEG.",
+            reason="compressed",
+        )
+    if file.pixels_at is None:
+        raise truncated(file)
+    if (
+        elements.whole_number("SamplesPerPixel") != 1
+        or _required(elements, "PhotometricInterpretation") != "MONOCHROME2"
+    ):
+        raise _no_slice(file)
+    allocated = elements.whole_number("BitsAllocated", 8, LARGEST_ALLOCATED)
+    if allocated % 8:
+        raise elements.problem("has an impossible", "BitsAllocated")
+    stored = elements.whole_number("BitsStored", 1, allocated)
+    slope = rescaling.number("RescaleSlope")
+    intercept = rescaling.number("RescaleIntercept")
+    if slope <= 0:
+        raise elements.problem("has a zero or negative", "RescaleSlope")
+    if slope > LARGEST_RESCALING or abs(intercept) > LARGEST_RESCALING:
+        tag = "RescaleSlope" if slope > LARGEST_RESCALING else "RescaleIntercept"
+        raise elements.problem("has an impossible", tag)
+    return PixelLayout(
+        syntax=file.syntax,
+        at=file.pixels_at,
+        frame=frame,
+        frames=frames,
+        allocated=allocated,
+        stored=stored,
+        high=elements.whole_number("HighBit", stored - 1, allocated - 1) if "HighBit" in elements else stored - 1,
+        signed=elements.whole_number("PixelRepresentation", 0, 1) == 1,
+        slope=slope,
+        intercept=intercept,
+    )
+
+
+def _padding_hu(elements: Elements, layout: PixelLayout) -> tuple[float, float] | None:
+    if "PixelPaddingValue" not in elements:
         return None
+    tags = [tag for tag in ("PixelPaddingValue", "PixelPaddingRangeLimit") if tag in elements]
+    ends = [_stored(elements.whole_number(tag, lowest=-(2**31)), layout) for tag in tags]
+    return min(ends) * layout.slope + layout.intercept, max(ends) * layout.slope + layout.intercept
 
 
-def _uncompressed_pixels(
-    dataset: pydicom.Dataset, syntax: pydicom.uid.UID, slope: float, intercept: float
-) -> UncompressedPixels | None:
-    explicit = syntax == pydicom.uid.ExplicitVRLittleEndian
-    if not (explicit or syntax == pydicom.uid.ImplicitVRLittleEndian):
-        return None
-    try:
-        allocated, bits, highest, representation = (int(dataset[tag].value) for tag in LAYOUT)
-    except (KeyError, ValueError, TypeError):
-        return None
-    lowest_bits = allocated == 16 and 1 <= bits <= 16 and highest == bits - 1 and representation in (0, 1)
-    whole = slope == 1 and intercept.is_integer() and abs(intercept) <= LARGEST_INTERCEPT
-    return UncompressedPixels(representation == 1, bits, int(intercept), explicit) if lowest_bits and whole else None
-
-
-def _kernel(dataset: pydicom.Dataset) -> str:
-    """The kernel as one text; Siemens gives several values."""
-    value = dataset.get("ConvolutionKernel") or ""
-    return value if isinstance(value, str) else "\\".join(value)
-
-
-def _stored(value: int, bits: int, signed: bool) -> int:
-    """A padding value as GDCM reads such a pixel: the lowest `bits` of it, with its sign if pixels have one.
+def _stored(value: int, layout: PixelLayout) -> int:
+    """A padding value as such a pixel is read: the lowest bits of it, with its sign if pixels have one.
 
     A signed image may carry its padding as an unsigned number (63536 for -2000), an unsigned one as a negative number,
     and one of 12 bits as a number of 16.
     """
-    value %= 2**bits
-    return value - 2**bits if signed and value >= 2 ** (bits - 1) else value
+    value %= 2**layout.stored
+    return value - 2**layout.stored if layout.signed and value >= 2 ** (layout.stored - 1) else value
 
 
-def _numbers(count: int) -> Callable[[Any], tuple[float, ...]]:
-    def convert(value: Any) -> tuple[float, ...]:
-        numbers = tuple(float(number) for number in value)
-        if len(numbers) != count:
-            raise ValueError(f"{count} numbers expected")
-        return numbers
-
-    return convert
+def _number_or_none(elements: Elements, keyword: str) -> int | None:
+    """A whole number that the reading can do without, None where it is missing or none."""
+    try:
+        return elements.whole_number(keyword, lowest=-(2**31))
+    except SeriesError:
+        return None
 
 
-def _tag_error(path: Path, series_uid: str, problem: str, tag: str) -> SeriesError:
+def _required(elements: Elements, keyword: str) -> str:
+    if keyword not in elements:
+        raise elements.problem("has no", keyword)
+    return elements.text(keyword)
+
+
+def truncated(file: DicomFile) -> SeriesError:
+    """The error of a file that ends before its pixels."""
     return SeriesError(
-        f"{path} (series {series_uid}) {problem} {tag}: export the series again with its geometry and its HU scale.",
+        f"{file.path} (series {file.series_uid or 'unknown'}) is truncated, it ends before its pixel data: copy it "
+        "again from its source.",
+        reason="damaged",
+    )
+
+
+def _no_slice(file: DicomFile) -> SeriesError:
+    return SeriesError(
+        f"{file.path} (series {file.series_uid}) is not one grey-scale slice (MONOCHROME2, one frame): export the "
+        "series as single CT slices.",
         reason="header",
     )

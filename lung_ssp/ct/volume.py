@@ -88,9 +88,13 @@ class Volume:
         return image
 
     @classmethod
-    def from_image(cls, image: sitk.Image, series_uid: str = "") -> "Volume":
-        """From a three-dimensional SimpleITK image in HU; fractions are rounded to whole HU."""
-        hu = sitk.GetArrayFromImage(image)
+    def from_image(cls, image: sitk.Image, series_uid: str = "", hu: np.ndarray | None = None) -> "Volume":
+        """From a three-dimensional SimpleITK image in HU; fractions are rounded to whole HU.
+
+        Args:
+            hu: what stands for the image's values, (z, y, x); None: they themselves.
+        """
+        hu = sitk.GetArrayFromImage(image) if hu is None else hu
         x, y, z = image.GetSpacing()
         return cls(
             hu=hu if hu.dtype == np.int16 else np.rint(hu).astype(np.int16),

@@ -1,6 +1,6 @@
 """The whole way: a scan to lungs, candidates, sections, and the probabilities of both tasks."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +10,13 @@ from scipy.special import softmax
 from lung_ssp.classification.build import TrainedClassifier, load_classifier
 from lung_ssp.ct.lesion import Candidate
 from lung_ssp.ct.parenchyma import segment_lungs
-from lung_ssp.ct.series import Source, open_series
+from lung_ssp.ct.series import open_series
 from lung_ssp.ct.settings import SectionSettings, check_accept
+from lung_ssp.ct.source import Source, names_by_reason
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.diagnosis import Diagnosis, Weights, weights_of
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.settings import DiagnosisSettings, diagnosis_settings
 from lung_ssp.diagnosis.timing import timed
 from lung_ssp.errors import CheckpointError
 from lung_ssp.files import check_empty
@@ -28,6 +30,7 @@ from lung_ssp.training.run import run_cohort
 class Diagnoser:
     """Both trained networks, ready for scans.
 
+    settings: of the lungs and the candidates, and how a series is read.
     section_settings: how the sections that the classifier learnt from were made.
     names: by task, the names of its classes.
     weights, engines: by task, where the network comes from and what runs it.
@@ -35,29 +38,45 @@ class Diagnoser:
 
     segmenter: TrainedSegmenter
     classifier: TrainedClassifier
+    settings: DiagnosisSettings
     section_settings: SectionSettings
     names: dict[str, tuple[str, ...]]
     weights: dict[str, Weights]
     engines: dict[str, Engine]
 
-    def __call__(self, scan: Volume, corrections: Sequence[str] = ()) -> Diagnosis:
+    def __call__(
+        self, scan: Volume, corrections: Sequence[str] = (), left_out: Mapping[str, Sequence[str]] | None = None
+    ) -> Diagnosis:
         """Find and classify the nodules of a scan.
 
         Args:
             scan: HU, as `read_series` gives it.
             corrections: what was corrected in the series when it was read (Series.corrections); it is reported.
+            left_out: the names of files that were left out, by why they were (names_by_reason); they are reported.
 
         Raises:
             SeriesError: no lungs are found in it.
         """
         seconds: dict[str, float] = {}
         with timed("lungs", seconds):
-            lungs = segment_lungs(scan, self.segmenter.settings.parenchyma)
+            lungs = segment_lungs(scan, self.settings.parenchyma)
         with timed("segmentation", seconds):
             segmentation = self.segmenter.segment(scan, lungs.mask)
         with timed("classification", seconds):
             findings = classify(segmentation.candidates, scan, self.classifier, self.section_settings, self.names)
-        return Diagnosis(findings, scan, lungs, segmentation, tuple(corrections), self.weights, self.engines, seconds)
+        files = {why: tuple(names) for why, names in (left_out or {}).items()}
+        return Diagnosis(
+            findings,
+            scan,
+            lungs,
+            segmentation,
+            tuple(corrections),
+            files,
+            self.settings,
+            self.weights,
+            self.engines,
+            seconds,
+        )
 
 
 def classify(
@@ -80,7 +99,11 @@ def classify(
 
 
 def load_diagnoser(
-    segmentation: str | Path, classification: str | Path, engine: Engine | None = None, device: Device = "cpu"
+    segmentation: str | Path,
+    classification: str | Path,
+    engine: Engine | None = None,
+    device: Device = "cpu",
+    overrides: Sequence[str] = (),
 ) -> Diagnoser:
     """The trained networks of two runs, to be called on scans.
 
@@ -93,15 +116,20 @@ def load_diagnoser(
         classification: folder of the classification run.
         engine: what runs the networks; None: on a CPU ONNX Runtime where a run has been exported, else Paddle.
         device: "cpu" or "gpu", where Paddle computes.
+        overrides: of the settings of the lungs and the candidates (DiagnosisSettings), "key.sub=value" each.
 
     Raises:
-        LungSspError: a folder holds no such run, it is damaged, or the device or the engine is missing.
+        LungSspError: a folder holds no such run, it is damaged, the device or the engine is missing, or an override is
+            wrong.
     """
     require_libraries()
     choose_device(device)
     runs = {"segmentation": Path(segmentation), "classification": Path(classification)}
     engines = {task: engine_for(run, engine, device) for task, run in runs.items()}
     segmenter = load_segmenter(runs["segmentation"], engines["segmentation"])
+    settings = diagnosis_settings(segmenter.settings, overrides)
+    in_use = {"parenchyma": settings.parenchyma, "nodules": settings.nodules}
+    segmenter = replace(segmenter, settings=segmenter.settings.model_copy(update=in_use))
     classifier = load_classifier(runs["classification"], engines["classification"])
     cohort = run_cohort(runs["classification"])
     if cohort.section.size != classifier.settings.model.image_size:
@@ -112,7 +140,7 @@ def load_diagnoser(
         "segmentation": weights_of(runs["segmentation"], segmenter.checkpoint),
         "classification": weights_of(runs["classification"], classifier.checkpoint),
     }
-    return Diagnoser(segmenter, classifier, cohort.section, cohort.class_names, weights, engines)
+    return Diagnoser(segmenter, classifier, settings, cohort.section, cohort.class_names, weights, engines)
 
 
 def diagnose_series(
@@ -124,13 +152,14 @@ def diagnose_series(
     accept: Collection[str] = (),
     engine: Engine | None = None,
     device: Device = "cpu",
+    overrides: Sequence[str] = (),
 ) -> Diagnosis:
     """Read a series, diagnose it, and write the diagnosis into `out`, which must be new or empty.
 
     Args:
         series_uid: which series, where the source holds several.
         accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
-        engine, device: as for `load_diagnoser`.
+        engine, device, overrides: as for `load_diagnoser`.
 
     Raises:
         LungSspError: the series or a run is invalid, or the folder is not empty.
@@ -139,10 +168,10 @@ def diagnose_series(
     check_empty(out)
     seconds: dict[str, float] = {}
     with timed("loading", seconds):
-        diagnoser = load_diagnoser(segmentation, classification, engine, device)
+        diagnoser = load_diagnoser(segmentation, classification, engine, device, overrides)
     with timed("reading", seconds):
-        series = open_series(source, series_uid, accept)
-    diagnosis = diagnoser(series.volume, series.corrections)
+        series = open_series(source, series_uid, accept, diagnoser.settings.gaps)
+    diagnosis = diagnoser(series.volume, series.corrections, names_by_reason(series.left_out, source))
     diagnosis = replace(diagnosis, seconds={**seconds, **diagnosis.seconds})
     diagnosis.save(out)
     return diagnosis

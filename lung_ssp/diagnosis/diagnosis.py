@@ -1,6 +1,6 @@
 """The result of a diagnosis: findings with all that they come from, as a table, as JSON and as pictures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from lung_ssp.ct.parenchyma import LungMask
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.figures import save_overview
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.settings import DiagnosisSettings
 from lung_ssp.diagnosis.timing import timed
 from lung_ssp.files import check_empty, write_json
 from lung_ssp.segmentation.predict import NoduleSegmentation
@@ -23,6 +24,7 @@ from lung_ssp.training.run import BestCheckpoint, run_cohort
 NOT_FOR_DIAGNOSIS = "Research use only, not for diagnosis."
 ENGINE_NAMES: dict[Engine, str] = {"onnx": "ONNX Runtime", "paddle": "Paddle"}
 FINDINGS_FILE = "findings.json"
+NAMED = 3  # files that a line of the table names; findings.json names all
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class Diagnosis:
     scan, lungs: the scan and its lung mask.
     segmentation: the candidates and the probability of a nodule.
     corrections: what was corrected in the series when it was read, in sentences.
+    left_out: the names of files beside the series' slices that were not read, by why they were not.
+    settings: of the lungs and the candidates.
     weights: by task, where the weights of its network come from.
     engines: by task, what ran its network.
     seconds: how long each step took.
@@ -60,6 +64,8 @@ class Diagnosis:
     lungs: LungMask
     segmentation: NoduleSegmentation
     corrections: tuple[str, ...]
+    left_out: dict[str, tuple[str, ...]]
+    settings: DiagnosisSettings
     weights: dict[str, Weights]
     engines: dict[str, Engine]
     seconds: dict[str, float]
@@ -83,6 +89,7 @@ class Diagnosis:
             self.notice,
             "",
             *(f"Corrected: {what}." for what in self.corrections),
+            *(left_out_line(why, names) for why, names in self.left_out.items()),
             f"{len(self.findings)} findings:",
         ]
         if self.findings:
@@ -127,6 +134,8 @@ class Diagnosis:
                 "spacing_zyx_mm": [round(step, 4) for step in self.scan.spacing],
             },
             "corrections": list(self.corrections),
+            "left_out": {why: list(names) for why, names in self.left_out.items()},
+            "settings": self.settings.model_dump(),
             "lungs": {"volume_ml": round(self.lungs.volume_ml, 1), "threshold_hu": round(self.lungs.threshold_hu, 1)},
             "findings": [finding.as_json() for finding in self.findings],
             "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
@@ -144,6 +153,12 @@ def training_statement(weights: Mapping[str, Weights]) -> str:
     """One sentence on the origin of both networks' weights."""
     parts = [f"{task} {facts.weights_fingerprint} on: {facts.cohort_statement}" for task, facts in weights.items()]
     return f"Weights trained: {'; '.join(parts)}."
+
+
+def left_out_line(why: str, names: Sequence[str]) -> str:
+    """Files that were left out as a line: how many, why, and the first of their names."""
+    more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"Left out: {len(names)} x {why} ({', '.join(names[:NAMED])}{more})."
 
 
 def finding_line(finding: Finding) -> str:

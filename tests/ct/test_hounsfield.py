@@ -3,19 +3,14 @@ import pydicom
 import pytest
 
 from lung_ssp.ct.hounsfield import replace_padding
-from lung_ssp.ct.series import read_series
-from lung_ssp.ct.slice_header import SliceHeader
+from lung_ssp.ct.series import open_series, read_series
 
 UID = "1.2.826.0.1.3680043.8.498.1"
 
 
-def header(padding_hu=None):
-    return SliceHeader(None, UID, (0, 0, 0), (1, 0, 0, 0, 1, 0), (1, 1), (1, 6), padding_hu)
-
-
 def test_padding_and_what_is_below_the_scale_become_air():
     values = np.array([[-3024, -2000, -1024, -1010, 40, 3071]])
-    hu, shares = replace_padding(values, header((-1010, -1010)))
+    hu, shares = replace_padding(values, (-1010, -1010), "slice 1")
     assert hu.tolist() == [[-1000, -1000, -1024, -1000, 40, 3071]]
     assert hu.dtype == np.int16
     assert shares.pixels == 3
@@ -23,7 +18,7 @@ def test_padding_and_what_is_below_the_scale_become_air():
 
 
 def test_fractions_are_rounded():
-    hu, _ = replace_padding(np.array([[-99.6, 0.4, 0.6, 10.0, 20.0, 30.0]]), header())
+    hu, _ = replace_padding(np.array([[-99.6, 0.4, 0.6, 10.0, 20.0, 30.0]]), None, "slice 1")
     assert hu.tolist() == [[-100, 0, 1, 10, 20, 30]]
 
 
@@ -79,7 +74,7 @@ def test_a_padding_value_that_bone_has_too_is_padding_at_the_edge_only():
     values[3, 3] = 1072
     expected = np.where(values == 1072, -1000, 40)
     expected[3, 3] = 1072
-    hu, shares = replace_padding(values, header((1072, 1072)))
+    hu, shares = replace_padding(values, (1072, 1072), "slice 1")
     np.testing.assert_array_equal(hu, expected)
     assert shares.pixels == 26
 
@@ -128,12 +123,25 @@ def test_blank_slices_at_the_ends_are_possible(tmp_path, hu, write_series):
     np.testing.assert_array_equal(read_series(tmp_path).hu, blank)
 
 
-def test_more_than_sixteen_bits(tmp_path, hu, write_series, refused):
-    paths = write_series(tmp_path, hu, slopes=2.0)
-    dataset = pydicom.dcmread(paths[2])
+def with_pixels(path, count, value):
+    dataset = pydicom.dcmread(path)
     pixels = dataset.pixel_array.copy()
-    pixels[0, 0] = 30000
+    pixels.ravel()[:count] = value
     dataset.PixelData = pixels.tobytes()
-    dataset.save_as(paths[2])
+    dataset.save_as(path)
+
+
+def test_metal_beyond_sixteen_bits_is_clipped_and_told(tmp_path, hu, write_series):
+    paths = write_series(tmp_path, hu, slopes=2.0)
+    with_pixels(paths[2], 3, 30000)
+    series = open_series(tmp_path)
+    assert series.corrections == ("3 pixels above 32767 HU clipped",)
+    assert series.volume.hu[2, 0, :4].tolist() == [32767, 32767, 32767, series.volume.hu[2, 0, 3]]
+    assert series.volume.hu[2, 0, 3] < 0
+
+
+def test_a_slice_that_is_beyond_sixteen_bits_in_many_places_is_told(tmp_path, hu, write_series, refused):
+    paths = write_series(tmp_path, hu, slopes=2.0)
+    with_pixels(paths[2], 30, 30000)
     message = refused(read_series, tmp_path)
     assert f"{paths[2]} (series {UID}) holds 58976 HU" in message

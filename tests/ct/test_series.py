@@ -1,4 +1,5 @@
 import math
+import os
 import shutil
 from itertools import product
 from pathlib import Path
@@ -9,8 +10,11 @@ import pytest
 import SimpleITK as sitk
 from pydicom.data import get_testdata_file
 
-from lung_ssp.ct.series import MIN_SLICES, open_series, read_series
-from lung_ssp.ct.slice_header import parse_header, read_dataset
+from lung_ssp.ct.dicom_file import read_dicom
+from lung_ssp.ct.limits import MIN_SLICES
+from lung_ssp.ct.series import open_series, read_series
+from lung_ssp.ct.slice_header import parse_header
+from lung_ssp.ct.source import LeftOut
 from lung_ssp.errors import ConfigError, SeriesError
 
 UID = "1.2.826.0.1.3680043.8.498.1"
@@ -55,7 +59,7 @@ def test_one_slice_is_no_series(tmp_path, hu, write_series, refused):
     first, *_ = write_series(tmp_path, hu)
     for source in (first, str(first), [first]):
         message = refused(read_series, source, reason="too few slices")
-        assert f"Series {UID} has 1 slices" in message and "give the folder of a complete axial series" in message
+        assert f"Series {UID} has 1 slices" in message and "give the whole of an axial series as a folder" in message
 
 
 def test_one_file_that_is_no_slice_is_told(tmp_path, refused):
@@ -114,7 +118,7 @@ def test_every_orientation_gives_the_same_volume(tmp_path, hu, write_series, row
     assert series.volume.origin == pytest.approx((-100, -120, 30))
     assert series.volume.direction == pytest.approx((1, 0, 0, 0, 1, 0, 0, 0, 1))
     assert [reference.path for reference in series.slices] == (paths if axes[2, 2] > 0 else paths[::-1])
-    heights = [parse_header(r.path, read_dataset(r.path)).position[2] for r in series.slices]
+    heights = [parse_header(read_dicom(r.path)).position[2] for r in series.slices]
     assert heights == pytest.approx(30 + 2.5 * np.arange(18))
 
 
@@ -207,14 +211,6 @@ def test_other_images_are_left_out_of_a_folder_but_not_of_a_list(tmp_path, hu, w
     message = refused(read_series, [*paths, other])
     assert str(other) in message
     assert "not a CT slice" in message
-
-
-def test_enhanced_ct_is_refused(tmp_path, hu, write_series, refused, change_tag):
-    paths = write_series(tmp_path, hu)
-    change_tag(paths[4], SOPClassUID="1.2.840.10008.5.1.4.1.1.2.1")
-    message = refused(read_series, tmp_path)
-    assert str(paths[4]) in message
-    assert "multi-frame" in message
 
 
 def test_truncation_is_found_wherever_it_is(tmp_path, hu, write_series, refused):
@@ -344,7 +340,8 @@ def test_a_localizer_in_the_series_is_left_out(tmp_path, hu, write_series, refus
     scout = localizer(tmp_path / "b")
     series = open_series(tmp_path)
     np.testing.assert_array_equal(series.volume.hu, hu)
-    assert series.corrections == ("1 localizer left out",)
+    assert (series.corrections, series.left_out) == ((), (LeftOut(scout, "localizer"),))
+    assert series.remarks == ("1 x localizer left out",)
     assert f"{scout} (series {UID}) is a localizer" in refused(read_series, [*paths, scout], reason="foreign file")
 
 
@@ -353,8 +350,81 @@ def test_a_localizer_beside_the_series_is_no_choice(tmp_path, hu, write_series, 
     localizer(tmp_path / "b", f"{UID}.7")
     series = open_series(tmp_path)
     np.testing.assert_array_equal(series.volume.hu, hu)
-    assert series.corrections == ()
-    assert "no CT slice besides 1 localizer" in refused(read_series, tmp_path / "b", reason="not found")
+    assert "no CT slice, only 1 x localizer" in refused(read_series, tmp_path / "b", reason="not found")
+
+
+def test_a_scout_that_is_not_marked_is_known_by_its_plane(tmp_path, hu, write_series):
+    write_series(tmp_path / "a", hu)
+    coronal = lambda dataset, index: setattr(dataset, "ImageOrientationPatient", [1, 0, 0, 0, 0, -1])  # noqa: E731
+    scout = write_series(tmp_path / "b", hu[:1, :16], edit=coronal)[0]
+    series = open_series(tmp_path)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert series.left_out == (LeftOut(scout, "CT image in another plane (scout)"),)
+
+
+def test_a_series_of_two_planes_is_refused(tmp_path, hu, write_series, refused):
+    write_series(tmp_path / "a", hu)
+    write_series(tmp_path / "b", hu[:4], orientation=(1, 0, 0, 0, 0, -1))
+    assert "mixes orientations" in refused(read_series, tmp_path, reason="mixed")
+
+
+def test_a_screen_shot_in_the_series_is_left_out(tmp_path, hu, write_series, refused, change_tag):
+    write_series(tmp_path / "a", hu)
+    shot = write_series(tmp_path / "b", hu[:1])[0]
+    change_tag(shot, ImagePositionPatient=None, ImageOrientationPatient=None, PixelSpacing=None)
+    series = open_series(tmp_path)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert series.left_out == (LeftOut(shot, "CT image without geometry (screen shot)"),)
+
+
+def test_slices_of_two_acquisitions_that_alternate_are_refused(tmp_path, hu, write_series, refused):
+    """Two passes, the second half a slice higher: together they look like one finer scan."""
+
+    def of(number):
+        return lambda dataset, index: setattr(dataset, "AcquisitionNumber", number)
+
+    write_series(tmp_path / "a", hu, edit=of(1))
+    write_series(tmp_path / "b", hu, origin=(-100.0, -120.0, 31.25), edit=of(2))
+    message = refused(read_series, tmp_path, reason="mixed")
+    assert f"Series {UID} mixes the slices of 2 acquisitions (AcquisitionNumber changes to and fro" in message
+
+
+def test_acquisitions_one_above_the_other_are_one_scan(tmp_path, hu, write_series):
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "AcquisitionNumber", 1 + index // 9))
+    series = open_series(tmp_path)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert series.corrections == ("2 acquisitions one above the other joined (AcquisitionNumber)",)
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(2.0, -1024.0), (1.0, -900.0), (1.1, -1024.0)])
+@pytest.mark.parametrize("index", [0, 9, 17])
+def test_a_slice_whose_scale_does_not_fit_its_neighbours_is_named(
+    tmp_path, hu, write_series, refused, change_tag, slope, intercept, index
+):
+    paths = write_series(tmp_path, hu)
+    change_tag(paths[index], RescaleSlope=slope, RescaleIntercept=intercept)
+    assert f"{paths[index]} (series {UID})" in refused(read_series, tmp_path, reason="implausible HU")
+
+
+def test_a_slice_may_have_a_scale_of_its_own(tmp_path, hu, write_series):
+    slopes, intercepts = np.ones(len(hu)), np.full(len(hu), -1024.0)
+    slopes[4], intercepts[9] = 0.5, -1000.0
+    write_series(tmp_path, hu, slopes=slopes, intercepts=intercepts)
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+def test_a_grid_that_no_scanner_makes_is_refused_before_it_is_read(tmp_path, hu, write_series, refused):
+    write_series(tmp_path / "a", hu, spacing=(2.5, 60.0, 0.0001))
+    assert "impossible PixelSpacing" in refused(read_series, tmp_path / "a", reason="header")
+    write_series(tmp_path / "b", hu, spacing=(25.0, 0.8, 0.7))
+    assert "expected are 0.01 to 20" in refused(read_series, tmp_path / "b", reason="header")
+
+
+def test_names_of_files_in_any_encoding(tmp_path, hu, write_series):
+    """As a zip archive from a Chinese Windows gives them; slopes other than 1 once went through a C++ library."""
+    for path in write_series(tmp_path / "a", hu, slopes=0.5):
+        path.rename(path.with_name(os.fsdecode("肺".encode("gbk")) + path.name))
+    np.testing.assert_array_equal(read_series(tmp_path / "a").hu, hu)
 
 
 def test_real_series(lidc_series: Path):

@@ -1,13 +1,14 @@
 import pytest
 
+from lung_ssp.ct.dicom_file import read_dicom
 from lung_ssp.ct.series import read_series
-from lung_ssp.ct.slice_header import parse_header, read_dataset
+from lung_ssp.ct.slice_header import parse_header
 
 UID = "1.2.826.0.1.3680043.8.498.1"
 
 
 def header_of(path):
-    return parse_header(path, read_dataset(path))
+    return parse_header(read_dicom(path))
 
 
 @pytest.mark.parametrize(

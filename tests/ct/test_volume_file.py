@@ -1,31 +1,142 @@
 """Scans of Hounsfield units in one file."""
 
+import math
+import struct
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 from lung_ssp.ct.series import open_series, read_series
 from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.volume_file import read_image
 from lung_ssp.errors import SeriesError
 
 SPACING, ORIGIN = (2.0, 0.5, 0.5), (-10.0, 20.0, 30.0)
 
 
 @pytest.fixture
-def volume():
-    hu = np.random.default_rng(0).integers(-1000, 400, (6, 7, 8)).astype(np.int16)
+def volume(hu):
     return Volume(hu, SPACING, ORIGIN)
 
 
-@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".mha", ".nrrd"])
-def test_a_volume_is_read_from_every_format(volume, tmp_path, suffix):
+SUFFIXES = [".nii", ".nii.gz", ".mha", ".mhd", ".nrrd"]
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("axes", ["LPS", "RAS", "SAL"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_volume_is_read_from_every_format(volume, tmp_path, suffix, axes, compressed):
     path = tmp_path / f"ct{suffix}"
-    sitk.WriteImage(sitk.DICOMOrient(volume.to_image(), "RAS"), str(path))
+    sitk.WriteImage(sitk.DICOMOrient(volume.to_image(), axes), str(path), useCompression=compressed)
     read = read_series(path)
     np.testing.assert_array_equal(read.hu, volume.hu)
     np.testing.assert_allclose(read.spacing, SPACING, atol=1e-5)
     np.testing.assert_allclose(read.origin, ORIGIN, atol=1e-4)
     np.testing.assert_allclose(read.direction, volume.direction, atol=1e-6)
+
+
+KINDS = [
+    sitk.sitkInt8,
+    sitk.sitkUInt8,
+    sitk.sitkUInt16,
+    sitk.sitkInt32,
+    sitk.sitkUInt32,
+    sitk.sitkFloat32,
+    sitk.sitkFloat64,
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_images_are_what_simpleitk_makes_of_them(volume, tmp_path, suffix, kind):
+    """Every kind of number, on an oblique grid."""
+    path = tmp_path / f"image{suffix}"
+    image = sitk.Cast(Volume(volume.hu % 100, SPACING, ORIGIN).to_image(), kind)
+    turn = math.radians(10)
+    image.SetDirection([1, 0, 0, 0, math.cos(turn), -math.sin(turn), 0, math.sin(turn), math.cos(turn)])
+    sitk.WriteImage(image, str(path))
+    ours, theirs = read_image(path), sitk.ReadImage(str(path))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(ours), sitk.GetArrayFromImage(theirs))
+    for of in ("GetSpacing", "GetOrigin", "GetDirection"):
+        np.testing.assert_allclose(getattr(ours, of)(), getattr(theirs, of)(), atol=1e-5)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_truncation_is_found_wherever_it_is(volume, tmp_path, refused, suffix, compressed):
+    path = tmp_path / f"ct{suffix}"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=compressed)
+    data = max(tmp_path.iterdir(), key=lambda file: file.stat().st_size)
+    whole = data.read_bytes()
+    for length in (0, 1, 200, 360, len(whole) // 2, len(whole) - 20, len(whole) - 1):
+        data.write_bytes(whole[:length])
+        assert refused(read_series, path).startswith(str(path)), length
+
+
+@pytest.mark.parametrize("offset", [1024, -1024])
+def test_stored_numbers_are_not_taken_for_hounsfield_units(volume, tmp_path, refused, offset):
+    path = tmp_path / "ct.nii.gz"
+    sitk.WriteImage(volume.to_image() + offset, str(path))
+    message = refused(read_series, path, reason="implausible HU")
+    assert message.startswith(str(path)) and "implausible" in message
+
+
+def test_what_lies_outside_the_field_of_view_is_air(volume, tmp_path):
+    padded = volume.hu.copy()
+    padded[:, :2] = -3024
+    sitk.WriteImage(Volume(padded, SPACING, ORIGIN).to_image(), str(tmp_path / "ct.mha"))
+    read = read_series(tmp_path / "ct.mha").hu
+    assert (read[:, :2] == -1000).all()
+    np.testing.assert_array_equal(read[:, 2:], volume.hu[:, 2:])
+
+
+def sheared(path, shear):
+    """Write what the sform of a NIfTI file says about the third axis, with no qform."""
+    content = bytearray(path.read_bytes())
+    affine = np.array(struct.unpack_from("<12f", content, 280)).reshape(3, 4)
+    affine[0, 2] += shear * SPACING[0]
+    struct.pack_into("<12f", content, 280, *affine.ravel())
+    struct.pack_into("<2h", content, 252, 0, 1)
+    path.write_bytes(content)
+
+
+def test_a_shear_is_taken_as_none_or_told(volume, tmp_path, refused):
+    path = tmp_path / "ct.nii"
+    sitk.WriteImage(volume.to_image(), str(path))
+    sheared(path, 2e-3)
+    series = open_series(path)
+    np.testing.assert_array_equal(series.volume.hu, volume.hu)
+    np.testing.assert_allclose(series.volume.direction, volume.direction, atol=2e-3)
+    # half of the angle goes to each axis: 1e-3 x 17 x 2 mm, and 1e-3 x 23 x 0.5 mm across it
+    assert series.corrections == ("a shear of 0.04 mm over the scan taken as none",)
+    sheared(path, 0.1)
+    assert "axes that are not perpendicular" in refused(read_series, path, reason="orientation")
+
+
+def test_a_declared_size_is_refused_before_memory_is_taken(volume, tmp_path, refused):
+    path = tmp_path / "ct.mha"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=False)
+    content = path.read_bytes()
+    for size, reason in (("65535 65535 100", "header"), ("20 20", "foreign file"), ("20 20 18 3", "foreign file")):
+        path.write_bytes(content.replace(b"DimSize = 24 20 18", f"DimSize = {size}".encode()))
+        assert refused(read_series, path, reason=reason).startswith(str(path))
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../secret", "LIST", "x%s 1 2 1", "LOCAL 3", "", "missing.raw"])
+def test_voxels_are_not_sought_elsewhere(volume, tmp_path, refused, name):
+    sitk.WriteImage(volume.to_image(), str(tmp_path / "ct.mhd"), useCompression=False)
+    header = (tmp_path / "ct.mhd").read_text().replace("ct.raw", name)
+    for path in (tmp_path / "other.mhd", tmp_path / "other.mha"):
+        path.write_text(header)
+        assert refused(read_series, path).startswith(str(path))
+
+
+def test_nrrd_with_its_voxels_elsewhere_is_told(volume, tmp_path, refused):
+    path = tmp_path / "ct.nrrd"
+    sitk.WriteImage(volume.to_image(), str(path))
+    path.write_bytes(path.read_bytes().replace(b"encoding:", b"data file: ct.raw\nencoding:"))
+    assert "in another place than behind its header" in refused(read_series, path, reason="foreign file")
 
 
 def test_fractions_become_whole_hounsfield_units_and_other_values_are_refused(volume, tmp_path):
@@ -34,7 +145,7 @@ def test_fractions_become_whole_hounsfield_units_and_other_values_are_refused(vo
     np.testing.assert_array_equal(read_series(path).hu, volume.hu)
     for wrong in (volume.to_image() + 1000, sitk.Cast(volume.to_image(), sitk.sitkFloat32) * 1e4):
         sitk.WriteImage(wrong, str(path))
-        with pytest.raises(SeriesError, match="no Hounsfield units"):
+        with pytest.raises(SeriesError, match=r"implausible HU|no Hounsfield units"):
             read_series(path)
 
 
@@ -43,7 +154,7 @@ def test_a_volume_file_has_slices_without_files_and_no_series_uid(volume, tmp_pa
     sitk.WriteImage(volume.to_image(), str(tmp_path / "ct.nii.gz"))
     (tmp_path / "ct.nii.gz").rename(path)
     series = open_series(str(path))
-    assert len(series.slices) == 6 and {reference.path for reference in series.slices} == {None}
+    assert len(series.slices) == 18 and {reference.path for reference in series.slices} == {None}
     assert series.corrections == ()
     message = refused(open_series, path, "1.2.3", reason="not found")
     assert message.startswith(str(path)) and "leave the UID 1.2.3 out" in message
@@ -53,9 +164,9 @@ def test_files_that_hold_no_scan_are_told(tmp_path, refused):
     (tmp_path / "broken.nrrd").write_text("no image")
     sitk.WriteImage(sitk.Image(4, 4, sitk.sitkUInt8), str(tmp_path / "flat.mha"))
     for name, reason, what in (
-        ("broken.nrrd", "damaged", "it is damaged or of another format"),
+        ("broken.nrrd", "damaged", "a damaged header"),
         ("none.nrrd", "not found", "there is no such file"),
-        ("flat.mha", "foreign file", "2 dimensions and 1 values"),
+        ("flat.mha", "foreign file", "has the size 4 x 4: three dimensions"),
     ):
         message = refused(read_series, tmp_path / name, reason=reason)
         assert message.startswith(str(tmp_path / name)) and what in message

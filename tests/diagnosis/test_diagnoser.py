@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -13,7 +14,7 @@ from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.diagnosis.diagnoser import diagnose_series, load_diagnoser
 from lung_ssp.diagnosis.diagnosis import Diagnosis
-from lung_ssp.errors import CheckpointError, LungSspError, SeriesError
+from lung_ssp.errors import CheckpointError, ConfigError, LungSspError, SeriesError
 from lung_ssp.files import read_json, write_json
 
 
@@ -101,6 +102,28 @@ def test_a_diagnosis_is_repeatable_and_records_what_was_corrected(
     first, second = (read_json(folder / "findings.json") for folder in (diagnosis[0], tmp_path / "out"))
     assert first["findings"] == second["findings"]
     assert (first["corrections"], second["corrections"]) == ([], ["1 duplicate slice left out"])
+
+
+def test_what_was_not_read_is_recorded(series: Path, runs: tuple[Path, Path], tmp_path: Path) -> None:
+    """The last slice is an empty file, as a download that failed leaves it."""
+    partial = tmp_path / "series"
+    shutil.copytree(series, partial)
+    last = max(partial.iterdir(), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])
+    last.unlink()
+    (partial / last.stem).write_bytes(b"")
+    printed = text_of(diagnose_series(partial, *runs, tmp_path / "out"))
+    assert f"Left out: 1 x empty file ({last.stem})." in printed
+    assert read_json(tmp_path / "out" / "findings.json")["left_out"] == {"empty file": [last.stem]}
+
+
+def test_settings_of_a_diagnosis_can_be_overridden(series: Path, runs: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(SeriesError, match=r"set parenchyma\.volume_ml"):
+        diagnose_series(series, *runs, tmp_path / "out", overrides=["parenchyma.volume_ml=[10, 20]"])
+    result = diagnose_series(series, *runs, tmp_path / "out", overrides=["nodules.max_candidates=1"])
+    assert len(result.findings) == 1
+    assert read_json(tmp_path / "out" / "findings.json")["settings"]["nodules"]["max_candidates"] == 1
+    with pytest.raises(ConfigError, match=r"nodules\.threshhold"):
+        load_diagnoser(*runs, overrides=["nodules.threshhold=0.4"])
 
 
 def test_a_folder_with_files_is_never_written_over(

@@ -12,8 +12,9 @@ from lung_ssp.cohort.annotations.masks import mask_onto
 from lung_ssp.cohort.annotations.planes import LARGEST_DRIFT, slice_voxels
 from lung_ssp.cohort.annotations.seg_file import Segment, SegmentationFile
 from lung_ssp.cohort.annotations.settings import LARGEST_LOSS
-from lung_ssp.ct.series import DICOM_SUFFIXES, Series
-from lung_ssp.ct.slice_header import read_dataset
+from lung_ssp.ct.dicom_file import read_dicom
+from lung_ssp.ct.series import Series
+from lung_ssp.ct.source import DICOM_SUFFIXES
 from lung_ssp.errors import CohortError
 
 SEGMENTATION_CLASSES = (
@@ -78,9 +79,8 @@ def _require_place(file: SegmentationFile, series: Series, accept_other_series: 
     """Refuse a segmentation of another series, unless it shares the frame of reference or is accepted."""
     if accept_other_series or _is_of(file, series):
         return
-    path = next((reference.path for reference in series.slices if reference.path is not None), None)
-    dataset = None if path is None else read_dataset(path)
-    ours = "" if dataset is None else str(dataset.get("FrameOfReferenceUID", ""))
+    header = next((reference.header for reference in series.slices if reference.header is not None), None)
+    ours = "" if header is None else header.frame_of_reference
     if not ours or ours != file.frame_of_reference:
         raise CohortError(
             f"{file.path} is a segmentation of another series than {series.volume.series_uid} and has another frame of "
@@ -175,10 +175,10 @@ def _segmentations(source: Path) -> list[Path]:
     files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
     found = []
     for path in files:
-        dataset = read_dataset(path)
-        if dataset is None and (path == source or path.suffix.lower() in DICOM_SUFFIXES):
+        file = read_dicom(path)
+        if file is None and (path == source or path.suffix.lower() in DICOM_SUFFIXES):
             raise CohortError(f"{path} is not a DICOM file: remove it, or copy it again from its source.")
-        if dataset is not None and dataset.get("SOPClassUID") in SEGMENTATION_CLASSES:
+        if file is not None and file.kind in SEGMENTATION_CLASSES:
             found.append(path)
     if not found:
         raise CohortError(f"{source} holds no DICOM segmentation: give the folder of one.")

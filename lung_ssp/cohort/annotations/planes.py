@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from lung_ssp.ct.series import SliceReference
-from lung_ssp.ct.slice_header import parse_header, read_dataset
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError
 
@@ -67,12 +66,10 @@ def stored_plane(reference: SliceReference) -> Plane:
 
     Raises:
         CohortError: the slice has no file.
-        SeriesError: the file has gone or is damaged.
     """
-    dataset = None if reference.path is None else read_dataset(reference.path)
-    if reference.path is None or dataset is None:
+    header = reference.header
+    if header is None:
         raise CohortError(f"The slice {reference.sop_uid} has no DICOM file: read the series from its files.")
-    header = parse_header(reference.path, dataset)
     return Plane(header.position, header.orientation, header.pixel_spacing, header.shape)
 
 

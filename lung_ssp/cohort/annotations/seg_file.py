@@ -10,7 +10,7 @@ import numpy as np
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lung_ssp.cohort.annotations.planes import Plane
-from lung_ssp.ct.slice_header import read_dataset
+from lung_ssp.ct.dicom_file import read_dicom
 from lung_ssp.errors import CohortError, EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -126,10 +126,10 @@ class SegmentationFile:
 
 def _frames_stand_alone(path: Path) -> bool:
     """Whether single frames can be read from a file: not where it is deflated, or frames begin within a byte."""
-    header = read_dataset(path)
-    if header is None or header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+    file = read_dicom(path)
+    if file is None or file.syntax == DeflatedExplicitVRLittleEndian:
         return False
-    return int(header.Rows) * int(header.Columns) % 8 == 0
+    return file.elements.whole_number("Rows") * file.elements.whole_number("Columns") % 8 == 0
 
 
 def _describe(item: Any) -> Segment:

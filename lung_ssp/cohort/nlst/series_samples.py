@@ -69,7 +69,7 @@ def make_samples(
     if not regions and find_candidates is not None and job.exam is not None:
         return_free_memory()  # the lung mask's, before the network needs it
         regions = [Region(found.lesion, "candidate", found.score) for found in find_candidates(volume, lungs)]
-    lobes, corrections = None, list(series.corrections)
+    lobes, corrections = None, list(series.remarks)
     try:
         if job.lung_masks:
             lobes = lung_lobes(first_of_series(job.lung_masks, series, LOBE_PATTERNS, settings.annotations)[1])

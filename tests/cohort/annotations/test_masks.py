@@ -107,13 +107,13 @@ def test_files_that_cannot_be_read_are_told(volume, tmp_path):
     np.savez(tmp_path / "other.npz", lesion=np.ones(volume.shape))
     sitk.WriteImage(sitk.Image(4, 4, sitk.sitkUInt8), str(tmp_path / "flat.mha"))
     for name, message in {
-        "broken.nrrd": "cannot be read",
+        "broken.nrrd": "has a damaged header",
         "none.nrrd": "cannot be read",
         "mask.txt": "must end in one of",
         "mask.npz": "cannot be read",
         "other.npz": "cannot be read",
         "small.npz": r"has the size \(2, 2, 2\)",
-        "flat.mha": "2 dimensions and 1 values",
+        "flat.mha": "has the size 4 x 4: three dimensions",
     }.items():
         with pytest.raises(CohortError, match=message) as caught:
             read_mask(tmp_path / name, volume)

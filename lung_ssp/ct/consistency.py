@@ -1,0 +1,92 @@
+"""Whether the slices of a series belong together: one kernel, one acquisition, one scale of HU."""
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+
+from lung_ssp.ct.slice_header import ACQUISITION_TAGS, SliceHeader
+from lung_ssp.errors import SeriesError
+
+FEWEST_PARTS, MOST_PARTS = 2, 4  # acquisitions one above the other; more are the rotations of a single one
+NOTICEABLE_HU = 20.0  # on the mean over a slice: neighbouring slices with the same scale differ less from one another
+
+
+def require_one_kernel(headers: list[SliceHeader]) -> None:
+    """A series that holds two reconstructions would alternate between a smooth and a sharp one.
+
+    Raises:
+        SeriesError: it holds several.
+    """
+    kernels = Counter(header.kernel for header in headers if header.kernel)
+    if len(kernels) > 1:
+        counts = ", ".join(f"{kernel} ({count} slices)" for kernel, count in sorted(kernels.items()))
+        raise SeriesError(
+            f"Series {headers[0].series_uid} mixes reconstructions with {len(kernels)} kernels: {counts}; keep the "
+            "slices of one.",
+            reason="mixed",
+        )
+
+
+def require_one_acquisition(headers: list[SliceHeader]) -> list[str]:
+    """Two acquisitions whose slices alternate show the patient at two moments, and look like one finer scan.
+
+    Acquisitions one above the other, such as the rotations of an axial scan, are one scan.
+
+    Args:
+        headers: sorted by position.
+
+    Returns:
+        a remark in a sentence where the series is made of a few parts.
+
+    Raises:
+        SeriesError: acquisitions alternate.
+    """
+    for index, tag in enumerate(ACQUISITION_TAGS):
+        values = [header.acquisition[index] for header in headers if len(header.acquisition) > index]
+        if len(values) < len(headers) or not all(values):
+            continue
+        parts = 1 + sum(one != other for one, other in pairwise(values))
+        distinct = len(set(values))
+        if parts > distinct:
+            raise SeriesError(
+                f"Series {headers[0].series_uid} mixes the slices of {distinct} acquisitions ({tag} changes to and fro "
+                f"from slice to slice, first at {headers[0].path}): keep the slices of one.",
+                reason="mixed",
+            )
+        if FEWEST_PARTS <= distinct <= MOST_PARTS:
+            return [f"{distinct} acquisitions one above the other joined ({tag})"]
+    return []
+
+
+def check_scales(headers: list[SliceHeader], planes: np.ndarray, hu: np.ndarray) -> None:
+    """Refuse a slice whose slope and intercept differ from the other slices' without reason.
+
+    A scanner may store each slice with its own scale; the HU then go on from slice to slice. Where they do not, but
+    would with the scale of the others, the slice's own scale is wrong.
+
+    Args:
+        headers: sorted by position; planes: where in `hu` each one is.
+        hu: int16 (z, y, x).
+
+    Raises:
+        SeriesError: naming the slice.
+    """
+    scales = [(header.pixels.slope, header.pixels.intercept) for header in headers if header.pixels is not None]
+    (slope, intercept), count = Counter(scales).most_common(1)[0]
+    if count == len(headers) or 2 * count <= len(headers):
+        return
+    alike = [scale == (slope, intercept) for scale in scales]
+    for index, (own_slope, own_intercept) in enumerate(scales):
+        if alike[index]:
+            continue
+        neighbour = min((other for other in range(len(headers)) if alike[other]), key=lambda other: abs(other - index))
+        own, beside = hu[planes[index]].astype(np.float32), hu[planes[neighbour]].astype(np.float32)
+        as_others = (own - own_intercept) / own_slope * slope + intercept
+        if np.abs(own - beside).mean() > np.abs(as_others - beside).mean() + NOTICEABLE_HU:
+            raise SeriesError(
+                f"{headers[index].name} has another RescaleSlope or RescaleIntercept ({own_slope:g}, "
+                f"{own_intercept:g}) than the other slices ({slope:g}, {intercept:g}), with which its HU would fit "
+                "theirs: copy the slice again from its source.",
+                reason="implausible HU",
+            )

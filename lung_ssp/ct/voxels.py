@@ -1,0 +1,123 @@
+"""The voxels of a volume file: exactly as many bytes as its header declares, and where they lie in the patient."""
+
+import math
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import SimpleITK as sitk
+
+from lung_ssp.ct.limits import LARGEST_SIDE, MOST_SLICES, MOST_VOXELS
+from lung_ssp.errors import SeriesError
+
+BLOCK = 2**20  # bytes that are unpacked at once
+LARGEST_SHEAR_MM = 0.5  # over the whole scan, for axes that are taken as perpendicular
+NOTICEABLE_SHEAR_MM = 1e-3  # below it, it is the rounding of numbers written in a header
+ZLIB, GZIP = zlib.MAX_WBITS, zlib.MAX_WBITS | 16  # how deflated bytes are framed
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """What the header of a volume file declares.
+
+    shape: voxels along (x, y, z) of the file, the first one fastest.
+    dtype: of a voxel, with its byte order.
+    axes: 3x3 in mm, its columns the steps from voxel to voxel along the file's axes, in LPS.
+    origin: (x, y, z) mm, LPS, of the centre of the first voxel.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    axes: np.ndarray
+    origin: tuple[float, float, float]
+
+
+def checked_shape(path: Path, sizes: list[int]) -> tuple[int, int, int]:
+    """The declared sizes, before memory is taken for them.
+
+    Raises:
+        SeriesError: there are not three, or they are no scan's.
+    """
+    while len(sizes) > 3 and sizes[-1] == 1:
+        sizes = sizes[:-1]
+    if len(sizes) != 3 or min(sizes) < 1:
+        raise SeriesError(
+            f"{path} has the size {' x '.join(map(str, sizes[:8]))}: three dimensions and one value a voxel are "
+            "needed.",
+            reason="foreign file",
+        )
+    if sorted(sizes)[1] > LARGEST_SIDE or max(sizes) > MOST_SLICES or math.prod(sizes) > MOST_VOXELS:
+        raise SeriesError(
+            f"{path} declares {' x '.join(map(str, sizes))} voxels, {MOST_VOXELS:,} are the most that are read: give "
+            "one chest CT.",
+            reason="header",
+        )
+    return sizes[0], sizes[1], sizes[2]
+
+
+def read_voxels(path: Path, file: BinaryIO, grid: Grid, framing: int | None) -> np.ndarray:
+    """Read the voxels from where the file stands.
+
+    Args:
+        framing: ZLIB or GZIP where they are compressed, else None.
+
+    Returns:
+        (z, y, x) of the file's axes, in the machine's byte order.
+
+    Raises:
+        SeriesError: there are fewer or more than declared, or they cannot be unpacked.
+    """
+    wanted = math.prod(grid.shape) * grid.dtype.itemsize
+    data = file.read(wanted + 1) if framing is None else _inflate(path, file, wanted, framing)
+    if len(data) != wanted:
+        what = "fewer" if len(data) < wanted else "more"
+        raise SeriesError(
+            f"{path} is damaged or truncated, it holds {what} voxels than its header declares: copy it again from its "
+            "source.",
+            reason="damaged",
+        )
+    return np.frombuffer(data, grid.dtype).reshape(grid.shape[::-1]).astype(grid.dtype.newbyteorder("="), copy=False)
+
+
+def _inflate(path: Path, file: BinaryIO, wanted: int, framing: int) -> bytearray:
+    """The unpacked bytes, at most one more than wanted: a stream that goes on is not followed."""
+    data, stream = bytearray(), zlib.decompressobj(framing)
+    try:
+        while len(data) <= wanted and not stream.eof and (block := file.read(BLOCK)):
+            data += stream.decompress(block, wanted + 1 - len(data))
+    except zlib.error as error:
+        raise SeriesError(
+            f"{path} is damaged, its voxels cannot be unpacked: copy it again from its source.", reason="damaged"
+        ) from error
+    if not stream.eof and len(data) == wanted:
+        return data[:-1]  # cut within its end, which tells whether the rest is right
+    return data
+
+
+def to_image(path: Path, values: np.ndarray, grid: Grid) -> tuple[sitk.Image, float]:
+    """Voxels with their place, and by how many mm over the whole image its axes are not perpendicular.
+
+    Raises:
+        SeriesError: the axes are no axes, or are sheared by more than a rounding.
+    """
+    steps = np.linalg.norm(grid.axes, axis=0)
+    if not np.isfinite(grid.axes).all() or not np.isfinite(grid.origin).all() or min(steps) <= 0:
+        raise SeriesError(
+            f"{path} has axes or an origin that are no numbers of mm: export the scan again.", reason="header"
+        )
+    left, _, right = np.linalg.svd(grid.axes / steps)
+    direction = left @ right  # the nearest axes that are perpendicular
+    shear = float(np.linalg.norm((grid.axes - direction * steps) @ (np.array(grid.shape) - 1), axis=0).max())
+    if shear > LARGEST_SHEAR_MM:
+        raise SeriesError(
+            f"{path} has axes that are not perpendicular, a shear of {shear:.1f} mm over the scan: resample it onto "
+            "perpendicular axes first.",
+            reason="orientation",
+        )
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing(steps.tolist())
+    image.SetOrigin(grid.origin)
+    image.SetDirection(direction.ravel().tolist())
+    return image, shear

@@ -1,0 +1,71 @@
+import zipfile
+
+import numpy as np
+import pytest
+
+from lung_ssp.ct import archive
+from lung_ssp.ct.series import open_series, read_series
+
+
+@pytest.fixture
+def packed(tmp_path, hu, write_series):
+    """A zip archive of a series, in a folder within."""
+    paths = write_series(tmp_path / "series", hu)
+    path = tmp_path / "series.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for one in paths:
+            file.write(one, f"study/{one.name}")
+        file.writestr("study/notes.txt", "about the scan")
+    return path
+
+
+def test_a_series_is_read_out_of_an_archive(packed, hu):
+    series = open_series(packed)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert {reference.path.parent for reference in series.slices} == {packed / "study"}
+    assert [one.path for one in series.left_out] == [packed / "study" / "notes.txt"]
+
+
+def test_messages_name_the_archive(packed, hu, refused, write_series, tmp_path):
+    with zipfile.ZipFile(packed, "a") as file:
+        file.write(next((tmp_path / "series").iterdir()), "again.dcm")
+    message = refused(read_series, packed, reason="duplicate")
+    assert f"{packed}/again.dcm" in message and "lung_ssp-" not in message
+
+
+@pytest.mark.parametrize("name", ["../../evil.dcm", "/etc/evil", "a/../../evil", "..\\evil", "C:/evil", "C:\\evil"])
+def test_nothing_is_written_outside(packed, tmp_path, refused, name):
+    with zipfile.ZipFile(packed, "a") as file:
+        file.writestr(name, "evil")
+    message = refused(read_series, packed, reason="foreign file")
+    assert str(packed) in message and "outside" in message
+    assert not list(tmp_path.rglob("*evil*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no archive at all", b"PK\x05\x06" + b"\xff" * 18])
+def test_a_damaged_archive_is_told(tmp_path, refused, content):
+    (tmp_path / "scan.zip").write_bytes(content)
+    assert str(tmp_path / "scan.zip") in refused(read_series, tmp_path / "scan.zip")
+
+
+def test_a_flipped_byte_is_told(packed, refused):
+    content = bytearray(packed.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    packed.write_bytes(content)
+    assert "cannot be unpacked, it is damaged" in refused(read_series, packed, reason="damaged")
+
+
+def test_an_encrypted_archive_is_told(packed, refused):
+    content = packed.read_bytes()
+    marked = content.replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01")
+    packed.write_bytes(marked.replace(b"PK\x03\x04\x14\x00\x00", b"PK\x03\x04\x14\x00\x01"))
+    assert "it is encrypted" in refused(read_series, packed, reason="damaged")
+
+
+def test_what_it_unpacks_to_is_bounded(packed, refused, monkeypatch):
+    monkeypatch.setattr(archive, "MOST_BYTES", 10_000)
+    assert "holds 19 files of 0.0 GB, at most" in refused(read_series, packed, reason="damaged")
+
+
+def test_no_archive_is_told(tmp_path, refused):
+    assert "does not exist" in refused(read_series, tmp_path / "none.zip", reason="not found")
