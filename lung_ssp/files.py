@@ -7,21 +7,23 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.lib.npyio import NpzFile
 
-from lung_ssp.errors import DamagedFile, LungSspError
+from lung_ssp.errors import DamagedFile, LungSspError, cut
+from lung_ssp.formats import LARGEST_ARRAYS, MOST_COMPRESSED, UNREADABLE, ArrayForm, check_arrays, json_of
 
 LOCK = ".lock"
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}", re.DOTALL)  # the names of `write_atomically`'s temporary files
+
+LARGEST_FILE = 64_000_000  # bytes of a JSON file or of a table of our own
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -207,38 +209,93 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_bytes(path: Path, largest: int = LARGEST_FILE) -> bytes:
+    """The bytes of an ordinary file of a limited size.
+
+    Args:
+        largest: most bytes that are read.
 
     Raises:
-        DamagedFile: it is not JSON.
+        DamagedFile: it is a folder, a device or a pipe, or larger. The message begins with the path.
+        OSError: it is missing or cannot be opened.
+    """
+    path = Path(path)
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise DamagedFile(f"{path} is no ordinary file: name a file.")
+    if state.st_size <= largest:
+        with path.open("rb") as file:
+            content = file.read(largest + 1)  # a file of /proc tells no size
+        if len(content) <= largest:
+            return content
+    raise DamagedFile(f"{path} has more than {largest / 1e6:g} MB, which no file of its kind has: name another one.")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of at most LARGEST_FILE bytes: no key twice, no NaN, no number beyond MOST_DIGITS digits.
+
+    Raises:
+        DamagedFile: it is not JSON, or no ordinary file.
+        OSError: it is missing or cannot be opened.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json_of(read_bytes(path))
     except (ValueError, RecursionError) as error:  # of JSON as well as of UTF-8, or nested without end
         raise DamagedFile(f"{path} is damaged, it holds no JSON: restore it from a copy or make it anew.") from error
 
 
 def read_npz(
-    path: Path, names: Sequence[str] | None = None, remedy: str = "restore it from a copy or make it anew"
+    path: Path,
+    names: Sequence[str] | Mapping[str, ArrayForm] | None = None,
+    remedy: str = "restore it from a copy or make it anew",
 ) -> dict[str, np.ndarray]:
     """Read arrays of an npz file; pickled objects are refused.
 
+    The sizes that the arrays declare are looked at before memory is taken: together they may have LARGEST_ARRAYS
+    bytes or, in a larger file, MOST_COMPRESSED times its size.
+
     Args:
-        names: of the arrays; None: all.
+        names: of the arrays, perhaps with what each must be; None: all.
         remedy: what the message tells the user to do.
 
     Raises:
-        DamagedFile: the file is missing, damaged or no npz file, or lacks one of the arrays.
+        DamagedFile: the file is missing, damaged or no npz file, lacks one of the arrays, or one is of another form or
+            too large.
     """
     try:
+        with zipfile.ZipFile(_ordinary(path)) as archive:
+            chosen = [name.removesuffix(".npy") for name in archive.namelist()] if names is None else list(names)
+            _check_headers(archive, chosen, names if isinstance(names, Mapping) else {}, path)
         arrays = np.load(path, allow_pickle=False)
-        if not isinstance(arrays, NpzFile):
-            raise ValueError("a single array, no npz file")
         with arrays:
-            return {name: arrays[name] for name in (arrays.files if names is None else names)}
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DamagedFile(f"{path} cannot be read ({error}): {remedy}.") from error
+            return {name: arrays[name] for name in chosen}
+    except UNREADABLE as error:
+        raise DamagedFile(f"{path} cannot be read ({cut(error)}): {remedy}.") from error
+
+
+def check_npz(path: Path, forms: Mapping[str, ArrayForm], remedy: str) -> None:
+    """Check that an npz file is whole and holds arrays of these forms, without keeping them in memory.
+
+    Raises:
+        DamagedFile: as `read_npz` does.
+    """
+    try:
+        with zipfile.ZipFile(_ordinary(path)) as archive:
+            _check_headers(archive, list(forms), forms, path)
+            if damaged := archive.testzip():
+                raise ValueError(f"{damaged} is damaged")
+    except UNREADABLE as error:
+        raise DamagedFile(f"{path} cannot be read ({cut(error)}): {remedy}.") from error
+
+
+def _ordinary(path: Path) -> Path:
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise ValueError("no ordinary file")
+    return path
+
+
+def _check_headers(archive: zipfile.ZipFile, names: Sequence[str], forms: Mapping[str, ArrayForm], path: Path) -> None:
+    check_arrays(archive, names, forms, max(LARGEST_ARRAYS, MOST_COMPRESSED * path.stat().st_size))
 
 
 def sha256_of(path: Path) -> str:

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -14,10 +15,12 @@ import pytest
 
 from lung_ssp.errors import DamagedFile, LungSspError
 from lung_ssp.files import (
+    LARGEST_FILE,
     LOCK,
     alone_in,
     check_empty,
     leftovers,
+    read_bytes,
     read_json,
     read_npz,
     refuse_links,
@@ -26,6 +29,7 @@ from lung_ssp.files import (
     write_json,
     write_text,
 )
+from lung_ssp.formats import ArrayForm
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -226,3 +230,113 @@ def test_a_damaged_npz_file_is_named_with_what_to_do(tmp_path: Path, damage: str
     DAMAGED_ARCHIVES[damage](path)
     with pytest.raises(DamagedFile, match=r"a\.npz cannot be read \(.*\): prepare it again\.$"):
         read_npz(path, ["one"], "prepare it again")
+
+
+UNREADABLE_JSON: dict[str, Callable[[Path], object]] = {
+    "deep": lambda path: path.write_text("[" * 200_000),
+    "many digits": lambda path: path.write_text("9" * 5_000),
+    "NaN": lambda path: path.write_text('{"a": NaN}'),
+    "infinity": lambda path: path.write_text("[-Infinity]"),
+    "a number beyond all limits": lambda path: path.write_text("[1e999]"),
+    "a key twice": lambda path: path.write_text('{"a": 1, "a": 2}'),
+    "a NUL": lambda path: path.write_bytes(b'{"a": "\0"}'),
+    "half a pair": lambda path: path.write_bytes(b'{"a": "\xed\xa0\x80"}'),
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": lambda path: os.mkfifo(path),
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "too large": lambda path: path.open("wb").truncate(LARGEST_FILE + 1),
+}
+
+
+@pytest.mark.parametrize("damage", UNREADABLE_JSON)
+def test_json_beyond_the_limits_is_told_at_once(tmp_path: Path, damage: str) -> None:
+    UNREADABLE_JSON[damage](tmp_path / "a.json")
+    with pytest.raises(DamagedFile, match=r"a\.json (is damaged|is no ordinary file|has more than 64 MB)"):
+        read_json(tmp_path / "a.json")
+
+
+def test_the_state_of_a_random_generator_is_json(tmp_path: Path) -> None:
+    state = np.random.default_rng(3).bit_generator.state
+    write_json(tmp_path / "a.json", state)
+    assert read_json(tmp_path / "a.json") == state
+
+
+def test_a_file_of_a_limited_size_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert read_bytes(tmp_path / "a", 3) == b"abc"
+    with pytest.raises(DamagedFile, match=r"/a has more than 2e-06 MB"):
+        read_bytes(tmp_path / "a", 2)
+    with pytest.raises(FileNotFoundError):
+        read_bytes(tmp_path / "b")
+
+
+def save(path: Path, header: bytes, content: bytes = b"", compress: int = zipfile.ZIP_DEFLATED) -> None:
+    """An archive with an array `one` of any header."""
+    padded = header + b" " * (63 - (10 + len(header)) % 64) + b"\n"
+    with zipfile.ZipFile(path, "w", compress) as archive, archive.open("one.npy", "w", force_zip64=True) as file:
+        file.write(b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded)
+        file.write(content)
+
+
+def header_of(shape: str, kind: str = "<i8") -> bytes:
+    return f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+
+
+def encrypted(path: Path) -> None:
+    """An archive whose flags say that its member needs a password."""
+    np.savez(path, one=np.arange(3))
+    content = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.find(signature) + place] |= 1
+    path.write_bytes(bytes(content))
+
+
+LARGE_OR_ODD: dict[str, Callable[[Path], object]] = {
+    "5 GB": lambda path: save(path, header_of("(5000000000,)", "|u1"), b"\0" * 1000),
+    "more than there is": lambda path: save(path, header_of(f"({10**18}, {10**18})")),
+    "nothing, very often": lambda path: save(path, header_of(f"({10**12},)", "<U0")),
+    "negative": lambda path: save(path, header_of("(-1,)")),
+    "nested": lambda path: save(path, b"[" * 5000),
+    "no brackets": lambda path: save(path, b"{'descr': ("),
+    "no header": lambda path: save(path, b"x"),
+    "fewer than declared": lambda path: save(path, header_of("(100,)"), b"\0" * 8),
+    "objects": lambda path: save(path, header_of("(1,)", "|O"), b"\0" * 8),
+    "a pipe": lambda path: os.mkfifo(path),
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "encrypted": encrypted,
+}
+
+
+@pytest.mark.parametrize("what", LARGE_OR_ODD)
+def test_an_npz_file_that_declares_too_much_is_refused_before_memory_is_taken(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "a.npz"
+    LARGE_OR_ODD[what](path)
+    with pytest.raises(DamagedFile, match=r"a\.npz cannot be read \(.*\): prepare it again\.$") as caught:
+        read_npz(path, ["one"], "prepare it again")
+    assert len(str(caught.value)) < 400 + len(str(path))
+
+
+FORMS = {
+    "whole numbers": (np.zeros((2, 3), np.uint8), ArrayForm("iu", 2), ""),
+    "truth values": (np.zeros((2, 3), bool), ArrayForm("b", shape=(2, 3)), ""),
+    "text instead": (np.array(["a"]), ArrayForm("iu", 1), "one holds text, not whole numbers"),
+    "decimals instead": (
+        np.zeros(2),
+        ArrayForm("ib", 1),
+        "one holds decimal numbers, not whole numbers or truth values",
+    ),
+    "complex": (np.zeros(2, complex), ArrayForm("f", 1), "one holds other values, not decimal numbers"),
+    "other axes": (np.zeros((2, 3)), ArrayForm("f", 1), "one has 2 axes, not 1"),
+    "another shape": (np.zeros((2, 3)), ArrayForm("f", shape=(3, 2)), r"one has the shape \(2, 3\), not \(3, 2\)"),
+}
+
+
+@pytest.mark.parametrize("what", FORMS)
+def test_an_array_of_another_form_is_told(tmp_path: Path, what: str) -> None:
+    array, form, message = FORMS[what]
+    np.savez(tmp_path / "a.npz", one=array, two=np.zeros(3))
+    if message:
+        with pytest.raises(DamagedFile, match=message):
+            read_npz(tmp_path / "a.npz", {"one": form})
+    else:
+        assert read_npz(tmp_path / "a.npz", {"one": form})["one"].shape == (2, 3)
