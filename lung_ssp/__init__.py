@@ -10,10 +10,14 @@ The names below are all that a notebook needs. Each is loaded when it is first u
     print(diagnose(scan).table())
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from lung_ssp.interruption import end_at_once
 
-from lung_ssp.runtime import prepare_process
+end_at_once()  # before what takes time
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from lung_ssp.runtime import prepare_process  # noqa: E402
 
 if TYPE_CHECKING:
     from lung_ssp.ct.parenchyma import segment_lungs

@@ -14,30 +14,22 @@ from typing import Any, Generic, TypeVar, get_args
 import yaml
 
 from lung_ssp.config_errors import KeyPath, check, nearest
-from lung_ssp.errors import ConfigError
+from lung_ssp.errors import ConfigError, DamagedFile, cut, shown
+from lung_ssp.files import read_bytes
+from lung_ssp.paths import is_one_line
 from lung_ssp.settings import Settings
+from lung_ssp.strict_yaml import DEEPEST, LimitError, check_value, yaml_of
 
 COMMAND_LINE = "the command line (-o)"
+LARGEST_CONFIG = 1_000_000  # bytes of a configuration file
+MOST_FILES = 100  # that a configuration builds upon
+LONGEST_VALUE = 10_000  # characters of a value on the command line
 PACKAGE = Path(__file__).resolve().parent
 # The shipped configurations: within the installed package, or beside it in a checkout.
 SHIPPED_CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
 
 S = TypeVar("S", bound=Settings)
 Choice = TypeVar("Choice")
-
-
-class StrictLoader(yaml.SafeLoader):
-    """Plain values only, and no key twice: YAML itself would take the last one without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key_node.value} is given twice", key_node.start_mark
-                )
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -76,7 +68,7 @@ class ResolvedFile:
         task = self.tree.get("task")
         if not isinstance(task, str) or task not in choices:
             raise ConfigError(
-                f"{self.path}: task is {task!r}, expected {' or '.join(choices)}{nearest(str(task), list(choices))}."
+                f"{self.path}: task is {shown(task)}, expected {' or '.join(choices)}{nearest(task, list(choices))}."
             )
         return choices[task]
 
@@ -112,7 +104,7 @@ def resolve(path: str | Path, overrides: Sequence[str] = ()) -> ResolvedFile:
         ConfigError: it is missing or no YAML, or an override has no place in it.
     """
     found = find_config(Path(path))
-    tree, origins = read_tree(found, ())
+    tree, origins = _Reading().tree(found, ())
     for override in overrides:
         apply_override(tree, origins, override)
     return ResolvedFile(found, tree, origins)
@@ -127,6 +119,8 @@ def find_config(path: Path) -> Path:
     for place in (path, SHIPPED_CONFIGS / path):
         if place.is_file():
             return place
+    if path.exists():
+        raise ConfigError(f"{path} is no ordinary file: name a configuration file.")
     shipped = [file.relative_to(SHIPPED_CONFIGS).as_posix() for file in sorted(SHIPPED_CONFIGS.rglob("*.yml"))]
     raise ConfigError(
         f"{path} does not exist, neither from here nor among the shipped configurations"
@@ -134,32 +128,54 @@ def find_config(path: Path) -> Path:
     )
 
 
-def read_tree(path: Path, below: tuple[Path, ...]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
-    """One file with its bases merged, and which file each key came from.
+class _Reading:
+    """Reads a file with all that it builds upon, and counts the files."""
 
-    Args:
-        below: the files that led here.
+    def __init__(self) -> None:
+        self.files = 0
+
+    def tree(self, path: Path, below: tuple[Path, ...]) -> tuple[dict[str, Any], dict[KeyPath, str]]:
+        """One file with its bases merged, and which file each key came from.
+
+        Args:
+            below: the files that led here.
+        """
+        if not path.is_file():
+            problem = "is no ordinary file" if path.exists() else "does not exist"
+            raise ConfigError(f"{path} {problem}{f' (named as _base_ in {below[-1]})' if below else ''}.")
+        if path.resolve() in below:
+            raise ConfigError(f"{path} has a circular _base_: a file cannot build upon itself.")
+        self.files += 1
+        if self.files > MOST_FILES:
+            raise ConfigError(f"{below[0]} builds upon more than {MOST_FILES} files: name fewer as _base_.")
+        tree = read_yaml(path)
+        bases = tree.pop("_base_", [])
+        bases = [bases] if isinstance(bases, str) else bases
+        if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+            raise ConfigError(f"{path}: _base_ is {shown(bases)}, expected the name of a file or a list of them.")
+        origins = {key_path: str(path) for key_path in key_paths(tree)}
+        for base in bases:
+            base_tree, base_origins = self.tree(path.parent / base, (*below, path.resolve()))
+            tree = merge(tree, base_tree)
+            origins = {**base_origins, **origins}
+        return tree, origins
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file of at most LARGEST_CONFIG bytes holds.
+
+    Raises:
+        ConfigError: it is no such file.
     """
-    if not path.is_file():
-        raise ConfigError(f"{path} does not exist{f' (named as _base_ in {below[-1]})' if below else ''}.")
-    if path.resolve() in below:
-        raise ConfigError(f"{path} has a circular _base_: a file cannot build upon itself.")
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), StrictLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+        tree = yaml_of(read_bytes(path, LARGEST_CONFIG).decode("utf-8"))
+    except DamagedFile as error:
+        raise ConfigError(str(error)) from error
+    except ValueError as error:  # of UTF-8 as well as of YAML
+        raise ConfigError(f"{path} is not valid YAML: {cut(error)}.") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} holds {type(tree).__name__}, expected a mapping of settings.")
-    bases = tree.pop("_base_", [])
-    bases = [bases] if isinstance(bases, str) else bases
-    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
-        raise ConfigError(f"{path}: _base_ is {bases!r}, expected the name of a file or a list of them.")
-    origins = {key_path: str(path) for key_path in key_paths(tree)}
-    for base in bases:
-        base_tree, base_origins = read_tree(path.parent / base, (*below, path.resolve()))
-        tree = merge(tree, base_tree)
-        origins = {**base_origins, **origins}
-    return tree, origins
+    return tree
 
 
 def merge(tree: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
@@ -187,29 +203,42 @@ def key_paths(tree: Any, prefix: KeyPath = ()) -> list[KeyPath]:
 def apply_override(tree: dict[str, Any], origins: dict[KeyPath, str], override: str) -> None:
     """Set one "key.sub=value"; the value is a Python or YAML literal, else text."""
     name, equals, text = override.partition("=")
-    if not equals or not name:
-        raise ConfigError(f"-o {override}: expected key.sub=value, e.g. -o model.sharing=single_task.")
     keys = tuple(name.split("."))
+    if not equals or not all(keys) or not is_one_line(name) or len(keys) > DEEPEST:
+        raise ConfigError(f"-o {cut(override)}: expected key.sub=value, e.g. -o model.sharing=single_task.")
+    try:
+        value = parse_value(text)
+    except ValueError as error:
+        raise ConfigError(f"-o {cut(override)}: the value cannot be read ({cut(error)}).") from error
     for key in keys[:-1]:
-        if tree.get(key) is None:
-            tree[key] = {}
+        group = {} if tree.get(key) is None else tree[key]
+        if not isinstance(group, dict):
+            raise ConfigError(f"-o {cut(override)}: {key} is a value, not a group.")
+        tree[key] = dict(group)  # a group of its own: an alias may stand for the same one elsewhere
         tree = tree[key]
-        if not isinstance(tree, dict):
-            raise ConfigError(f"-o {override}: {key} is a value, not a group.")
-    tree[keys[-1]] = parse_value(text)
+    tree[keys[-1]] = value
     origins[keys] = COMMAND_LINE
 
 
 def parse_value(text: str) -> Any:
-    """The value that a text on the command line stands for."""
+    """The value that a text on the command line stands for.
+
+    Raises:
+        ValueError: it is too long, nested too deeply, or holds too large a number.
+    """
+    if len(text) > LONGEST_VALUE:
+        raise ValueError(f"it has more than {LONGEST_VALUE:,} characters")
     try:
-        return literal_eval(text)
-    except (ValueError, SyntaxError):
-        pass
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
+        value = literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        try:
+            value = yaml_of(text)
+        except LimitError:
+            raise
+        except ValueError:
+            value = text
+    check_value(value)
+    return value
 
 
 def flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, float | str]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from lung_ssp.errors import ConfigError
+from lung_ssp.errors import LONGEST_SHOWN, ConfigError, cut, shown
 from lung_ssp.settings import Settings
 
 KeyPath = tuple[str, ...]
@@ -33,7 +33,7 @@ def describe(
     if problem["type"].startswith("union_tag"):  # told of the group; it is about the key that chooses its settings
         location = (*location, problem["ctx"]["discriminator"].strip("'"))
     where = next((origins[location[:i]] for i in range(len(location), 0, -1) if location[:i] in origins), str(path))
-    key = ".".join(location)
+    key = cut(".".join(location))
     if problem["type"] == "extra_forbidden":
         valid = fields_at(kind, location[:-1], tree)
         return f"{where}: {key} is not a setting{nearest(location[-1], valid)}; valid here: {', '.join(valid)}."
@@ -42,17 +42,17 @@ def describe(
     if problem["type"] == "union_tag_invalid":
         tag, expected = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
         options = [option.strip("' ") for option in expected.split(",")]
-        return f"{where}: {key} is {tag!r}: input should be {' or '.join(options)}{nearest(tag, options)}."
+        return f"{where}: {key} is {shown(tag)}: input should be {' or '.join(options)}{nearest(tag, options)}."
     value = problem["input"]
-    message = problem["msg"].removeprefix("Value error, ")
-    sentence = f"{where}: {key} is {value!r}: {message[:1].lower()}{message[1:]}"
+    message = cut(problem["msg"]).removeprefix("Value error, ")
+    sentence = f"{where}: {key} is {shown(value)}: {message[:1].lower()}{message[1:]}"
     if isinstance(value, str) and problem["type"] == "literal_error":
         options = [option.strip("' ") for option in problem["ctx"]["expected"].replace(" or ", ",").split(",")]
         return f"{sentence}{nearest(value, options)}."
     if isinstance(value, str):
         with suppress(ValueError):
             float(value)
-            return f"{sentence} (YAML 1.1 reads {value} as text: write it with a point, e.g. 1.0e-3)."
+            return f"{sentence} (YAML 1.1 reads {cut(value)} as text: write it with a point, e.g. 1.0e-3)."
     if isinstance(value, dict):
         return f"{where}: {key}: {message}." if key else f"{where}: {message}."
     return f"{sentence}."
@@ -93,7 +93,9 @@ def groups_in(annotation: Any) -> list[type[BaseModel]]:
     return [group for part in get_args(annotation) for group in groups_in(part)]
 
 
-def nearest(name: str, valid: Sequence[str]) -> str:
+def nearest(name: object, valid: Sequence[str]) -> str:
     """ " (did you mean x?)" for the valid name most like `name`, else nothing."""
+    if not isinstance(name, str) or len(name) > LONGEST_SHOWN:
+        return ""
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     return f" (did you mean {close[0]}?)" if close else ""

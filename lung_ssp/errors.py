@@ -1,7 +1,11 @@
 """Errors that the user can correct, each told in one clear sentence."""
 
 from functools import partial
+from reprlib import Repr
 from typing import Any, Literal
+
+LONGEST_SHOWN = 120  # characters of a value in a message
+LONGEST_REASON = 300  # characters of what a library says
 
 SeriesProblem = Literal[
     "not found",
@@ -75,3 +79,32 @@ class DamagedFile(LungSspError):
 def sentence_of_system_error(error: OSError) -> str:
     """What the system refused, and the file where it names one: "No space left on device (run/log.csv)"."""
     return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+
+
+class _Short(Repr):
+    """Writes the beginning of a value, however large it is, without making a text of all of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, LONGEST_SHOWN, LONGEST_SHOWN
+
+    def repr_str(self, value: str, level: int) -> str:
+        cut = self.maxstring - 5
+        return repr(value) if len(value) <= cut else f"{value[:cut]!r}..."
+
+    def repr_int(self, value: int, level: int) -> str:
+        digits = int(value.bit_length() * 0.30103) + 1  # Python refuses to write out more than 4,300
+        return repr(value) if digits <= self.maxlong else f"a number of {digits:,} digits"
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: on one line, control characters escaped, at most LONGEST_SHOWN characters."""
+    text = _Short().repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def cut(reason: object) -> str:
+    """What a library says is wrong, on one line and of at most LONGEST_REASON characters; else the kind of error."""
+    text = str(reason)[: 10 * LONGEST_REASON]
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split()) or type(reason).__name__
+    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 3]}..."

@@ -1,5 +1,6 @@
 """One way to make and write a figure: without a screen, atomically, with its notice in the file as well."""
 
+import io
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -21,7 +22,6 @@ def save_figure(figure: Figure, path: Path, notice: str, dots_per_inch: int = 11
     Args:
         notice: what the figure says of its origin; it also goes into the PNG's text chunk "Description".
     """
-    write_atomically(
-        path,
-        lambda file: figure.savefig(file, format="png", dpi=dots_per_inch, metadata={"Description": notice}),
-    )
+    picture = io.BytesIO()  # PIL would say "encoder error" of a full disk
+    figure.savefig(picture, format="png", dpi=dots_per_inch, metadata={"Description": notice})
+    write_atomically(path, lambda file: file.write(picture.getbuffer()))

@@ -1,48 +1,118 @@
 """Writing files so that a killed process leaves the old file or the new one, never half of one."""
 
 import hashlib
+import io
 import json
 import os
+import re
+import secrets
 import shutil
-import tempfile
+import stat
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from numpy.lib.npyio import NpzFile
 
-from lung_ssp.errors import DamagedFile, LungSspError
+from lung_ssp.errors import DamagedFile, LungSspError, cut
+from lung_ssp.formats import LARGEST_ARRAYS, MOST_COMPRESSED, UNREADABLE, ArrayForm, check_arrays, json_of
 
 LOCK = ".lock"
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}", re.DOTALL)  # the names of `write_atomically`'s temporary files
+
+LARGEST_FILE = 64_000_000  # bytes of a JSON file or of a table of our own
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file through a temporary one beside it: written, synchronised to disk, then renamed.
 
+    A symbolic link at `path` is replaced, not followed. The file's mode is what the process's umask leaves.
+
     Args:
         path: where the file shall stand; its folder is made if it is missing.
         write: called once with the open binary file.
+
+    Raises:
+        OSError: the system refuses; it names `path`, not the temporary file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # as `leftovers` knows it
+    with naming(path, temporary):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        raw = _Raw(temporary, opener=lambda name, _: os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            file = io.BufferedWriter(raw)
             write(file)
             file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp makes files that only their owner can read
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+            if raw.failure is not None:  # which a library has kept to itself
+                raise OSError(*raw.failure)
+            os.fsync(raw.fileno())
+            file.close()
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        synchronise_folder(path.parent)
+
+
+class _Raw(io.FileIO):
+    """A file to write that, once the system has refused a write, takes all further ones and drops them.
+
+    What an archive's or a picture's writer does while it is given up would print another error of the same cause. So
+    that it finds the file open, a failed file is closed when nobody holds it any more.
+    """
+
+    failure: tuple[int | None, str | None] | None = None  # not the error, whose traceback would hold this file
+
+    def __init__(self, path: Path, opener: Callable[[str, int], int]) -> None:
+        super().__init__(path, "wb", opener=opener)
+
+    def write(self, data: Any) -> int:
+        if self.failure is None:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.failure = error.errno, error.strerror
+                raise
+        return memoryview(data).nbytes
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let an OSError of the block that names no file, or the temporary one, name `path`."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or error.filename == str(temporary):
+            error.filename, error.filename2 = str(path), None
         raise
-    synchronise_folder(path.parent)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file, which is made if it is missing; not atomically, and never through a symbolic link."""
+    with naming(path):
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        with io.FileIO(handle, "ab") as file:
+            while content:
+                content = content[file.write(content) :]
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """The temporary files that a process left in a folder when it was killed in `write_atomically`."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink()
+    ]
+
+
+def others_in(folder: Path) -> set[str]:
+    """The names in a folder, without a lock and what killed processes have left half written."""
+    left = {LOCK, *(path.name for path in leftovers(folder))}
+    return {path.name for path in folder.iterdir()} - left
 
 
 def synchronise_folder(folder: Path) -> None:
@@ -60,7 +130,7 @@ def check_empty(folder: Path) -> None:
     Raises:
         LungSspError: naming it.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or others_in(folder)):
         raise LungSspError(f"{folder} is not an empty folder: name another one, so that nothing is overwritten.")
 
 
@@ -84,19 +154,49 @@ def copy(source: Path, target: Path) -> None:
 def alone_in(folder: Path) -> Iterator[None]:
     """Keep a second process out of what this one does in a folder, which is made; the lock falls with the process.
 
+    What killed processes have left half written in the folder is removed. At the end the lock is, and the folder too
+    if it was made here and holds nothing.
+
     Raises:
-        LungSspError: another one works there.
+        LungSspError: another one works there, or the lock is a symbolic link.
     """
+    made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
+    refuse_links(folder, [LOCK])
+    path = folder / LOCK
+    lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout as error:
         raise LungSspError(f"Another process works in {folder}: wait for it, or end it.") from error
     try:
+        for temporary in leftovers(folder):
+            temporary.unlink()
         yield
     finally:
+        with suppress(OSError):
+            if path.stat().st_size == 0:  # as ours is; who waits for it notices that it is gone
+                path.unlink()
+            if made and not any(folder.iterdir()):
+                folder.rmdir()
         lock.release()
+
+
+def refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Refuse symbolic links in a folder: what they point to, elsewhere, would be written over.
+
+    Args:
+        names: of what is written in the folder, e.g. "checkpoints" or "visualdl/run.log".
+
+    Raises:
+        LungSspError: naming the first link.
+    """
+    for name in names:
+        if (folder / name).is_symlink():
+            raise LungSspError(
+                f"{folder / name} is a symbolic link, and what it points to would be written over: remove the link, "
+                "or put a copy in its place."
+            )
 
 
 def write_text(path: Path, text: str) -> None:
@@ -109,38 +209,93 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_bytes(path: Path, largest: int = LARGEST_FILE) -> bytes:
+    """The bytes of an ordinary file of a limited size.
+
+    Args:
+        largest: most bytes that are read.
 
     Raises:
-        DamagedFile: it is not JSON.
+        DamagedFile: it is a folder, a device or a pipe, or larger. The message begins with the path.
+        OSError: it is missing or cannot be opened.
+    """
+    path = Path(path)
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise DamagedFile(f"{path} is no ordinary file: name a file.")
+    if state.st_size <= largest:
+        with path.open("rb") as file:
+            content = file.read(largest + 1)  # a file of /proc tells no size
+        if len(content) <= largest:
+            return content
+    raise DamagedFile(f"{path} has more than {largest / 1e6:g} MB, which no file of its kind has: name another one.")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of at most LARGEST_FILE bytes: no key twice, no NaN, no number beyond MOST_DIGITS digits.
+
+    Raises:
+        DamagedFile: it is not JSON, or no ordinary file.
+        OSError: it is missing or cannot be opened.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json_of(read_bytes(path))
     except (ValueError, RecursionError) as error:  # of JSON as well as of UTF-8, or nested without end
         raise DamagedFile(f"{path} is damaged, it holds no JSON: restore it from a copy or make it anew.") from error
 
 
 def read_npz(
-    path: Path, names: Sequence[str] | None = None, remedy: str = "restore it from a copy or make it anew"
+    path: Path,
+    names: Sequence[str] | Mapping[str, ArrayForm] | None = None,
+    remedy: str = "restore it from a copy or make it anew",
 ) -> dict[str, np.ndarray]:
     """Read arrays of an npz file; pickled objects are refused.
 
+    The sizes that the arrays declare are looked at before memory is taken: together they may have LARGEST_ARRAYS
+    bytes or, in a larger file, MOST_COMPRESSED times its size.
+
     Args:
-        names: of the arrays; None: all.
+        names: of the arrays, perhaps with what each must be; None: all.
         remedy: what the message tells the user to do.
 
     Raises:
-        DamagedFile: the file is missing, damaged or no npz file, or lacks one of the arrays.
+        DamagedFile: the file is missing, damaged or no npz file, lacks one of the arrays, or one is of another form or
+            too large.
     """
     try:
+        with zipfile.ZipFile(_ordinary(path)) as archive:
+            chosen = [name.removesuffix(".npy") for name in archive.namelist()] if names is None else list(names)
+            _check_headers(archive, chosen, names if isinstance(names, Mapping) else {}, path)
         arrays = np.load(path, allow_pickle=False)
-        if not isinstance(arrays, NpzFile):
-            raise ValueError("a single array, no npz file")
         with arrays:
-            return {name: arrays[name] for name in (arrays.files if names is None else names)}
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DamagedFile(f"{path} cannot be read ({error}): {remedy}.") from error
+            return {name: arrays[name] for name in chosen}
+    except UNREADABLE as error:
+        raise DamagedFile(f"{path} cannot be read ({cut(error)}): {remedy}.") from error
+
+
+def check_npz(path: Path, forms: Mapping[str, ArrayForm], remedy: str) -> None:
+    """Check that an npz file is whole and holds arrays of these forms, without keeping them in memory.
+
+    Raises:
+        DamagedFile: as `read_npz` does.
+    """
+    try:
+        with zipfile.ZipFile(_ordinary(path)) as archive:
+            _check_headers(archive, list(forms), forms, path)
+            if damaged := archive.testzip():
+                raise ValueError(f"{damaged} is damaged")
+    except UNREADABLE as error:
+        raise DamagedFile(f"{path} cannot be read ({cut(error)}): {remedy}.") from error
+
+
+def _ordinary(path: Path) -> Path:
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        raise ValueError("no ordinary file")
+    return path
+
+
+def _check_headers(archive: zipfile.ZipFile, names: Sequence[str], forms: Mapping[str, ArrayForm], path: Path) -> None:
+    check_arrays(archive, names, forms, max(LARGEST_ARRAYS, MOST_COMPRESSED * path.stat().st_size))
 
 
 def sha256_of(path: Path) -> str:

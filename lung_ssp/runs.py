@@ -1,9 +1,11 @@
 """Training, evaluating and exporting a run of any task: a configuration in, a run's folder and its figures out."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import JsonValue
 from tqdm import tqdm
 
 from lung_ssp import __version__, runtime
@@ -11,18 +13,17 @@ from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.split import check_disjoint, patients_by_split
 from lung_ssp.config import flatten
 from lung_ssp.errors import ConfigError
-from lung_ssp.files import read_json, write_json
 from lung_ssp.tasks import read_run, read_training
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
-from lung_ssp.training.evaluation import Evaluation, is_measured, read_metrics
+from lung_ssp.training.evaluation import Evaluation, forget_evaluation, record_evaluation, recorded_metrics
+from lung_ssp.training.launch import check_shared
 from lung_ssp.training.loop import train as train_task
 from lung_ssp.training.onnx import OnnxFile, write_onnx
-from lung_ssp.training.run import best_fingerprint, check_cohort, open_run
+from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, working_in
 from lung_ssp.training.settings import TrainingSettings
 
-EVALUATION_FORMAT = 2  # to be raised whenever metrics.json is written in another form
-EVALUATED = "evaluation.json"  # what the measures in a run's folder were made from; written last
+EVALUATION_FORMAT = 3  # to be raised whenever metrics.json is written in another form
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,16 @@ def train(
     distributed.init_process_group()
     check_processes(settings)
     statement = cohort.statement
-    if distributed.is_main_process():
-        open_run(output, checked.text(), start_facts(settings, statement, cohort.fingerprint), settings.cohort, resume)
-        tqdm.write(f"{output}: {settings.task} on {device}, {statement}")
-    distributed.barrier()
-    training = task_type.build(checked)
-    synchronise_batch_norm(training.task.network)
-    progress = train_task(training, settings, {**flatten(checked.tree), "cohort": statement}, output)
+    is_main = distributed.is_main_process()
+    with working_in(output) if is_main else nullcontext():
+        if is_main:
+            facts = start_facts(settings, statement, cohort.fingerprint)
+            open_run(output, checked.text(), facts, settings.cohort, resume)
+            tqdm.write(f"{output}: {settings.task} on {device}, {statement}")
+        distributed.barrier()
+        training = task_type.build(checked)
+        synchronise_batch_norm(training.task.network)
+        progress = train_task(training, settings, {**flatten(checked.tree), "cohort": statement}, output)
     assert progress.best_score is not None and progress.best_step is not None  # the last step is always validated
     return TrainedRun(
         output, settings.task, progress.step, training.task.score_name, progress.best_score, progress.best_step
@@ -99,19 +103,8 @@ def start_facts(settings: TrainingSettings, statement: str, fingerprint: str) ->
 
 
 def check_processes(settings: TrainingSettings) -> None:
-    """Refuse a training that the processes cannot share.
-
-    Raises:
-        ConfigError: the batch cannot be divided evenly, or the network is one of a single process.
-    """
-    processes = distributed.world_size()
-    if processes > 1 and settings.needs_one_process:
-        raise ConfigError(settings.needs_one_process)
-    if settings.batch_size % processes:
-        raise ConfigError(
-            f"batch_size is {settings.batch_size}, which {processes} processes cannot share evenly: make it a multiple "
-            f"of {processes}, or change --processes."
-        )
+    """Refuse, with a ConfigError, a training that the processes that were started cannot share."""
+    check_shared(settings, distributed.world_size())
 
 
 def evaluate(
@@ -143,7 +136,7 @@ def evaluate(
         if value and name not in task_type.evaluation_options:
             raise ConfigError(f"{name} is no option of the evaluation of a {task_type.name} run: leave it out.")
     runtime.choose_device(device)
-    made_from = {
+    made_from: dict[str, JsonValue] = {
         "version": __version__,
         "format": EVALUATION_FORMAT,
         "weights": best_fingerprint(run),
@@ -151,12 +144,12 @@ def evaluate(
         "table2": table2,
         "real_nodules": str(real_nodules) if real_nodules else None,
     }
-    evaluated = run / EVALUATED
-    if is_measured(run) and evaluated.is_file() and read_json(evaluated) == made_from:
-        return Evaluation(run, read_metrics(run, task_type.metrics))
-    evaluated.unlink(missing_ok=True)  # a killed evaluation must not leave its files under an older record
-    metrics = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
-    write_json(evaluated, made_from)
+    if (metrics := recorded_metrics(run, made_from, task_type.metrics)) is not None:
+        return Evaluation(run, metrics)
+    with working_in(run):
+        forget_evaluation(run)
+        metrics = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
+        record_evaluation(run, made_from)
     return Evaluation(run, metrics)
 
 
@@ -172,4 +165,6 @@ def export(run: str | Path) -> OnnxFile:
         EnvironmentProblem: paddle2onnx or ONNX Runtime is missing.
     """
     run = Path(run)
-    return write_onnx(run, read_run(run)[0].exportable(run))
+    task_type, _ = read_run(run)
+    with working_in(run):
+        return write_onnx(run, task_type.exportable(run))

@@ -7,19 +7,24 @@ import importlib.metadata
 import io
 import os
 import platform
+import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
 from typing import Any, Literal
 
 from lung_ssp.errors import EnvironmentProblem
+from lung_ssp.interruption import is_interruption
 
 Device = Literal["cpu", "gpu"]
 
 M_TRIM_THRESHOLD = -1  # malloc.h
 M_MMAP_THRESHOLD = -3
+PR_SET_PDEATHSIG = 1  # prctl.h
+PARENT = "LUNG_SSP_PARENT"  # in the environment of a process that ends with its parent: the parent's process id
 VARIABLES = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 PACKAGES = (
     "paddlepaddle",
@@ -40,6 +45,7 @@ DEVICE_FLAGS = (  # of a GPU build alone
     "FLAGS_gemm_use_half_precision_compute_type",
     "FLAGS_embedding_deterministic",
 )
+MOST_THREADS = 1024
 MATRIX_SIZE = 1024
 REMEDIES = {
     "cv2": "install the system's OpenGL library: apt-get install libgl1 libglib2.0-0",
@@ -63,12 +69,14 @@ def c_function(name: str) -> Any:
 
 
 def prepare_process() -> None:
-    """Set what Paddle reads when it is loaded, unless the user has set it already.
+    """Tie a worker to its parent, and set what Paddle reads when it is loaded, unless the user has set it already.
 
     - OMP_NUM_THREADS: Paddle takes one thread where it is unset; here, one for each core of the process.
     - MKL_DEBUG_CPU_TYPE=5, on AMD processors: the MKL that Paddle ships takes its slow path there without it.
     - malloc keeps large blocks: otherwise each temporary tensor goes back to the system and is faulted in again.
     """
+    if (parent := os.environ.pop(PARENT, "")).isdecimal():  # popped: it is not for this process's own children
+        end_with_parent(int(parent))
     variables = {"OMP_NUM_THREADS": str(cores())}
     if processor_vendor() == "AuthenticAMD":
         variables["MKL_DEBUG_CPU_TYPE"] = "5"
@@ -82,6 +90,21 @@ def prepare_process() -> None:
     warnings.filterwarnings("ignore", message="When training, we now always track global mean and variance")
     # A build for GPUs warns where there is none; choose_device refuses a missing GPU, and only if it was asked for.
     warnings.filterwarnings("ignore", message="You are using GPU version Paddle, but your CUDA device is not set")
+
+
+def end_with_parent(parent: int) -> None:
+    """Let the system kill this process as soon as its parent has ended, in whatever way; Linux only.
+
+    By SIGKILL: Paddle's handler of SIGTERM may wait for ever for a lock of the interrupted thread. No file is
+    damaged, since all are written atomically; the steps since the last checkpoint are repeated.
+
+    Args:
+        parent: its process id. If that process has already ended, this one ends here.
+    """
+    if (prctl := c_function("prctl")) is not None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def processor_vendor() -> str:
@@ -104,14 +127,22 @@ def require_libraries(*modules: str) -> None:
         modules: which of REMEDIES; all where none is named.
 
     Raises:
-        EnvironmentProblem: saying what to install.
+        EnvironmentProblem: saying what to install; or OMP_NUM_THREADS is no number of threads, by which Paddle crashes.
+        KeyboardInterrupt: Ctrl-C, of which a library has made an ImportError.
     """
-    for module in modules or REMEDIES:
+    modules = modules or tuple(REMEDIES)
+    if "paddle" in modules:
+        check_threads()
+    for module in modules:
         printed = io.StringIO()
         try:
             with contextlib.redirect_stderr(printed):
                 importlib.import_module(module)
+                if module == "paddle":
+                    give_signals_back()
         except ImportError as error:
+            if is_interruption(error):
+                raise KeyboardInterrupt from error
             remedy = REMEDIES[module]
             if "libgomp" in str(error):
                 remedy = "install the system's OpenMP library: apt-get install libgomp1"
@@ -119,6 +150,30 @@ def require_libraries(*modules: str) -> None:
         for line in printed.getvalue().splitlines():
             if "OMP_NUM_THREADS" not in line:  # Paddle's advice for data-parallel processes; here one has all cores
                 print(line, file=sys.stderr)
+
+
+def check_threads() -> None:
+    """Refuse an OMP_NUM_THREADS that is no number of threads.
+
+    Raises:
+        EnvironmentProblem: saying what it may be.
+    """
+    text = os.environ.get("OMP_NUM_THREADS", "1")
+    most = max(MOST_THREADS, cores())
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise EnvironmentProblem(
+            f"OMP_NUM_THREADS is {text[:20]!r}, expected a number of threads from 1 to {most}: set it to one, or leave "
+            "it unset."
+        )
+
+
+def give_signals_back() -> None:
+    """Take Paddle's own handlers away: its one of SIGTERM may wait for ever for a lock of the interrupted thread."""
+    import paddle
+
+    paddle.disable_signal_handler()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
 
 
 def choose_device(name: Device) -> None:

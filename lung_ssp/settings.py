@@ -4,6 +4,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from lung_ssp.errors import cut
+
 Limit = TypeVar("Limit", float, float | None)
 
 
@@ -19,9 +21,9 @@ class Settings(BaseModel):
 
 def first_problem(error: ValidationError) -> str:
     """The first invalid key and what is wrong with it; of what is no JSON at all, the latter alone."""
-    problem = error.errors()[0]
-    key = ".".join(map(str, problem["loc"]))
-    return f"{key}: {problem['msg']}" if key else problem["msg"]
+    problem = error.errors(include_url=False)[0]
+    key, message = cut(".".join(map(str, problem["loc"]))), cut(problem["msg"])
+    return f"{key}: {message}" if problem["loc"] else message
 
 
 def rising(limits: list[Limit]) -> list[Limit]:
@@ -62,7 +64,8 @@ def summing_to_one(shares: list[float]) -> list[float]:
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=100_000)]
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]  # what Paddle's generator takes
 
 Two = Field(min_length=2, max_length=2)
 Three = Field(min_length=3, max_length=3)

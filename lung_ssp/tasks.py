@@ -11,14 +11,13 @@ from lung_ssp.classification.benchmark_cases import ClassificationBenchmark
 from lung_ssp.classification.build import build_classification, build_classifier, exportable_classifier
 from lung_ssp.classification.evaluate import evaluate_classifier
 from lung_ssp.classification.metrics import ClassificationMetrics
-from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.config import Config, ResolvedFile, resolve
 from lung_ssp.segmentation.benchmark_cases import SegmentationBenchmark
 from lung_ssp.segmentation.build import build_network, build_segmentation
 from lung_ssp.segmentation.evaluate import evaluate_segmenter
 from lung_ssp.segmentation.metrics import SegmentationMetrics
-from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.trained import exportable_segmenter
+from lung_ssp.task_settings import TASK_SETTINGS
 from lung_ssp.training.evaluation import Metrics
 from lung_ssp.training.onnx import Exportable
 from lung_ssp.training.run import run_config
@@ -64,7 +63,7 @@ TASKS = {
     for task in (
         TaskType(
             name="classification",
-            settings=ClassificationSettings,
+            settings=TASK_SETTINGS["classification"],
             build=build_classification,
             build_network=build_classifier,
             evaluate=evaluate_classifier,
@@ -75,7 +74,7 @@ TASKS = {
         ),
         TaskType(
             name="segmentation",
-            settings=SegmentationSettings,
+            settings=TASK_SETTINGS["segmentation"],
             build=build_segmentation,
             build_network=build_network,
             evaluate=evaluate_segmenter,

@@ -20,8 +20,10 @@ MEASURED_AGAINST = ("torch", "skimage")  # by benchmarks/
 
 # From the ground up. A room imports itself and what stands in an earlier line, nothing of its own line or a later one.
 ORDER = (
-    ("errors",),
+    ("errors", "interruption"),
+    ("formats", "paths"),
     ("settings", "files", "runtime"),
+    ("records", "strict_yaml"),
     ("figures",),
     ("config_errors",),
     ("config",),
@@ -29,13 +31,29 @@ ORDER = (
     ("cohort",),
     ("training",),
     ("segmentation", "classification"),
+    ("task_settings",),
     ("tasks", "diagnosis", "preparation"),
     ("runs",),
     ("face", "benchmark"),
     ("cli",),
 )
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
-WITHOUT_PADDLE = ("errors", "settings", "files", "figures", "config_errors", "config", "ct", "cohort", "preparation")
+WITHOUT_PADDLE = (
+    *(
+        "errors",
+        "interruption",
+        "formats",
+        "paths",
+        "settings",
+        "files",
+        "records",
+        "strict_yaml",
+        "figures",
+        "config_errors",
+        "config",
+    ),
+    *("ct", "cohort", "preparation", "task_settings"),
+)
 
 # What decides whether a cohort is synthetic or real; but for it, nothing outside of phantom/ imports phantom/.
 CHOOSES_THE_COHORT = "lung_ssp.preparation"
@@ -184,7 +202,7 @@ WAYS = {
     "dcmread": {"dicom_file.py"},
     "GDCMImageIO": {"decoding.py"},
     "np.load(": {"files.py"},
-    "yaml.load": {"config.py"},
+    "yaml.load": {"strict_yaml.py"},
     "np.savez(file, **arrays)": {"checkpoint.py"},
     "np.clip((hu - ": {"volume.py"},
     "savefig": {"figures.py"},

@@ -1,5 +1,6 @@
 """The configuration system: PaddleSeg's dialect, typed, and strict."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
-from lung_ssp.config import SHIPPED_CONFIGS, Config, flatten, load_config, merge, resolve
+from lung_ssp.config import LARGEST_CONFIG, SHIPPED_CONFIGS, Config, flatten, load_config, merge, resolve
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.settings import Settings
@@ -214,10 +215,149 @@ def test_a_data_file_needs_no_task(tmp_path: Path) -> None:
         ("numbers: [1]\nother: 2", "other is not a setting"),
         ("numbers: [one]", r"numbers\.0 is 'one': input should be a valid integer"),
         ("numbers: [{a: 1, a: 2}]", "the key a is given twice"),
-        ("numbers: &a [*a]", r"numbers\.0"),
+        ("numbers: &a [*a]", r"the alias \*a refers to itself"),
+        ("numbers: [1]\non: 3", "a key must be a word"),
+        ("numbers: [2024-01-01]", r"numbers\.0 is '2024-01-01': input should be a valid integer"),
+        ("x" * 1000 + ": 1", r"x\.\.\. is not a setting"),
+        ("numbers: '" + "x" * 100_000 + "'", r"numbers is 'x+'\.\.\.: input should be a valid list"),
+        ("numbers: [" + "9" * 90 + ", 'a']", r"numbers\.1"),
+        ("numbers: [[[[[[1]]]]]]", r"numbers\.0"),
     ],
 )
 def test_a_wrong_data_file_is_told(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         load_config(write(tmp_path, text), Numbers)
     assert "run.yml" in str(caught.value)
+    assert len(str(caught.value)) < 600 + len(str(tmp_path))
+
+
+UNREADABLE = {
+    "not UTF-8": lambda path: path.write_bytes(b"numbers: [1]\n\xff"),
+    "NUL": lambda path: path.write_bytes(b"numbers: [\0]"),
+    "too large": lambda path: path.write_bytes(b"#" * (LARGEST_CONFIG + 1)),
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": lambda path: os.mkfifo(path),
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("what", UNREADABLE)
+def test_what_is_no_text_file_is_told_at_once(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "run.yml"
+    UNREADABLE[what](path)
+    with pytest.raises(ConfigError, match=r"run\.yml (is not valid YAML|is no ordinary file|has more than 1 MB)"):
+        load_config(path, Numbers)
+    base = write(tmp_path, "_base_: run.yml", "own.yml")
+    with pytest.raises(ConfigError, match=r"run\.yml (is not valid YAML|is no ordinary file|has more than 1 MB)"):
+        load_config(base, Numbers)
+
+
+def test_files_that_build_upon_ever_more_files_are_refused(tmp_path: Path) -> None:
+    for depth in range(30):
+        write(tmp_path, f"_base_: [{depth + 1}.yml, {depth + 1}.yml]", f"{depth}.yml")
+    write(tmp_path, "numbers: [1]", "30.yml")
+    with pytest.raises(ConfigError, match=r"0\.yml builds upon more than 100 files"):
+        load_config(tmp_path / "0.yml", Numbers)
+    assert load_config(tmp_path / "25.yml", Numbers).settings.numbers == [1]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "numbers=" + "9" * 5000,
+        "numbers=0x" + "f" * 2000,
+        "numbers=" + "[" * 5000,
+        "numbers=" + "(" * 90 + ")" * 90,
+        "numbers=" + "-" * 9000 + "1",
+        "numbers={[]: 1}",
+        "numbers=!!int x",
+        "numbers='a\\x1b[2J'",
+        "numbers=" + "x" * 10**7,
+        "numbers=[1" + ",1" * 9000 + "]",
+        "a..b=1",
+        ".=1",
+        "=1",
+        "=",
+        "a.=1",
+        "numbers.0=1",
+        "\x1b=1",
+        ".".join("a" * 100) + "=1",
+    ],
+)
+def test_an_override_beyond_the_limits_is_told(tmp_path: Path, override: str) -> None:
+    path = write(tmp_path, "numbers: [1]")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, Numbers, [override])
+    assert len(str(caught.value)) < 700 and "\x1b" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+class Pair(Settings):
+    one: Numbers
+    two: Numbers
+
+
+def test_an_override_changes_one_of_two_groups_that_share_an_anchor(tmp_path: Path) -> None:
+    path = write(tmp_path, "one: &a {numbers: [1]}\ntwo: *a")
+    settings = load_config(path, Pair, ["one.numbers=[2]"]).settings
+    assert (settings.one.numbers, settings.two.numbers) == ([2], [1])
+
+
+@pytest.mark.parametrize(
+    ("config", "override"),
+    [
+        *(
+            ("classification/table2.yml", override)
+            for override in (
+                "batch_size=1000000000000",
+                "epochs=1000000000000",
+                "seed=" + "9" * 30,
+                "model.num_classes.image=1000000000000",
+                "model.fully_connected=1000000000000",
+                "model.conv_channels=[32,1000000000000]",
+                "model.conv_channels=[0,64]",
+                "model.image_size=4000",
+            )
+        ),
+        ("segmentation/improved_unet.yml", "batch_size=1000000000000"),
+        ("segmentation/improved_unet.yml", "train_dataset.patch_size=1600000"),
+        ("segmentation/improved_unet.yml", "slices.spacing_mm=[0.0001,0.0001,0.0001]"),
+        ("cohort/phantom.yml", "cohort.phantom.sections.counts.train.normal=1000000000000"),
+        ("cohort/phantom.yml", "cohort.phantom.sections.pixel_mm=[0.00001,1.0]"),
+        ("cohort/phantom.yml", "cohort.phantom.scans.slices=[16,1000000000]"),
+        ("cohort/phantom.yml", "tiles.tiles_per_slide=1000000000000"),
+        ("cohort/nlst.yml", "workers.count=1000000"),
+    ],
+)
+def test_a_number_that_would_take_all_memory_is_refused(config: str, override: str) -> None:
+    file = resolve(config, [override])
+    with pytest.raises(ConfigError, match=r"input should be (less|greater) than") as caught:
+        file.check(file.choose(KINDS))
+    assert override.partition("=")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "overrides", "message"),
+    [
+        (
+            "classification/table2.yml",
+            ["model.image_size=512", "model.fully_connected=8192"],
+            "fc3 would have 8,589,934,592 weights, more than 250,000,000: lower image_size",
+        ),
+        (
+            "cohort/phantom.yml",
+            ["tiles.size=1024", "tiles.tiles_per_slide=10000"],
+            "the tiles of one slide would take 31.5 GB, more than 2: lower size or tiles_per_slide",
+        ),
+        (
+            "cohort/phantom.yml",
+            [f"cohort.phantom.sections.counts.train.{name}=100000" for name in ("normal", "carcinoid", "small_cell")],
+            "the train split has .* sections, 200,000 at most",
+        ),
+    ],
+)
+def test_numbers_that_together_would_take_all_memory_are_refused(
+    config: str, overrides: list[str], message: str
+) -> None:
+    file = resolve(config, overrides)
+    with pytest.raises(ConfigError, match=message):
+        file.check(file.choose(KINDS))

@@ -1,5 +1,11 @@
 """Atomic writing: the old file or the new one, never half of one."""
 
+import errno
+import os
+import stat
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -7,8 +13,23 @@ from typing import IO
 import numpy as np
 import pytest
 
-from lung_ssp.errors import DamagedFile
-from lung_ssp.files import read_json, read_npz, sha256_of, write_atomically, write_json, write_text
+from lung_ssp.errors import DamagedFile, LungSspError
+from lung_ssp.files import (
+    LARGEST_FILE,
+    LOCK,
+    alone_in,
+    check_empty,
+    leftovers,
+    read_bytes,
+    read_json,
+    read_npz,
+    refuse_links,
+    sha256_of,
+    write_atomically,
+    write_json,
+    write_text,
+)
+from lung_ssp.formats import ArrayForm
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -23,6 +44,131 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
         write_atomically(path, fail)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_files_mode_is_what_the_umask_leaves(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "a.txt", "a")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == mode
+
+
+def test_a_full_disk_names_the_file_that_was_to_be_written(tmp_path: Path) -> None:
+    def full(file: IO[bytes]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_atomically(tmp_path / "a.npz", full)
+    assert caught.value.filename == str(tmp_path / "a.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refusal_of_the_system_names_the_file_and_not_its_temporary_one(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    for path in (tmp_path / "a", tmp_path / ("b" * 250)):
+        with pytest.raises(OSError, match=r"directory|too long") as caught:
+            write_text(path, "text")
+        assert (caught.value.filename, caught.value.filename2) == (str(path), None)
+
+
+def test_a_link_is_replaced_and_what_it_points_to_is_left_alone(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    (tmp_path / "a.txt").symlink_to(mine)
+    write_text(tmp_path / "a.txt", "new")
+    assert mine.read_text() == "mine"
+    assert (tmp_path / "a.txt").read_text() == "new" and not (tmp_path / "a.txt").is_symlink()
+
+
+KILLED_IN_A_WRITE = """
+import os, sys
+from pathlib import Path
+from lung_ssp.files import write_atomically
+write_atomically(Path(sys.argv[1]), lambda file: os.kill(os.getpid(), 9))
+"""
+
+
+def test_what_a_killed_process_left_is_known_and_no_other_file_is(tmp_path: Path) -> None:
+    mine = (".gitignore", ".a.json.bak", ".a.json.original", ".a.json.0123abcde", "a.json.0123abcd", ".0123abcd")
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / ".folder.0123abcd").mkdir()
+    (tmp_path / ".link.0123abcd").symlink_to(tmp_path / ".gitignore")
+    before = {path.name for path in tmp_path.iterdir()}
+    subprocess.run([sys.executable, "-c", KILLED_IN_A_WRITE, tmp_path / "a.json"], check=False)
+    (left,) = leftovers(tmp_path)
+    assert left.name.startswith(".a.json.") and left.name not in before
+    with alone_in(tmp_path):
+        assert leftovers(tmp_path) == []
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
+def test_a_folder_with_a_lock_and_half_a_file_alone_is_empty(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED_IN_A_WRITE, tmp_path / "a.json"], check=False)
+    (tmp_path / LOCK).touch()
+    check_empty(tmp_path)
+    (tmp_path / ".mine").touch()
+    with pytest.raises(LungSspError, match="not an empty folder"):
+        check_empty(tmp_path)
+
+
+WAITING = """
+import sys, time
+from pathlib import Path
+from lung_ssp.files import alone_in
+with alone_in(Path(sys.argv[1])):
+    print("alone", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_process_is_told_and_a_killed_one_frees_the_folder_at_once(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    with subprocess.Popen([sys.executable, "-c", WAITING, folder], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "alone\n"
+        told = f"Another process works in {folder}: wait for it, or end it"
+        with pytest.raises(LungSspError, match=told), alone_in(folder):
+            pass
+        process.kill()
+        process.wait()
+        assert (folder / LOCK).is_file()
+        with alone_in(folder), pytest.raises(LungSspError, match="Another process works"), alone_in(folder):
+            pass
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_was_made_for_nothing_is_removed_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for name in ("old", "new", "used"):
+        with pytest.raises(KeyError), alone_in(tmp_path / name):
+            if name == "used":
+                write_text(tmp_path / name / "a", "a")
+            raise KeyError
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == ["old", "used", "used/a"]
+
+
+def test_a_lock_that_is_a_link_is_refused_and_a_users_own_file_of_its_name_stays(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / LOCK).symlink_to(mine)
+    with pytest.raises(LungSspError, match=r"one/\.lock is a symbolic link"), alone_in(tmp_path / "one"):
+        pass
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / LOCK).write_text("mine")
+    with alone_in(tmp_path / "two"):
+        pass
+    assert mine.read_text() == (tmp_path / "two" / LOCK).read_text() == "mine"
+
+
+def test_links_are_refused_by_name_wherever_they_point(tmp_path: Path) -> None:
+    (tmp_path / "figures").symlink_to(tmp_path / "nowhere")
+    refuse_links(tmp_path, ["checkpoints", "visualdl/log"])
+    with pytest.raises(LungSspError, match=r"figures is a symbolic link, .* remove the link"):
+        refuse_links(tmp_path, ["checkpoints", "figures"])
 
 
 def test_text_and_json_come_back_and_folders_are_made(tmp_path: Path) -> None:
@@ -84,3 +230,113 @@ def test_a_damaged_npz_file_is_named_with_what_to_do(tmp_path: Path, damage: str
     DAMAGED_ARCHIVES[damage](path)
     with pytest.raises(DamagedFile, match=r"a\.npz cannot be read \(.*\): prepare it again\.$"):
         read_npz(path, ["one"], "prepare it again")
+
+
+UNREADABLE_JSON: dict[str, Callable[[Path], object]] = {
+    "deep": lambda path: path.write_text("[" * 200_000),
+    "many digits": lambda path: path.write_text("9" * 5_000),
+    "NaN": lambda path: path.write_text('{"a": NaN}'),
+    "infinity": lambda path: path.write_text("[-Infinity]"),
+    "a number beyond all limits": lambda path: path.write_text("[1e999]"),
+    "a key twice": lambda path: path.write_text('{"a": 1, "a": 2}'),
+    "a NUL": lambda path: path.write_bytes(b'{"a": "\0"}'),
+    "half a pair": lambda path: path.write_bytes(b'{"a": "\xed\xa0\x80"}'),
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": lambda path: os.mkfifo(path),
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "too large": lambda path: path.open("wb").truncate(LARGEST_FILE + 1),
+}
+
+
+@pytest.mark.parametrize("damage", UNREADABLE_JSON)
+def test_json_beyond_the_limits_is_told_at_once(tmp_path: Path, damage: str) -> None:
+    UNREADABLE_JSON[damage](tmp_path / "a.json")
+    with pytest.raises(DamagedFile, match=r"a\.json (is damaged|is no ordinary file|has more than 64 MB)"):
+        read_json(tmp_path / "a.json")
+
+
+def test_the_state_of_a_random_generator_is_json(tmp_path: Path) -> None:
+    state = np.random.default_rng(3).bit_generator.state
+    write_json(tmp_path / "a.json", state)
+    assert read_json(tmp_path / "a.json") == state
+
+
+def test_a_file_of_a_limited_size_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert read_bytes(tmp_path / "a", 3) == b"abc"
+    with pytest.raises(DamagedFile, match=r"/a has more than 2e-06 MB"):
+        read_bytes(tmp_path / "a", 2)
+    with pytest.raises(FileNotFoundError):
+        read_bytes(tmp_path / "b")
+
+
+def save(path: Path, header: bytes, content: bytes = b"", compress: int = zipfile.ZIP_DEFLATED) -> None:
+    """An archive with an array `one` of any header."""
+    padded = header + b" " * (63 - (10 + len(header)) % 64) + b"\n"
+    with zipfile.ZipFile(path, "w", compress) as archive, archive.open("one.npy", "w", force_zip64=True) as file:
+        file.write(b"\x93NUMPY\x01\x00" + len(padded).to_bytes(2, "little") + padded)
+        file.write(content)
+
+
+def header_of(shape: str, kind: str = "<i8") -> bytes:
+    return f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+
+
+def encrypted(path: Path) -> None:
+    """An archive whose flags say that its member needs a password."""
+    np.savez(path, one=np.arange(3))
+    content = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.find(signature) + place] |= 1
+    path.write_bytes(bytes(content))
+
+
+LARGE_OR_ODD: dict[str, Callable[[Path], object]] = {
+    "5 GB": lambda path: save(path, header_of("(5000000000,)", "|u1"), b"\0" * 1000),
+    "more than there is": lambda path: save(path, header_of(f"({10**18}, {10**18})")),
+    "nothing, very often": lambda path: save(path, header_of(f"({10**12},)", "<U0")),
+    "negative": lambda path: save(path, header_of("(-1,)")),
+    "nested": lambda path: save(path, b"[" * 5000),
+    "no brackets": lambda path: save(path, b"{'descr': ("),
+    "no header": lambda path: save(path, b"x"),
+    "fewer than declared": lambda path: save(path, header_of("(100,)"), b"\0" * 8),
+    "objects": lambda path: save(path, header_of("(1,)", "|O"), b"\0" * 8),
+    "a pipe": lambda path: os.mkfifo(path),
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "encrypted": encrypted,
+}
+
+
+@pytest.mark.parametrize("what", LARGE_OR_ODD)
+def test_an_npz_file_that_declares_too_much_is_refused_before_memory_is_taken(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "a.npz"
+    LARGE_OR_ODD[what](path)
+    with pytest.raises(DamagedFile, match=r"a\.npz cannot be read \(.*\): prepare it again\.$") as caught:
+        read_npz(path, ["one"], "prepare it again")
+    assert len(str(caught.value)) < 400 + len(str(path))
+
+
+FORMS = {
+    "whole numbers": (np.zeros((2, 3), np.uint8), ArrayForm("iu", 2), ""),
+    "truth values": (np.zeros((2, 3), bool), ArrayForm("b", shape=(2, 3)), ""),
+    "text instead": (np.array(["a"]), ArrayForm("iu", 1), "one holds text, not whole numbers"),
+    "decimals instead": (
+        np.zeros(2),
+        ArrayForm("ib", 1),
+        "one holds decimal numbers, not whole numbers or truth values",
+    ),
+    "complex": (np.zeros(2, complex), ArrayForm("f", 1), "one holds other values, not decimal numbers"),
+    "other axes": (np.zeros((2, 3)), ArrayForm("f", 1), "one has 2 axes, not 1"),
+    "another shape": (np.zeros((2, 3)), ArrayForm("f", shape=(3, 2)), r"one has the shape \(2, 3\), not \(3, 2\)"),
+}
+
+
+@pytest.mark.parametrize("what", FORMS)
+def test_an_array_of_another_form_is_told(tmp_path: Path, what: str) -> None:
+    array, form, message = FORMS[what]
+    np.savez(tmp_path / "a.npz", one=array, two=np.zeros(3))
+    if message:
+        with pytest.raises(DamagedFile, match=message):
+            read_npz(tmp_path / "a.npz", {"one": form})
+    else:
+        assert read_npz(tmp_path / "a.npz", {"one": form})["one"].shape == (2, 3)

@@ -1,6 +1,7 @@
 """The evaluation of a run as its user calls it; the log beside Table 2 is tested with the command line."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,34 @@ def test_a_damaged_metrics_json_is_told_and_made_anew_without_it(runs: tuple[Pat
         evaluate(run)
     (run / "metrics.json").unlink()
     assert evaluate(run) == first
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda run: (run / "metrics.json").unlink(),
+        lambda run: (run / "metrics.txt").unlink(),
+        lambda run: next((run / "figures").glob("*.png")).unlink(),
+        lambda run: shutil.rmtree(run / "figures"),
+        lambda run: (run / "evaluation.json").write_text("{"),
+        lambda run: (run / "evaluation.json").write_text("[]"),
+        lambda run: (run / "evaluation.json").write_bytes(b"\xff\xfe"),
+        lambda run: (run / "metrics.json").write_text(
+            (run / "metrics.json").read_text().replace('"step": 0', '"step": 1')
+        ),
+    ],
+)
+def test_what_is_gone_or_changed_is_measured_again(
+    runs: tuple[Path, Path], tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    run = shutil.copytree(runs[1], tmp_path / "run")
+    first = evaluate(run)
+    before = {path.name: path.read_bytes() for path in run.rglob("*") if path.suffix in (".json", ".txt")}
+    figures = {path.name for path in first.figures.iterdir()}
+    damage(run)
+    assert evaluate(run) == first
+    assert {path.name: path.read_bytes() for path in run.rglob("*") if path.suffix in (".json", ".txt")} == before
+    assert {path.name for path in first.figures.iterdir()} == figures
 
 
 def test_a_broken_evaluation_leaves_nothing_that_counts_as_measured(runs: tuple[Path, Path], tmp_path: Path) -> None:

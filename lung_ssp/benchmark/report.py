@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from lung_ssp.benchmark.cases import BenchmarkPlan, Case
 from lung_ssp.benchmark.device import Memory
@@ -141,11 +141,19 @@ def read_report(path: Path) -> BenchmarkReport:
         LungSspError: the file is missing or holds none.
     """
     try:
-        return TypeAdapter(BenchmarkReport).validate_python(read_json(path))
-    except (OSError, DamagedFile, ValidationError) as error:
+        report = TypeAdapter(BenchmarkReport).validate_python(read_json(path))
+        if any(min(figures_that_divide(case.figures)) <= 0 for case in report.cases):
+            raise ValueError("a speed or an amount of memory is not positive")
+        return report
+    except (OSError, DamagedFile, ValueError, RecursionError) as error:
         raise LungSspError(
             f"{path} is no benchmark's report: make one with lung-ssp benchmark training|inference --json {path}."
         ) from error
+
+
+def figures_that_divide(figures: Figures) -> tuple[float, ...]:
+    """What a comparison divides by, all of it positive in a report."""
+    return figures.images_per_second, figures.batch_cost, figures.memory_mb.limiting
 
 
 def as_json(result: object) -> str:

@@ -10,6 +10,7 @@ from paddle import nn
 from paddle.nn import functional
 
 from lung_ssp.classification.settings import ClassifierSettings
+from lung_ssp.training.cpu_kernels import max_pool
 
 STAGES = ("conv1", "pool1", "conv2", "pool2", "fc3")
 
@@ -17,11 +18,6 @@ STAGES = ("conv1", "pool1", "conv2", "pool2", "fc3")
 def he_normal(fan_in: int) -> nn.initializer.Initializer:
     """He initialisation with a normal distribution truncated at two deviations and rescaled to keep its variance."""
     return nn.initializer.TruncatedNormal(std=math.sqrt(1.3 * 2.0 / fan_in))
-
-
-def pool(x: paddle.Tensor) -> paddle.Tensor:
-    """2x2 maximum; asking for its mask makes Paddle take the kernel whose gradient is fast on a CPU."""
-    return functional.max_pool2d(x, 2, return_mask=True)[0]
 
 
 class Trunk(nn.Layer):
@@ -87,7 +83,7 @@ class Trunk(nn.Layer):
         return functional.relu(x) if self.rectify_first else x
 
     def _pooled(self, x: paddle.Tensor) -> paddle.Tensor:
-        return pool(x) if self.rectify_first else functional.relu(pool(x))
+        return max_pool(x) if self.rectify_first else functional.relu(max_pool(x))
 
 
 class Head(nn.Layer):

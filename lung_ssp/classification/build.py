@@ -18,6 +18,7 @@ from lung_ssp.classification.two_inputs.task import TwoInputTask
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.config import Config, load_config
 from lung_ssp.errors import CheckpointError
+from lung_ssp.training.finite import check_outputs
 from lung_ssp.training.onnx import Engine, Exportable, ExportedNetwork, load_exported
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
 from lung_ssp.training.order import steps_of_protocol
@@ -78,10 +79,17 @@ class TrainedClassifier:
     exported: ExportedNetwork | None = None
 
     def logits(self, sections: np.ndarray) -> dict[str, np.ndarray]:
-        """The logits (n, classes) of both tasks for sections without slides, float32 (n, 1, size, size), 0..1."""
+        """The logits (n, classes) of both tasks for sections without slides, float32 (n, 1, size, size), 0..1.
+
+        Raises:
+            NotFinite: one is NaN or infinite.
+        """
         if self.exported is None:
             return predict_logits(self.network, sections)
-        return dict(zip(TASK_NAMES, self.exported(sections), strict=True))
+        logits = self.exported(sections)
+        for of_task in logits:
+            check_outputs(of_task)
+        return dict(zip(TASK_NAMES, logits, strict=True))
 
 
 def load_classifier(run: Path, engine: Engine = "paddle") -> TrainedClassifier:

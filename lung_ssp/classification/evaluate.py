@@ -12,8 +12,8 @@ from lung_ssp.classification.table2 import paper_rows, read_log, save_plot, side
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.files import write_text
-from lung_ssp.training.evaluation import FIGURES, write_metrics
-from lung_ssp.training.run import check_cohort
+from lung_ssp.training.evaluation import write_metrics
+from lung_ssp.training.run import FIGURES, check_cohort
 
 
 def evaluate_classifier(run: Path, table2: bool) -> ClassificationMetrics:

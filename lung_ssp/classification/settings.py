@@ -5,10 +5,18 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lung_ssp.settings import Settings, Two, summing_to_one
-from lung_ssp.training.settings import DatasetSettings, OptimizerSettings, SchedulerSettings, TrainingSettings
+from lung_ssp.training.settings import (
+    LARGEST_BATCH,
+    DatasetSettings,
+    OptimizerSettings,
+    SchedulerSettings,
+    TrainingSettings,
+)
 
 SharingMode = Literal["single_task", "hard_sharing", "full_soft_sharing", "partial_soft_sharing"]
 Granularity = Literal["layer", "channel", "dense"]
+Channels = Annotated[int, Field(ge=1, le=1024)]
+MOST_WEIGHTS = 250_000_000  # of fc3 in one branch: 1 GB, and twice as much again for the optimizer
 
 
 class AlphaSettings(Settings):
@@ -26,8 +34,8 @@ class AlphaSettings(Settings):
 class NumClasses(Settings):
     """Number of classes of each task."""
 
-    image: int = Field(9, ge=2, description="classes of the image diagnosis")
-    pathology: int = Field(9, ge=2, description="classes of the pathology diagnosis")
+    image: int = Field(9, ge=2, le=1000, description="classes of the image diagnosis")
+    pathology: int = Field(9, ge=2, le=1000, description="classes of the pathology diagnosis")
 
 
 class ClassifierSettings(Settings):
@@ -39,12 +47,22 @@ class ClassifierSettings(Settings):
     sharing: SharingMode = Field("partial_soft_sharing", description="what the two tasks share")
     alphas: AlphaSettings = Field(AlphaSettings(), description="the cross-stitch units' alphas")
     num_classes: NumClasses = Field(NumClasses(), description="classes per task")
-    image_size: int = Field(28, ge=8, multiple_of=4, description="height and width of a section in pixels")
-    conv_channels: list[int] = Field([32, 64], min_length=2, max_length=2, description="of conv1 and conv2")
-    fully_connected: int = Field(1024, ge=1, description="features of fc3")
+    image_size: int = Field(28, ge=8, le=512, multiple_of=4, description="height and width of a section in pixels")
+    conv_channels: Annotated[list[Channels], Two] = Field([32, 64], description="of conv1 and conv2")
+    fully_connected: int = Field(1024, ge=1, le=8192, description="features of fc3")
     keep_probability: float = Field(0.8, gt=0, le=1, description="of dropout after fc3")
     batch_norm_momentum: float = Field(0.999, ge=0, lt=1, description="share of the old moving average kept a step")
     batch_norm_epsilon: float = Field(0.001, gt=0, description="added to the variance")
+
+    @model_validator(mode="after")
+    def _weights_fit_into_memory(self) -> "ClassifierSettings":
+        weights = (self.image_size // 4) ** 2 * self.conv_channels[1] * self.fully_connected
+        if weights > MOST_WEIGHTS:
+            raise ValueError(
+                f"fc3 would have {weights:,} weights, more than {MOST_WEIGHTS:,}: lower image_size, conv_channels or "
+                "fully_connected"
+            )
+        return self
 
 
 class TwoTaskClassifierSettings(ClassifierSettings):
@@ -120,10 +138,11 @@ class ClassificationSettings(TrainingSettings):
     """A configuration file of the classifier."""
 
     task: Literal["classification"] = Field(description="which task this file trains")
-    batch_size: int = Field(128, ge=1, description="sections a step")
+    batch_size: int = Field(128, ge=1, le=LARGEST_BATCH, description="sections a step")
     epochs: int = Field(
         30,
         ge=1,
+        le=1_000_000,
         description="passes over the training sections, counted as in the code behind Table 2 (docs/reproduction.md)",
     )
     train_dataset: AnyDatasetSettings = Field(description="sections to learn from")

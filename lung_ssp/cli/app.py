@@ -7,6 +7,14 @@ from collections.abc import Sequence
 from lung_ssp.cli import benchmark, diagnose, environment, evaluate, export, prepare, train
 from lung_ssp.cli.command import Command
 from lung_ssp.errors import LungSspError, sentence_of_system_error
+from lung_ssp.interruption import (
+    INTERRUPTED,
+    TERMINATED,
+    Terminated,
+    ending_at_once,
+    ending_by_exception,
+    is_interruption,
+)
 from lung_ssp.runtime import require_libraries
 
 COMMANDS: tuple[Command, ...] = (
@@ -36,20 +44,32 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0; 2 after an error that the user can correct, which is one sentence on standard error; 130 after Ctrl-C.
+        0; 2 after an error that the user can correct, which is one sentence on standard error; 130 after Ctrl-C; 143
+        after SIGTERM.
     """
     arguments = parser().parse_args(words)
-    command: Command = arguments.command_to_run
     try:
-        if command.libraries:
-            require_libraries(*command.libraries)
-        command.run(arguments)
+        with ending_by_exception():
+            run(arguments)
         return 0
     except LungSspError as error:
         code, sentence = 2, str(error)
     except OSError as error:
         code, sentence = 2, sentence_of_system_error(error)
-    except KeyboardInterrupt:
-        code, sentence = 130, "interrupted"
+    except Terminated:
+        code, sentence = TERMINATED, "terminated"
+    except (KeyboardInterrupt, ImportError) as error:
+        if not is_interruption(error):
+            raise
+        code, sentence = INTERRUPTED, "interrupted"
     print(f"lung-ssp {arguments.command}: {sentence}", file=sys.stderr)
     return code
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Load the libraries of a command, and run it."""
+    command: Command = arguments.command_to_run
+    if command.libraries:
+        with ending_at_once():
+            require_libraries(*command.libraries)
+    command.run(arguments)

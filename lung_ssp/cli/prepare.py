@@ -23,6 +23,8 @@ def prepare_cohort(arguments: argparse.Namespace) -> None:
         )
     prepared = prepare(arguments.config, arguments.override)
     print(f"{prepared.root}: {prepared.description.statement}")
+    for leak in prepared.description.leaks:
+        print(f"leak: {leak}")
 
 
 def settings_of(arguments: argparse.Namespace) -> NlstSettings:
@@ -85,6 +87,8 @@ def check_cohort(arguments: argparse.Namespace) -> None:
     print(f"{check.files} files, as recorded")
     print("sections: " + ", ".join(f"{split} {count}" for split, count in check.sections.items()))
     print("patients: " + ("on both sides of the splits, on purpose" if check.leaky else "each in one split"))
+    for finding in check.findings:
+        print(f"finding: {finding}")
     print(f"fingerprint {check.fingerprint}")
 
 

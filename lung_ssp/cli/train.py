@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, natural, positive
+from lung_ssp.interruption import ending_at_once
 from lung_ssp.runtime import require_libraries
 
 
@@ -30,14 +31,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the run that a configuration describes, or go on with it."""
-    from lung_ssp.training.launch import Job, launch, running_as_worker
+    from lung_ssp.task_settings import training_settings
+    from lung_ssp.training.launch import Job, check_shared, launch, running_as_worker
 
     if arguments.processes > 1 or arguments.restarts > 0:
+        check_shared(training_settings(arguments.config, arguments.override), arguments.processes)
         job = Job(training_arguments(arguments), arguments.processes, arguments.device, arguments.output)
         launch(job, arguments.restarts)
         return
     with running_as_worker():
-        require_libraries(*PADDLE)
+        with ending_at_once():
+            require_libraries(*PADDLE)
         from lung_ssp.runs import train
 
         done = train(

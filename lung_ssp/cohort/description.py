@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue
 
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import write_json
-from lung_ssp.settings import Settings, first_problem
+from lung_ssp.records import read_record
+from lung_ssp.settings import Settings
 
 COHORT_FILE = "cohort.json"
 PHANTOM_MAKER = "PHANTOM"  # the maker that the SeriesDescription of a synthetic scan names
@@ -68,6 +69,9 @@ class CohortDescription(Settings):
     synthetic: bool = Field(description="whether it is of phantoms: every output says so")
     origin: str = Field(min_length=1, description="where its images and labels come from")
     leaky: bool = Field(False, description="whether patients are on both sides of the splits, to show what that costs")
+    leaks: tuple[str, ...] = Field(
+        (), description="what is on both sides of the splits under two patients' names (cohort/leaks.py)"
+    )
     fingerprint: str = Field(min_length=1, description="of its contents (cohort/fingerprint.py)")
     key: str = Field(description="hash of all that it was made from")
     section: SectionSettings = Field(description="how its sections were made")
@@ -87,7 +91,7 @@ class CohortDescription(Settings):
     def statement(self) -> str:
         """The sentence that every output carries: what the numbers come from, with the fingerprint."""
         origin = "SYNTHETIC cohort: no number here is about patients" if self.synthetic else self.origin
-        leak = "LEAKY split, patients on both sides: its figures are too good; " if self.leaky else ""
+        leak = "LEAKY split, patients on both sides: its figures are too good; " if self.leaky or self.leaks else ""
         return f"{leak}{origin} ({self.name}, fingerprint {self.fingerprint})"
 
 
@@ -106,9 +110,6 @@ def read_cohort(folder: Path) -> CohortDescription:
     if not path.is_file():
         raise CohortError(f"{folder} holds no prepared cohort: prepare one first with lung-ssp prepare.")
     try:
-        return CohortDescription.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CohortError(
-            f"{path} is damaged or of another version of the program ({first_problem(error)}): remove the folder and "
-            "make it again."
-        ) from None
+        return read_record(path, CohortDescription, "remove the folder and make it again")
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lung_ssp.cohort.scans import read_scans
+from lung_ssp.cohort.scans import MASK_ARRAYS, read_scans
 from lung_ssp.cohort.slides.store import tile_digests
 from lung_ssp.cohort.store import SPLITS, contents_digest, load_arrays, read_sections
 
@@ -16,6 +16,6 @@ def cohort_fingerprint(root: Path) -> str:
     of_scans = []
     for scan in read_scans(root) if (Path(root) / "scans.csv").is_file() else []:
         if scan.masks is not None:
-            arrays = load_arrays(scan.masks, ["pixels_sha256", "lungs", "lesions"])
+            arrays = load_arrays(scan.masks, MASK_ARRAYS)
             of_scans += [str(arrays["pixels_sha256"]).encode(), arrays["lungs"].tobytes(), arrays["lesions"].tobytes()]
     return contents_digest([read_sections(root, split) for split in SPLITS], *of_scans, *tile_digests(root))

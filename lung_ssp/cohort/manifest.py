@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+import re
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from lung_ssp.cohort.annotations.masks import read_mask
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort, write_cohort
+from lung_ssp.cohort.leaks import SectionOrigin, find_leaks, manifest_place
 from lung_ssp.cohort.manifest_rows import Row, read_manifest
 from lung_ssp.cohort.settings import ManifestSettings, SplitSettings
 from lung_ssp.cohort.split import check_disjoint, split_patients
@@ -28,9 +31,8 @@ from lung_ssp.cohort.store import (
 )
 from lung_ssp.ct.lesion import Lesion, lesion_from_mask, measure_lesion
 from lung_ssp.ct.series import Series, open_series
-from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import Volume
-from lung_ssp.errors import CohortError, SeriesError
+from lung_ssp.errors import CohortError, LungSspError
 from lung_ssp.files import sha256_of
 
 ORIGIN = "cohort from a manifest, its origin is its maker's word"
@@ -53,14 +55,14 @@ def prepare_manifest(settings: ManifestSettings) -> CohortDescription:
         return read_cohort(root)
 
     split_of = _splits(rows, settings.cohort.split)
-    images = _make_sections(rows, settings.section, settings.cohort.annotations)
+    made = _make_sections(rows, settings)
     mark_folder(root, key)
     rows_of = {split: [i for i, row in enumerate(rows) if split_of[row.patient] == split] for split in SPLITS}
     stored, size = {}, settings.section.size
     for split, chosen in rows_of.items():
         labels = np.array([rows[i].labels for i in chosen], dtype=np.int64).reshape(-1, len(TASK_NAMES))
         stored[split] = Sections(
-            images=np.array([images[i] for i in chosen], dtype=np.float32).reshape(-1, size, size),
+            images=np.array([made[i].image for i in chosen], dtype=np.float32).reshape(-1, size, size),
             labels=dict(zip(TASK_NAMES, labels.T, strict=True)),
             patients=np.array([rows[i].patient for i in chosen], dtype=str),
         )
@@ -70,16 +72,20 @@ def prepare_manifest(settings: ManifestSettings) -> CohortDescription:
             "patient": rows[i].patient,
             "split": split,
             "manifest_line": rows[i].number,
+            "series": made[i].series,
+            "scan": made[i].scan,
             **{f"{task}_label": label for task, label in zip(TASK_NAMES, rows[i].labels, strict=True)},
         }
         for split, chosen in rows_of.items()
         for i in chosen
     ]
     write_table(root / "sections.csv", table)
+    leaks = find_leaks(stored, {split: [_origin_of(rows[i], made[i]) for i in own] for split, own in rows_of.items()})
     description = CohortDescription(
         name=settings.cohort.name,
         synthetic=False,
         origin=ORIGIN,
+        leaks=(*leaks.lesions, *leaks.scans),
         fingerprint=contents_digest(stored.values()),
         key=key,
         section=settings.section,
@@ -94,7 +100,9 @@ def _key(rows: list[Row], settings: ManifestSettings) -> str:
     """What the cohort is made from: the manifest, the files it names as they are now, and the settings."""
     files = {path for row in rows for path in (row.mask, row.series, *row.series.glob("*")) if path}
     state = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
-    made_from = [sha256_of(Path(settings.cohort.manifest)), settings.model_dump_json(), *state]
+    # left out where nothing is accepted: the key of a cohort that was made before there was the choice
+    unset = {"cohort": {"accept", "gaps"}} if not settings.cohort.accept else {}
+    made_from = [sha256_of(Path(settings.cohort.manifest)), settings.model_dump_json(exclude=unset), *state]
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()
 
 
@@ -112,21 +120,52 @@ def _splits(rows: list[Row], settings: SplitSettings) -> dict[str, str]:
     return split_patients(strata, settings.shares, np.random.default_rng(settings.seed))
 
 
-def _make_sections(
-    rows: list[Row], settings: SectionSettings, annotations: AnnotationSettings
-) -> dict[int, np.ndarray]:
-    """The section of each row, (size, size), by the row's index; each series is read once."""
-    images = {}
-    order = sorted(range(len(rows)), key=lambda i: rows[i].series)
-    for source, indices in groupby(tqdm(order, desc="sections", unit="section"), key=lambda i: rows[i].series):
+@dataclass(frozen=True)
+class _Made:
+    """The section of a row, float32 (size, size), and short hashes of its series' UID and its scan's pixels."""
+
+    image: np.ndarray
+    series: str
+    scan: str
+
+
+def _make_sections(rows: list[Row], settings: ManifestSettings) -> dict[int, _Made]:
+    """The section of each row by the row's index; each series is read once."""
+    made = {}
+    order = sorted(range(len(rows)), key=lambda i: _source(rows[i]))
+    progress = tqdm(order, desc="sections", unit="section")
+    for _, indices in groupby(progress, key=lambda i: _source(rows[i])):
         series: Series | None = None
         for index in indices:
-            try:
-                series = series or open_series(source)
-            except (CohortError, SeriesError) as error:
-                raise CohortError(f"The manifest's line {rows[index].number}: {error}") from error
-            images[index] = _lesion_of(rows[index], series, annotations).section(series.volume, settings)
-    return images
+            if series is None:
+                series = _open(rows[index], settings)
+                uid, pixels = series.volume.series_uid, series.volume.hu
+                ids = _digest(uid.encode()) if uid else "", _digest(np.ascontiguousarray(pixels).tobytes())
+            image = _lesion_of(rows[index], series, settings.cohort.annotations).section(
+                series.volume, settings.section
+            )
+            made[index] = _Made(image, *ids)
+    return made
+
+
+def _source(row: Row) -> tuple[Path, str]:
+    return row.series, row.series_uid or ""
+
+
+def _open(row: Row, settings: ManifestSettings) -> Series:
+    try:
+        return open_series(row.series, row.series_uid, settings.cohort.accept, settings.cohort.gaps)
+    except LungSspError as error:
+        text = re.sub(r"--accept (\w+)", r"-o cohort.accept=[\1]", str(error))  # as a manifest accepts it
+        raise CohortError(f"The manifest's line {row.number}: {text}") from error
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _origin_of(row: Row, made: _Made) -> SectionOrigin:
+    return SectionOrigin(manifest_place(row.number), tuple(filter(None, (made.series, made.scan))))
 
 
 def _lesion_of(row: Row, series: Series, settings: AnnotationSettings) -> Lesion:
@@ -141,7 +180,7 @@ def _lesion_of(row: Row, series: Series, settings: AnnotationSettings) -> Lesion
                 raise CohortError(f"{row.mask} holds no nodule {row.mask_value or ''} on which so many readers agree.")
         else:
             mask = read_mask(row.mask, series.volume, row.mask_value, settings.largest_loss)
-    except CohortError as error:
+    except LungSspError as error:
         raise CohortError(f"The manifest's line {row.number}: the mask {error}") from error
     return lesion_from_mask(mask, series.volume)
 

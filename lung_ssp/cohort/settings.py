@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
-from lung_ssp.ct.settings import SectionSettings
-from lung_ssp.settings import Settings, ThreeShares
+from lung_ssp.ct.settings import ACCEPTED, Acceptable, GapSettings, SectionSettings
+from lung_ssp.settings import Seed, Settings, ThreeShares
 
 
 class CohortSettings(Settings):
@@ -22,7 +22,7 @@ class SplitSettings(Settings):
     """How patients are divided at random."""
 
     shares: ThreeShares = Field([0.7, 0.1, 0.2], description="of train, validation, test")
-    seed: int = Field(0, ge=0, description="of the division")
+    seed: Seed = Field(0, description="of the division")
 
 
 class ManifestCohortSettings(CohortSettings):
@@ -33,6 +33,8 @@ class ManifestCohortSettings(CohortSettings):
         SplitSettings(), description="how patients are divided where the manifest has no splits"
     )
     annotations: AnnotationSettings = Field(AnnotationSettings(), description="how the manifest's masks are read")
+    accept: list[Acceptable] = Field(default_factory=list, description=ACCEPTED)
+    gaps: GapSettings = Field(GapSettings(), description="limits of the gaps that are accepted")
 
 
 class ManifestSettings(Settings):

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.scans import read_scans
-from lung_ssp.cohort.store import load_arrays
+from lung_ssp.cohort.store import load_arrays, refuse_links
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings, WorkingGridSettings
@@ -17,6 +17,16 @@ from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.working_grid import LungSlices, training_slices
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
+from lung_ssp.formats import ArrayForm, json_of
+
+AGAIN = "remove it and prepare the cohort's slices again"
+SLICE_ARRAYS = {
+    "hu": ArrayForm("i", 3),
+    "lungs": ArrayForm("b", 3),
+    "lesions": ArrayForm("u", 3),
+    "spacing": ArrayForm("f", shape=(3,)),
+    "settings": ArrayForm("U", 0),
+}
 
 
 def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: ParenchymaSettings) -> None:
@@ -28,12 +38,13 @@ def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: Parenc
     Raises:
         CohortError: no prepared cohort, or slices that were made with other settings are there.
     """
+    refuse_links(Path(root))
     own = {"slices": settings.model_dump(), "parenchyma": parenchyma.model_dump()}
     made_with = json.dumps({"cohort": read_cohort(root).fingerprint, **own}, sort_keys=True)
     for scan in tqdm([scan for scan in read_scans(root) if scan.masks], desc="slices", unit="scan"):
         path = slices_path(root, scan.name)
         if path.is_file():
-            if (found := str(_read_file(path)["settings"])) != made_with:
+            if (found := str(read_arrays(path)["settings"])) != made_with:
                 raise CohortError(
                     f"{path} was made with other settings ({found}) than those asked for ({made_with}): "
                     f"remove {path.parent} or prepare into another folder."
@@ -57,13 +68,23 @@ def read_slices(root: Path, split: str) -> tuple[WorkingGridSettings, list[LungS
     scans = [scan for scan in read_scans(root) if scan.split == split and scan.masks]
     if not scans:
         raise CohortError(f"{root} holds no {split} scan whose lesions are known.")
-    files = [_read_file(slices_path(root, scan.name)) for scan in scans]
+    files = [read_arrays(slices_path(root, scan.name)) for scan in scans]
     made_with = str(files[0]["settings"])
     if any(str(arrays["settings"]) != made_with for arrays in files):
         raise CohortError(
             f"{Path(root) / 'slices'} mixes slices made with different settings: remove it and prepare them again."
         )
-    return WorkingGridSettings.model_validate(json.loads(made_with)["slices"]), [_as_slices(own) for own in files]
+    return _grid_of(made_with, Path(root)), [_as_slices(own) for own in files]
+
+
+def _grid_of(made_with: str, root: Path) -> WorkingGridSettings:
+    """The working grid that slices say they were made with."""
+    try:
+        return WorkingGridSettings.model_validate(json_of(made_with)["slices"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise CohortError(
+            f"{root / 'slices'} holds slices that do not say how they were made: remove it and prepare them again."
+        ) from None
 
 
 def write_slices(path: Path, slices: LungSlices, made_with: str) -> None:
@@ -91,7 +112,18 @@ def _as_slices(arrays: dict[str, Any]) -> LungSlices:
     return LungSlices(Volume(arrays["hu"], (z, y, x)), arrays["lungs"], arrays["lesions"])
 
 
-def _read_file(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of one scan's slices.
+
+    Raises:
+        CohortError: the file is missing or damaged.
+    """
     if not path.is_file():
         raise CohortError(f"{path} does not exist: prepare the cohort's slices first (lung-ssp prepare --config ...).")
-    return load_arrays(path, ["hu", "lungs", "lesions", "spacing", "settings"])
+    arrays = load_arrays(path, SLICE_ARRAYS)
+    spacing = arrays["spacing"]
+    if arrays["hu"].dtype != np.int16 or not arrays["hu"].shape == arrays["lungs"].shape == arrays["lesions"].shape:
+        raise CohortError(f"{path} is damaged, its arrays are not of one shape or its HU not int16: {AGAIN}.")
+    if not arrays["hu"].size or not np.isfinite(spacing).all() or spacing.min() <= 0:
+        raise CohortError(f"{path} is damaged, it holds no slices or an impossible spacing: {AGAIN}.")
+    return arrays

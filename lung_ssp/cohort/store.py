@@ -19,18 +19,47 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import AfterValidator
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.description import CohortCounts
 from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import read_json, read_npz, write_atomically, write_json, write_text
+from lung_ssp.files import read_npz, write_atomically, write_json, write_text
+from lung_ssp.formats import ArrayForm
+from lung_ssp.paths import is_one_line
+from lung_ssp.records import read_record
+from lung_ssp.settings import Settings
 
 PREPARATION_FILE = "preparation.json"
 SPLITS = ("train", "validation", "test")
+REMEDY = "remove the folder and prepare the cohort again"
+LONGEST_PATIENT = 200  # characters
+MOST_CLASSES = 1000  # of a task
+SECTION_ARRAYS = {
+    "images": ArrayForm("f", 3),
+    **{f"{task}_labels": ArrayForm("iu", 1) for task in TASK_NAMES},
+    "patients": ArrayForm("U", 1),
+}
+
+
+def check_patient(name: str) -> str:
+    """The name of a patient, in one line and of at most LONGEST_PATIENT characters.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not name or not is_one_line(name) or len(name) > LONGEST_PATIENT:
+        raise ValueError(f"a patient's name has 1 to {LONGEST_PATIENT} characters in one line")
+    return name
+
+
+# columns of the tables of a cohort
+Split = Literal["train", "validation", "test"]
+Patient = Annotated[str, AfterValidator(check_patient)]
 
 
 @dataclass(frozen=True)
@@ -68,21 +97,48 @@ def read_sections(root: Path, split: str) -> Sections:
     """Read one split's sections.
 
     Raises:
-        CohortError: the file is missing, is no npz file, or lacks one of the arrays.
+        CohortError: the file is missing, is no npz file, lacks one of the arrays, or holds what no sections are.
     """
     path = Path(root) / "sections" / f"{split}.npz"
     if not path.is_file():
         raise CohortError(f"{path} does not exist: prepare the cohort first (lung-ssp prepare --config ...).")
-    arrays = load_arrays(path, ["images", *(f"{task}_labels" for task in TASK_NAMES), "patients"])
+    arrays = load_arrays(path, SECTION_ARRAYS)
     labels = {task: arrays[f"{task}_labels"] for task in TASK_NAMES}
-    return Sections(arrays["images"], labels, arrays["patients"])
+    sections = Sections(arrays["images"], labels, arrays["patients"])
+    if problem := problem_of_sections(sections):
+        raise CohortError(f"{path} is damaged, {problem}: {REMEDY}.")
+    return sections
 
 
-def load_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The named arrays of an npz file of a cohort.
+def problem_of_sections(sections: Sections) -> str:
+    """What is wrong with the sections of a split, as part of a sentence; empty where nothing is."""
+    images = sections.images
+    if images.dtype != np.float32:
+        return f"its images are {images.dtype}, not float32"
+    if any(len(own) != len(images) for own in (*sections.labels.values(), sections.patients)):
+        return f"it has {len(images)} sections, but other numbers of labels or patients"
+    if not images.size:
+        return ""
+    low, high = images.min(), images.max()
+    if not np.isfinite([low, high]).all():
+        return "its images have values that are not finite"
+    if low < 0 or high > 1:
+        return "its images have values outside 0..1"
+    if any(labels.min() < MISSING or labels.max() >= MOST_CLASSES for labels in sections.labels.values()):
+        return f"a label is none of {MISSING} to {MOST_CLASSES - 1}"
+    try:
+        for patient in set(sections.patients.tolist()):
+            check_patient(patient)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def load_arrays(path: Path, names: Sequence[str] | Mapping[str, ArrayForm]) -> dict[str, np.ndarray]:
+    """The named arrays of an npz file of a cohort, each of the form that is asked for.
 
     Raises:
-        CohortError: the file is no npz file, or lacks one of them.
+        CohortError: the file is no npz file, lacks one of them, or has it in another form.
     """
     try:
         return read_npz(path, names, "prepare the cohort again")
@@ -109,19 +165,48 @@ def refuse_other_cohort(root: Path, key: str) -> None:
     """
     refuse_other_files(root)
     note = root / PREPARATION_FILE
-    if note.is_file() and read_json(note).get("key") != key:
+    if note.is_file() and _noted(note) != key:
         raise CohortError(
             f"{root} holds another cohort, of other settings, data or another seed: choose another folder "
             "(cohort.root, or folders.cohort), or remove that one."
         )
 
 
-def refuse_other_files(root: Path) -> None:
-    """Make sure that `root` is empty or holds (part of) a cohort.
+class PreparationNote(Settings):
+    """What preparation.json says."""
+
+    key: str
+
+
+def _noted(path: Path) -> str:
+    """The key of the cohort that is being made in a folder."""
+    try:
+        return read_record(path, PreparationNote, REMEDY).key
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
+
+
+def refuse_links(root: Path) -> None:
+    """Make sure that nothing in a cohort's folder is a link, through which its files would be written elsewhere.
 
     Raises:
-        CohortError: it is a file, or holds other files.
+        CohortError: something is; it is named.
     """
+    for path in sorted(root.iterdir()) if root.is_dir() else ():
+        if path.is_symlink():
+            raise CohortError(
+                f"{path} is a link, and nothing is written through links in a cohort's folder: put the folder or file "
+                "itself there, or choose another folder (cohort.root, or folders.cohort)."
+            )
+
+
+def refuse_other_files(root: Path) -> None:
+    """Make sure that `root` is empty or holds (part of) a cohort, and no links.
+
+    Raises:
+        CohortError: it is a file, or holds other files or links.
+    """
+    refuse_links(root)
     if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / PREPARATION_FILE).is_file())):
         raise CohortError(
             f"{root} is not an empty folder and holds no cohort: choose another (cohort.root, or folders.cohort)."

@@ -5,22 +5,61 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+from pydantic import Field, RootModel
 
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
+from lung_ssp.cohort.leaks import Leaks, SectionOrigin, find_leaks, manifest_place
 from lung_ssp.cohort.scans import read_scans
-from lung_ssp.cohort.slices import slices_path
+from lung_ssp.cohort.slices import read_arrays, slices_path
 from lung_ssp.cohort.slides.store import read_tiles, tiles_path
 from lung_ssp.cohort.split import check_disjoint
-from lung_ssp.cohort.store import SPLITS, Sections, class_counts, load_arrays, read_sections
+from lung_ssp.cohort.store import (
+    MOST_CLASSES,
+    REMEDY,
+    SPLITS,
+    Patient,
+    Sections,
+    Split,
+    class_counts,
+    read_sections,
+)
 from lung_ssp.ct.hounsfield import LOWEST_HU
 from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import read_json, sha256_of, write_json
+from lung_ssp.files import sha256_of, write_json
+from lung_ssp.records import TableRow, read_record, read_table
 
 FILES = "files.json"
 SHOWN = 5  # problems that the message names; it counts the rest
+
+
+class RecordedFiles(RootModel[dict[str, str]]):
+    """What files.json says: the SHA-256 of each file, by its path in the cohort's folder."""
+
+
+class SectionRow(TableRow):
+    """A row of sections.csv, which has more columns.
+
+    Sources and series in a cohort of NLST's, manifest_line, series and scan in one from a manifest; else empty.
+    """
+
+    patient: Patient
+    split: Split
+    image_label: int = Field(ge=MISSING, lt=MOST_CLASSES)
+    pathology_label: int = Field(ge=MISSING, lt=MOST_CLASSES)
+    image_source: str = ""
+    pathology_source: str = ""
+    manifest_line: str = ""
+    series: str = ""
+    scan: str = ""
+
+
+class SplitRow(TableRow):
+    """A row of splits.csv."""
+
+    patient: Patient
+    split: Split
 
 
 def record_files(root: Path) -> None:
@@ -34,13 +73,15 @@ class CohortCheck:
     """A prepared cohort that passed every check.
 
     root: its folder. description: what its cohort.json says. files: how many are as recorded. sections: how many each
-    split has.
+    split has. findings: what is as it was prepared but should be known, a sentence each: one scan under two patients'
+    names on both sides of the splits.
     """
 
     root: Path
     description: CohortDescription
     files: int
     sections: dict[str, int]
+    findings: tuple[str, ...] = ()
 
     @property
     def leaky(self) -> bool:
@@ -57,8 +98,9 @@ def verify_cohort(root: str | Path) -> CohortCheck:
     """Check that a prepared cohort still is what was prepared.
 
     Its files against their recorded hashes; the sections' shapes and range; their labels against sections.csv and
-    the counts of cohort.json; the HU of the slices; that no patient is in two splits, and that every patient of a split
-    stands in splits.csv; where each label comes from; and the fingerprint.
+    the counts of cohort.json; that no lesion is in two splits under two patients' names; the HU of the slices; that no
+    patient is in two splits, and that every patient of a split stands in splits.csv; where each label comes from; and
+    the fingerprint.
 
     Raises:
         CohortError: there is no cohort, or something differs; the message names the first differences.
@@ -69,14 +111,21 @@ def verify_cohort(root: str | Path) -> CohortCheck:
     if not problems:  # else every later check would report the same
         try:
             problems = list(_problems_of_contents(root, cohort))
-        except (KeyError, TypeError, AttributeError) as error:
-            problems = [f"a table lacks what it should hold ({error})"]
+        except DamagedFile as error:
+            raise CohortError(str(error)) from error
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         first = "; ".join(problems[:SHOWN])
         raise CohortError(f"{root} is not what was prepared: {first}{more}. Remove the folder and prepare it again.")
-    sections = {split: len(read_sections(root, split)) for split in SPLITS}
-    return CohortCheck(root, cohort, len(_names(root)), sections)
+    splits = {split: read_sections(root, split) for split in SPLITS}
+    sections = {split: len(own) for split, own in splits.items()}
+    leaks = _leaks(read_table(root / "sections.csv", SectionRow, REMEDY), splits)
+    if leaks.lesions:
+        raise CohortError(
+            f"{root} has lesions on both sides of its splits, which makes its figures too good: "
+            f"{'; '.join(leaks.lesions)}. Give all rows of a person one patient and one split, and prepare it again."
+        )
+    return CohortCheck(root, cohort, len(_names(root)), sections, leaks.scans)
 
 
 def _names(root: Path) -> list[str]:
@@ -90,10 +139,8 @@ def _problems_of_files(root: Path) -> Iterator[str]:
         yield f"it has no {FILES}, its preparation did not end"
         return
     try:
-        recorded = read_json(root / FILES)
+        recorded = read_record(root / FILES, RecordedFiles).root
     except DamagedFile:
-        recorded = None
-    if not isinstance(recorded, dict):
         yield f"{FILES} is damaged"
         return
     present = _names(root)
@@ -106,14 +153,17 @@ def _problems_of_files(root: Path) -> Iterator[str]:
 def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str]:
     splits = {split: read_sections(root, split) for split in SPLITS}
     for split, sections in splits.items():
-        yield from _problems_of_sections(split, sections, cohort.section.size)
+        size, shape = cohort.section.size, sections.images.shape[1:]
+        if shape != (size, size):
+            yield f"the {split} sections are {shape} pixels, not {size}x{size}"
         if class_counts(sections) != cohort.counts.classes.get(split):
             yield f"the label counts of {split} are not those of cohort.json"
     missing = [name for name in ("sections.csv", "splits.csv") if not (root / name).is_file()]
     if missing:
         yield f"it has no {' and no '.join(missing)}"
         return
-    yield from _problems_of_table(root / "sections.csv", splits, sources=cohort.nlst is not None)
+    table = read_table(root / "sections.csv", SectionRow, REMEDY)
+    yield from _problems_of_table(table, splits, sources=cohort.nlst is not None)
     yield from _problems_of_splits(root, splits, leaky=cohort.leaky)
     if (root / "scans.csv").is_file():
         yield from _problems_of_slices(root)
@@ -121,39 +171,38 @@ def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str
         yield f"the fingerprint is {fingerprint}, cohort.json says {cohort.fingerprint}"
 
 
-def _problems_of_sections(split: str, sections: Sections, size: int) -> Iterator[str]:
-    count = len(sections)
-    if sections.images.shape[1:] != (size, size):
-        yield f"the {split} sections are {sections.images.shape[1:]} pixels, not {size}x{size}"
-    if any(len(own) != count for own in (*sections.labels.values(), sections.patients)):
-        yield f"{split} has {count} sections, but other numbers of labels or patients"
-    if count and not (np.isfinite(sections.images).all() and 0 <= sections.images.min() <= sections.images.max() <= 1):
-        yield f"{split} sections have values outside 0..1"
+def _leaks(table: list[SectionRow], splits: dict[str, Sections]) -> Leaks:
+    """What is on both sides of the splits; `table` has a row for each section, in their order."""
+    origins: dict[str, list[SectionOrigin]] = {split: [] for split in splits}
+    for row in table:
+        own = origins[row.split]
+        place = manifest_place(row.manifest_line) if row.manifest_line else f"section {len(own) + 1} of {row.split}"
+        own.append(SectionOrigin(place, tuple(filter(None, (row.series, row.scan)))))
+    return find_leaks(splits, origins)
 
 
-def _problems_of_table(path: Path, splits: dict[str, Sections], sources: bool) -> Iterator[str]:
+def _problems_of_table(table: list[SectionRow], splits: dict[str, Sections], sources: bool) -> Iterator[str]:
     """Whether sections.csv, in the order of the arrays, says the same as they do.
 
     Args:
         sources: whether it must say where each label comes from.
     """
-    table = pd.read_csv(path, dtype={"patient": str, "participant": str})
     for split, sections in splits.items():
-        rows = table[table["split"] == split]
-        if rows["patient"].tolist() != sections.patients.tolist():
+        rows = [row for row in table if row.split == split]
+        if [row.patient for row in rows] != sections.patients.tolist():
             yield f"sections.csv names other patients in {split} than the sections do"
             continue
         for task, labels in sections.labels.items():
-            if rows[f"{task}_label"].tolist() != labels.tolist():
+            if [getattr(row, f"{task}_label") for row in rows] != labels.tolist():
                 yield f"sections.csv has other {task} labels in {split} than the sections have"
-            source = f"{task}_source"
-            if sources and (source not in rows or (rows[source].isna() & (labels != MISSING)).any()):
+            given = [bool(getattr(row, f"{task}_source")) for row in rows]
+            if sources and (~np.array(given, bool) & (labels != MISSING)).any():
                 yield f"sections.csv does not say where some {task} labels in {split} come from"
 
 
 def _problems_of_splits(root: Path, splits: dict[str, Sections], leaky: bool) -> Iterator[str]:
-    table = pd.read_csv(root / "splits.csv", dtype=str)
-    recorded = {split: table.loc[table["split"] == split, "patient"].tolist() for split in SPLITS}
+    table = read_table(root / "splits.csv", SplitRow, REMEDY)
+    recorded = {split: [row.patient for row in table if row.split == split] for split in SPLITS}
     if not leaky:
         try:
             check_disjoint(recorded)
@@ -173,8 +222,5 @@ def _problems_of_slices(root: Path) -> Iterator[str]:
         path = slices_path(root, scan.name)
         if scan.masks is None or not path.is_file():
             continue
-        arrays = load_arrays(path, ["hu", "lungs", "lesions"])
-        if not arrays["hu"].shape == arrays["lungs"].shape == arrays["lesions"].shape:
-            yield f"{path.relative_to(root)} has arrays of different shapes"
-        elif arrays["hu"].dtype != np.int16 or arrays["hu"].min() < LOWEST_HU:
+        if read_arrays(path)["hu"].min() < LOWEST_HU:
             yield f"{path.relative_to(root)} has HU below {LOWEST_HU}"

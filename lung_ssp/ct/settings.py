@@ -6,9 +6,13 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field, model_validator
 
 from lung_ssp.errors import ConfigError
-from lung_ssp.settings import Interval, Positive, Settings, Three
+from lung_ssp.settings import Interval, Settings, Three
 
 Acceptable = Literal["tilt", "gaps", "duplicates"]
+ACCEPTED = (
+    "tilt: a tilted gantry's slices are straightened; gaps: missing slices are interpolated; "
+    "duplicates: one of several identical slices is kept"
+)
 
 
 class GapSettings(Settings):
@@ -21,11 +25,7 @@ class GapSettings(Settings):
 class ReadingSettings(Settings):
     """Which corrections of an irregular series are accepted."""
 
-    accept: list[Acceptable] = Field(
-        default_factory=list,
-        description="tilt: a tilted gantry's slices are straightened; gaps: missing slices are interpolated; "
-        "duplicates: one of several identical slices is kept",
-    )
+    accept: list[Acceptable] = Field(default_factory=list, description=ACCEPTED)
     gaps: GapSettings = Field(default_factory=GapSettings, description="limits of the gaps that are accepted")
 
 
@@ -69,8 +69,10 @@ class WorkingGridSettings(Settings):
     The scan is resampled along z as well, so that a neighbouring slice is always the same number of millimetres away.
     """
 
-    spacing_mm: Annotated[list[Positive], Three] = Field([2.5, 1.4, 1.4], description="of the voxels along z, y, x")
-    margin_mm: float = Field(10.0, ge=0, description="what is kept around the box of the lungs in mm")
+    spacing_mm: Annotated[list[Annotated[float, Field(ge=0.1, le=50)]], Three] = Field(
+        [2.5, 1.4, 1.4], description="of the voxels along z, y, x"
+    )
+    margin_mm: float = Field(10.0, ge=0, le=500, description="what is kept around the box of the lungs in mm")
     window_hu: Interval = Field([-1000.0, 400.0], description="HU that become 0 and 1; beyond them it is clipped")
 
 

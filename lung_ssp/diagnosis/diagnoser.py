@@ -19,7 +19,7 @@ from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.settings import DiagnosisSettings, diagnosis_settings
 from lung_ssp.diagnosis.timing import timed
 from lung_ssp.errors import CheckpointError
-from lung_ssp.files import check_empty
+from lung_ssp.files import alone_in, check_empty
 from lung_ssp.runtime import Device, choose_device, require_libraries
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
 from lung_ssp.training.onnx import Engine, engine_for
@@ -162,16 +162,17 @@ def diagnose_series(
         engine, device, overrides: as for `load_diagnoser`.
 
     Raises:
-        LungSspError: the series or a run is invalid, or the folder is not empty.
+        LungSspError: the series or a run is invalid, or the folder is not empty, or another process works in it.
     """
     check_accept(accept)
     check_empty(out)
     seconds: dict[str, float] = {}
-    with timed("loading", seconds):
-        diagnoser = load_diagnoser(segmentation, classification, engine, device, overrides)
-    with timed("reading", seconds):
-        series = open_series(source, series_uid, accept, diagnoser.settings.gaps)
-    diagnosis = diagnoser(series.volume, series.corrections, names_by_reason(series.left_out, source))
-    diagnosis = replace(diagnosis, seconds={**seconds, **diagnosis.seconds})
-    diagnosis.save(out)
+    with alone_in(out):
+        with timed("loading", seconds):
+            diagnoser = load_diagnoser(segmentation, classification, engine, device, overrides)
+        with timed("reading", seconds):
+            series = open_series(source, series_uid, accept, diagnoser.settings.gaps)
+        diagnosis = diagnoser(series.volume, series.corrections, names_by_reason(series.left_out, source))
+        diagnosis = replace(diagnosis, seconds={**seconds, **diagnosis.seconds})
+        diagnosis.save(out)
     return diagnosis

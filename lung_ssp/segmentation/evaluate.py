@@ -24,8 +24,8 @@ from lung_ssp.segmentation.predict import NodulePredictor, segment_nodules
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules, real_nodules_file
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.trained import load_segmenter
-from lung_ssp.training.evaluation import FIGURES, write_metrics
-from lung_ssp.training.run import check_cohort
+from lung_ssp.training.evaluation import write_metrics
+from lung_ssp.training.run import FIGURES, check_cohort
 
 
 def evaluate_segmenter(run: Path, real_nodules: Path | None) -> SegmentationMetrics:

@@ -14,6 +14,7 @@ from lung_ssp.ct.volume import Box, Volume
 from lung_ssp.ct.working_grid import inference_grid, with_neighbours
 from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
+from lung_ssp.training.finite import check_outputs
 from lung_ssp.training.onnx import ExportedNetwork
 
 # A network, whichever engine runs it: images, float32 (n, in_channels, y, x), to the probability of a nodule, float32
@@ -68,18 +69,29 @@ def probability_of_slices(predict: NodulePredictor, slices: np.ndarray, settings
 
 
 def probability_of_images(network: paddle.nn.Layer, images: np.ndarray) -> np.ndarray:
-    """The probability of a nodule by Paddle; it puts the network into evaluation mode and leaves it there."""
+    """The probability of a nodule by Paddle; it puts the network into evaluation mode and leaves it there.
+
+    Raises:
+        NotFinite: a probability is NaN.
+    """
     network.eval()
     height, width = images.shape[2:]
     with paddle.no_grad():
         logits = network(paddle.to_tensor(mirrored(images)))[0]
-        return F.softmax(logits, axis=1)[:, NODULE].numpy()[:, :height, :width]
+        probability = F.softmax(logits, axis=1)[:, NODULE].numpy()
+    check_outputs(probability)
+    return probability[:, :height, :width]
 
 
 def probability_by_onnx(network: ExportedNetwork, images: np.ndarray) -> np.ndarray:
-    """The probability of a nodule by ONNX Runtime."""
+    """The probability of a nodule by ONNX Runtime.
+
+    Raises:
+        NotFinite: a logit is NaN or infinite.
+    """
     height, width = images.shape[2:]
     (logits,) = network(mirrored(images))
+    check_outputs(logits)
     return softmax(logits, axis=1)[:, NODULE, :height, :width]
 
 

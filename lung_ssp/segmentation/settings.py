@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings, WorkingGridSettings
-from lung_ssp.settings import PositiveRange, Settings
+from lung_ssp.settings import PositiveRange, Seed, Settings
 from lung_ssp.training.settings import DatasetSettings, OptimizerSettings, SchedulerSettings, TrainingSettings
 
 CHANNELS = {"NoduleSlices": 3, "SingleNoduleSlices": 1}  # channels of an image, by type of data set
@@ -42,7 +42,7 @@ class AugmentationSettings(Settings):
     flip: bool = Field(True, description="mirror left-right and front-back, each half of the time")
     rotation_degrees: float = Field(180.0, ge=0, le=180, description="largest turn to either side")
     scale: PositiveRange = Field([0.8, 1.25], description="smallest and largest magnification")
-    blur_pixels: float = Field(0.8, ge=0, description="largest standard deviation of a Gaussian blur")
+    blur_pixels: float = Field(0.8, ge=0, le=50, description="largest standard deviation of a Gaussian blur")
     noise_hu: float = Field(40.0, ge=0, description="largest standard deviation of added noise in HU")
     contrast: float = Field(0.1, ge=0, lt=1, description="largest relative change of the distance from air")
     shift_hu: float = Field(20.0, ge=0, description="largest shift in HU")
@@ -55,9 +55,9 @@ class TrainDatasetSettings(DatasetSettings):
         description="a slice with its two neighbours, or (the paper's literal reading) a slice alone"
     )
     mode: Literal["train"] = Field(description="the split")
-    patch_size: int = Field(64, ge=SMALLEST_SIZE, multiple_of=16, description="side of a patch in pixels")
+    patch_size: int = Field(64, ge=SMALLEST_SIZE, le=1024, multiple_of=16, description="side of a patch in pixels")
     lesion_share: float = Field(0.5, gt=0, lt=1, description="share of the patches that lie on a lesion")
-    seed: int = Field(0, ge=0, description="of the patches that PaddleSeg's own loaders see")
+    seed: Seed = Field(0, description="of the patches that PaddleSeg's own loaders see")
     augmentation: AugmentationSettings = Field(AugmentationSettings(), description="random changes of a patch")
 
 
@@ -66,7 +66,7 @@ class ValidationDatasetSettings(DatasetSettings):
 
     type: Literal["NoduleSlices", "SingleNoduleSlices"] = Field(description="as for training")
     mode: Literal["val"] = Field(description="the split, in PaddleSeg's word")
-    slices_per_scan: int = Field(12, ge=2, description="slices of each scan that are measured")
+    slices_per_scan: int = Field(12, ge=2, le=10_000, description="slices of each scan that are measured")
 
 
 class DiceCrossEntropyLossSettings(Settings):
@@ -89,14 +89,14 @@ class LossSettings(Settings):
 class PredictionSettings(Settings):
     """How a whole scan is segmented."""
 
-    batch_size: int = Field(8, ge=1, description="slices that go through the network at once")
+    batch_size: int = Field(8, ge=1, le=1024, description="slices that go through the network at once")
 
 
 class SegmentationSettings(TrainingSettings):
     """A configuration file of the segmentation network."""
 
     task: Literal["segmentation"] = Field(description="which task this file trains")
-    iters: int = Field(ge=1, description="steps")
+    iters: int = Field(ge=1, le=100_000_000, description="steps")
     slices: WorkingGridSettings = Field(WorkingGridSettings(), description="the grid that the network works on")
     train_dataset: TrainDatasetSettings = Field(description="patches to learn from")
     val_dataset: ValidationDatasetSettings = Field(description="slices that choose the best checkpoint")

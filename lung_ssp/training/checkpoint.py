@@ -5,6 +5,7 @@ of arrays, and that file, `name-<step>.npz`. The pointer is renamed into place l
 checkpoint or the new one.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,33 @@ import paddle
 
 from lung_ssp.errors import CheckpointError, DamagedFile
 from lung_ssp.files import read_json, read_npz, sha256_of, write_atomically, write_json
+from lung_ssp.training.finite import NotFinite, first_not_finite
 
 FORMAT = "lung_ssp checkpoint 1"
 MASTERS = "master_weights"  # Paddle's key of the float32 copies of float16 weights
 
 
 def save_checkpoint(folder: Path, name: str, step: int, arrays: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-    """Write checkpoint `name` of `step` and remove the arrays of the one it replaces."""
+    """Write checkpoint `name` of `step` and remove the arrays of those that it replaces.
+
+    Raises:
+        NotFinite: an array holds NaN or infinity; nothing is written then.
+    """
+    if (key := first_not_finite(arrays)) is not None:
+        raise NotFinite(f"{key} is not finite")
     arrays_file = folder / f"{name}-{step:06d}.npz"
     write_atomically(arrays_file, lambda file: np.savez(file, **arrays))
     pointer = {"format": FORMAT, "step": step, "arrays": arrays_file.name, "sha256": sha256_of(arrays_file)}
     write_json(folder / f"{name}.json", {**pointer, "state": state})
-    for old in folder.glob(f"{name}-*.npz"):
-        if old != arrays_file:
-            old.unlink()
+    remove_older(folder, name, step)
+
+
+def remove_older(folder: Path, name: str, step: int) -> None:
+    """Remove the arrays of checkpoints `name` of earlier steps, as `save_checkpoint` names them, and nothing else."""
+    for path in sorted(folder.glob(f"{name}-*.npz")):
+        digits = path.stem.removeprefix(f"{name}-")
+        if re.fullmatch("[0-9]{6,}", digits) and digits == f"{int(digits):06d}" and int(digits) < step:
+            path.unlink()
 
 
 def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
@@ -72,7 +86,7 @@ def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], whe
     """Set the weights of a network to those of a checkpoint, whose names and shapes must be the network's.
 
     Raises:
-        CheckpointError: they belong to another network.
+        CheckpointError: they belong to another network, or one is NaN or infinite.
     """
     found = {key.removeprefix("network/"): value for key, value in arrays.items() if key.startswith("network/")}
     wanted = network.state_dict()
@@ -88,7 +102,17 @@ def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], whe
                 f"{where} is of another network: {key} has the shape {list(found[key].shape)}, "
                 f"the configuration makes it {list(tensor.shape)}."
             )
+        check_finite({f"network/{key}": found[key]}, where)
         tensor.set_value(found[key].astype(tensor.numpy().dtype, copy=False))
+
+
+def check_finite(arrays: dict[str, np.ndarray], where: str) -> None:
+    """Refuse a checkpoint whose arrays are not all finite, with a CheckpointError that names the first."""
+    if (key := first_not_finite(arrays)) is not None:
+        raise CheckpointError(
+            f"{where} holds numbers that are not finite ({key}): restore it from a copy, or train again in another "
+            "folder with a lower lr_scheduler.learning_rate."
+        )
 
 
 def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.Layer) -> dict[str, np.ndarray]:
@@ -110,9 +134,17 @@ def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.L
 
 
 def restore_optimizer(
-    optimizer: paddle.optimizer.Optimizer, network: paddle.nn.Layer, arrays: dict[str, np.ndarray]
+    optimizer: paddle.optimizer.Optimizer,
+    network: paddle.nn.Layer,
+    arrays: dict[str, np.ndarray],
+    where: str = "the checkpoint",
 ) -> None:
-    """Set the accumulators of an optimizer that has not stepped yet to those of a checkpoint."""
+    """Set the accumulators of an optimizer that has not stepped yet to those of a checkpoint.
+
+    Raises:
+        CheckpointError: one is NaN or infinite.
+    """
+    check_finite(arrays, where)
     parameters = dict(network.named_parameters())
     state = {"LR_Scheduler": optimizer.state_dict()["LR_Scheduler"]}  # required by Paddle; unchanged
     masters = {}

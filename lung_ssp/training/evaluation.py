@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from lung_ssp.errors import CheckpointError, DamagedFile
-from lung_ssp.files import write_json, write_text
-from lung_ssp.settings import first_problem
-from lung_ssp.training.run import BestCheckpoint
+from lung_ssp.files import sha256_of, write_json, write_text
+from lung_ssp.settings import Settings, first_problem
+from lung_ssp.training.run import FIGURES, BestCheckpoint
 
-METRICS_FILE, REPORT_FILE, FIGURES = "metrics.json", "metrics.txt", "figures"
+METRICS_FILE, REPORT_FILE, EVALUATED = "metrics.json", "metrics.txt", "evaluation.json"
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,14 @@ class Evaluation:
 Kind = TypeVar("Kind", bound=Metrics)
 
 
+class EvaluationRecord(Settings):
+    """What evaluation.json says of the evaluation whose files lie in a run's folder."""
+
+    made_from: dict[str, JsonValue] = Field(description="the weights, the cohort and the options")
+    metrics_sha256: str = Field(description="SHA-256 of metrics.json")
+    figures: list[str] = Field(description="the names of the pictures")
+
+
 def write_metrics(run: Path, metrics: Metrics, report: str) -> None:
     """Write metrics.json and metrics.txt into the folder of a run, each atomically; NaN is refused."""
     write_json(run / METRICS_FILE, TypeAdapter(type(metrics)).dump_python(metrics, mode="json"))
@@ -85,3 +93,32 @@ def read_metrics(run: Path, kind: type[Kind]) -> Kind:
 def is_measured(run: Path) -> bool:
     """Whether the folder of a run holds both files."""
     return (run / METRICS_FILE).is_file() and (run / REPORT_FILE).is_file()
+
+
+def forget_evaluation(run: Path) -> None:
+    """Remove the record: a killed evaluation must not leave its files under an older one."""
+    (run / EVALUATED).unlink(missing_ok=True)
+
+
+def record_evaluation(run: Path, made_from: dict[str, JsonValue]) -> None:
+    """Write evaluation.json, the last file of an evaluation."""
+    figures = sorted(path.name for path in (run / FIGURES).glob("*.png"))
+    record = EvaluationRecord(made_from=made_from, metrics_sha256=sha256_of(run / METRICS_FILE), figures=figures)
+    write_json(run / EVALUATED, record.model_dump(mode="json"))
+
+
+def recorded_metrics(run: Path, made_from: dict[str, JsonValue], kind: type[Kind]) -> Kind | None:
+    """The figures in the folder of a run, if they were made from just that and all of their files are there; else None.
+
+    Raises:
+        DamagedFile: metrics.json is no such file.
+    """
+    try:
+        record = EvaluationRecord.model_validate_json((run / EVALUATED).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    there = is_measured(run) and all((run / FIGURES / name).is_file() for name in record.figures)
+    if record.made_from != made_from or not there:
+        return None
+    metrics = read_metrics(run, kind)
+    return metrics if sha256_of(run / METRICS_FILE) == record.metrics_sha256 else None

@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,15 +19,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lung_ssp import runtime
-from lung_ssp.errors import EnvironmentProblem, LungSspError, TrainingError, sentence_of_system_error
+from lung_ssp.errors import ConfigError, EnvironmentProblem, LungSspError, TrainingError, sentence_of_system_error
 from lung_ssp.files import copy, read_json, write_json
+from lung_ssp.interruption import ending_by_exception
+from lung_ssp.training.settings import TrainingSettings
 
 WORKER_LOGS = "launch"  # in the run's folder: the workers' logs after a failure
 WORKER_ARGV = (sys.executable, "-u", "-m", "lung_ssp.cli")  # takes `Job.training_arguments`
 POLL_SECONDS = 0.02
 GRACE_SECONDS = 0.2  # for the system to report every process that has ended before the one first noticed
-FAILURE_FILE, PARENT = "LUNG_SSP_FAILURE_FILE", "LUNG_SSP_PARENT"  # a worker's environment: a path, a process id
-PR_SET_PDEATHSIG = 1  # prctl.h
+FAILURE_FILE = "LUNG_SSP_FAILURE_FILE"  # in a worker's environment: a path
 
 logger = logging.getLogger(__name__)
 
@@ -103,8 +103,25 @@ def launch(job: Job, restarts: int) -> None:
             job = replace(job, training_arguments=[*job.training_arguments, "--resume"])
 
 
+def check_shared(settings: TrainingSettings, processes: int) -> None:
+    """Refuse a training that the processes cannot share.
+
+    Raises:
+        ConfigError: the batch cannot be divided evenly, or the network is one of a single process.
+    """
+    if processes > 1 and settings.needs_one_process:
+        raise ConfigError(settings.needs_one_process)
+    if settings.batch_size % processes:
+        raise ConfigError(
+            f"batch_size is {settings.batch_size}, which {processes} processes cannot share evenly: make it a multiple "
+            f"of {processes}, or change --processes."
+        )
+
+
 def check_devices(job: Job) -> None:
-    """Refuse more processes than GPUs, since each needs one, with an EnvironmentProblem."""
+    """Refuse more processes than GPUs, since each needs one, with an EnvironmentProblem; warn of too few cores."""
+    if job.device == "cpu" and job.processes > (cores := runtime.cores()):
+        logger.warning(f"--processes is {job.processes}, but there are {cores} cores: fewer processes would be faster.")
     if job.device == "gpu":
         runtime.require_libraries("paddle")
         import paddle
@@ -119,7 +136,7 @@ def run_workers(job: Job) -> None:
     """Run the workers until all are done, or raise `error_of` the one that failed first; afterwards none is left."""
     endpoints = [f"127.0.0.1:{port}" for port in free_ports(job.processes)]
     workers: list[Worker] = []
-    with tempfile.TemporaryDirectory(prefix="lung-ssp-launch-") as folder, sigterm_as_exit():
+    with tempfile.TemporaryDirectory(prefix="lung-ssp-launch-") as folder, ending_by_exception():
         try:
             for rank in range(job.processes):
                 workers.append(start_worker(job, rank, endpoints, Path(folder)))
@@ -148,7 +165,11 @@ def start_worker(job: Job, rank: int, endpoints: list[str], folder: Path) -> Wor
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [*WORKER_ARGV, *job.training_arguments],
-            env={**worker_environment(job, rank, endpoints), FAILURE_FILE: str(failure_file), PARENT: str(os.getpid())},
+            env={
+                **worker_environment(job, rank, endpoints),
+                FAILURE_FILE: str(failure_file),
+                runtime.PARENT: str(os.getpid()),
+            },
             stdin=subprocess.DEVNULL,
             stdout=None if rank == 0 else stream,
             stderr=stream,
@@ -184,19 +205,6 @@ def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         servers = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [server.getsockname()[1] for server in servers]
-
-
-@contextmanager
-def sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit, so that the workers are killed on the way out; in the main thread only."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def first_failed(workers: list[Worker]) -> Worker:
@@ -235,12 +243,10 @@ def is_worker() -> bool:
 
 @contextmanager
 def running_as_worker() -> Iterator[None]:
-    """In a worker: end with the parent, and write the exception that leaves the block into the failure file.
+    """In a worker: write the exception that leaves the block into the failure file.
 
     In any other process it does nothing.
     """
-    if is_worker():
-        end_with_parent(int(os.environ.get(PARENT, os.getppid())))
     try:
         yield
     except Exception as error:
@@ -248,21 +254,6 @@ def running_as_worker() -> Iterator[None]:
             failure = Failure(time.monotonic(), type(error).__name__, sentence_of(error))
             write_json(Path(os.environ[FAILURE_FILE]), asdict(failure))
         raise
-
-
-def end_with_parent(parent: int) -> None:
-    """Let the system kill this process as soon as its parent has ended, in whatever way; Linux only.
-
-    By SIGKILL: Paddle's handler of SIGTERM may wait for ever for a lock of the interrupted thread. No file is
-    damaged, since all are written atomically; the steps since the last checkpoint are repeated.
-
-    Args:
-        parent: its process id. If that process has already ended, this one ends here.
-    """
-    if (prctl := runtime.c_function("prctl")) is not None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def sentence_of(error: Exception) -> str | None:

@@ -1,9 +1,8 @@
 """The logs of a run: the console, a CSV file and VisualDL's file; a resumed run truncates the files exactly."""
 
-import contextlib
-import io
 import math
 import os
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ from tqdm import tqdm
 from visualdl import LogWriter
 
 from lung_ssp.errors import CheckpointError
+from lung_ssp.files import append, naming, write_text
+from lung_ssp.training.run import VISUALDL_FILE, VISUALDL_FOLDER
 
-VISUALDL_FILE = "vdlrecords.run.log"  # VisualDL asks for "vdlrecords" in the name
 HISTOGRAM_BUCKETS = 50
 
 
@@ -32,7 +32,7 @@ class RunLog:
 
     def __init__(self, folder: Path, csv_name: str, columns: tuple[str, ...], positions: dict[str, int] | None) -> None:
         self.columns = columns
-        self._csv_path, visualdl_path = folder / csv_name, folder / "visualdl" / VISUALDL_FILE
+        self._csv_path, visualdl_path = folder / csv_name, folder / VISUALDL_FOLDER / VISUALDL_FILE
         self._files = (self._csv_path, visualdl_path)
         if positions is None:
             visualdl_path.unlink(missing_ok=True)  # left by a process killed before its first checkpoint
@@ -44,20 +44,18 @@ class RunLog:
                 )
         # VisualDL appends to the file and begins with a record of its own, which a resumed file already has. So the
         # file is truncated after the writer is opened, not before.
-        with contextlib.redirect_stdout(io.StringIO()):  # it prints that the file exists
-            self._writer = LogWriter(logdir=str(visualdl_path.parent), file_name=VISUALDL_FILE)
-        self._writer.flush()
+        visualdl_path.parent.mkdir(parents=True, exist_ok=True)
+        self._writer = _Writer(visualdl_path)
         if positions is None:
-            self._csv_path.write_text(",".join(columns) + "\n")
+            write_text(self._csv_path, ",".join(columns) + "\n")
             return
         for path in self._files:
             os.truncate(path, positions[path.name])
 
     def positions(self) -> dict[str, int]:
         """The size of each file in bytes, with all records so far on disk."""
-        self._writer.flush()
         for path in self._files:
-            with path.open("rb") as file:
+            with naming(path), path.open("rb") as file:
                 os.fsync(file.fileno())
         return {path.name: path.stat().st_size for path in self._files}
 
@@ -65,8 +63,7 @@ class RunLog:
         """Add one line to the CSV file and print it; above the first line, print the columns."""
         cells = [str(int(values[name])) if i < 2 else f"{values[name]:.7f}" for i, name in enumerate(self.columns)]
         first = self._csv_path.stat().st_size == len(",".join(self.columns)) + 1
-        with self._csv_path.open("a") as file:
-            file.write(",".join(cells) + "\n")
+        append(self._csv_path, (",".join(cells) + "\n").encode())
         if first:
             tqdm.write("  ".join(self.columns))
         tqdm.write("  ".join(cell.rjust(len(name)) for name, cell in zip(self.columns, cells, strict=True)))
@@ -91,6 +88,26 @@ class RunLog:
         """Add the run's flat settings, and the names of the scalars by which runs are compared."""
         self._writer.add_hparams(hparams_dict=values, metrics_list=measures)
 
-    def close(self) -> None:
-        """Write pending records and close VisualDL's file."""
-        self._writer.close()
+
+class _Writer(LogWriter):
+    """VisualDL's writer, whose records go to one file at once.
+
+    VisualDL's own thread tells a full disk on the console, drops records, and may then wait for itself for ever.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(logdir=str(path.parent), file_name=path.name)
+
+    def _get_file_writer(self) -> "_Writer":
+        return self
+
+    def add_record(self, record: Any) -> None:
+        """Append a record: its length as uint64, little-endian, and its bytes."""
+        content = record.SerializeToString()
+        append(self.path, struct.pack("<Q", len(content)) + content)
+
+    @property
+    def file_name(self) -> str:
+        """The file, by whose name the dashboard tells runs' settings apart."""
+        return str(self.path)

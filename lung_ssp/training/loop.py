@@ -1,6 +1,7 @@
 """The one training loop of both tasks; a killed run goes on bit for bit."""
 
 import functools
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,22 +12,24 @@ import numpy as np
 import paddle
 from tqdm import tqdm
 
-from lung_ssp.errors import CheckpointError, TrainingError
+from lung_ssp.errors import CheckpointError
 from lung_ssp.training.batches import StepBatch, batches, dropout_seed
 from lung_ssp.training.checkpoint import (
     load_checkpoint,
     network_arrays,
     optimizer_arrays,
+    remove_older,
     restore_network,
     restore_optimizer,
     save_checkpoint,
 )
 from lung_ssp.training.distributed import barrier, broadcast_parameters, is_main_process, rank
+from lung_ssp.training.finite import NotFinite
 from lung_ssp.training.launch import is_worker
 from lung_ssp.training.logs import RunLog
 from lung_ssp.training.order import OrderState, SampleOrder
 from lung_ssp.training.precision import Precision
-from lung_ssp.training.run import BEST, CHECKPOINTS, LATEST
+from lung_ssp.training.run import BEST, CHECKPOINTS, LATEST, has_begun
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.training.task import Task, Training
 
@@ -59,7 +62,17 @@ class Trainer:
         self.pending_losses: list[paddle.Tensor] = []  # losses that have not been read yet
 
     def step(self, step_batch: StepBatch) -> None:
-        """One update with a batch, and what is due after it; the last one is always validated and saved."""
+        """One update with a batch, and what is due after it; the last one is always validated and saved.
+
+        Raises:
+            TrainingError: the loss, a gradient, a weight or a measure is not finite; nothing is written then.
+        """
+        try:
+            self._step(step_batch)
+        except NotFinite as error:
+            raise error.at_step(self.progress.step) from error
+
+    def _step(self, step_batch: StepBatch) -> None:
         checkpoint, log, step = self.settings.checkpoint, self.settings.log, step_batch.step
         self.progress.step = step
         paddle.seed(dropout_seed(self.settings.seed, step, rank()))
@@ -98,12 +111,20 @@ class Trainer:
         wrong = np.flatnonzero(~np.isfinite(losses))
         if len(wrong):
             step = self.progress.step - len(losses) + 1 + int(wrong[0])
-            raise TrainingError(f"The loss is {losses[wrong[0]]} at step {step}: lower lr_scheduler.learning_rate.")
+            raise NotFinite(f"The loss is {losses[wrong[0]]}").at_step(step)
 
     def validate(self) -> dict[str, float]:
-        """The measures on the validation samples."""
+        """The measures on the validation samples.
+
+        Raises:
+            NotFinite: one is NaN or infinite: the best checkpoint cannot be chosen by it.
+        """
         with self.precision.autocast():
-            return self.task.validate()
+            measured = self.task.validate()
+        for name, value in measured.items():
+            if not math.isfinite(value):
+                raise NotFinite(f"The validation's {name} is {value}")
+        return measured
 
     def write_log(self, step_batch: StepBatch, loss: paddle.Tensor, validation: Callable[[], dict[str, float]]) -> None:
         """Add a line to the log, and its measures and histograms to the dashboard."""
@@ -155,7 +176,7 @@ class Trainer:
         """
         latest = self.checkpoints / LATEST
         if not latest.with_suffix(".json").is_file():
-            if (self.checkpoints / f"{BEST}.json").is_file():
+            if has_begun(self.checkpoints.parent):
                 raise CheckpointError(
                     f"{latest}.json is missing, though the run has been trained: restore it from a copy or train "
                     "afresh in another folder."
@@ -168,11 +189,13 @@ class Trainer:
                 "or train afresh in another folder."
             )
         restore_network(self.task.network, arrays, str(latest))
-        restore_optimizer(self.training.optimizer, self.task.network, arrays)
+        restore_optimizer(self.training.optimizer, self.task.network, arrays, str(latest))
         self.training.scheduler.set_state_dict(state["scheduler"])
         self.order.restore(state["order"])
         self.precision.restore(state["precision"])
         self.progress = Progress(step, state["best_score"], state["best_step"])
+        if is_main_process():  # a process killed just after it has written a checkpoint leaves the one before
+            remove_older(self.checkpoints, LATEST, step)
         return state["log_positions"]
 
 
@@ -194,7 +217,7 @@ def train(training: Training, settings: TrainingSettings, hyperparameters: dict[
     Raises:
         CheckpointError: the latest checkpoint is damaged or of another network; the folder is unchanged then.
         ConfigError: the device has no mixed precision, or the batch is larger than the training set.
-        TrainingError: a loss is not finite.
+        TrainingError: a loss, a gradient, a weight or a validation is not finite.
     """
     trainer, task = Trainer(training, settings, folder), training.task
     positions = trainer.restore()
@@ -221,6 +244,4 @@ def train(training: Training, settings: TrainingSettings, hyperparameters: dict[
         for step_batch in step_batches:
             trainer.step(step_batch)
             bar.update()
-    if trainer.log:
-        trainer.log.close()
     return progress

@@ -12,9 +12,9 @@ import paddle
 from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem
 from lung_ssp.files import read_json, write_atomically, write_json
 from lung_ssp.runtime import Device, cores, package_version
-from lung_ssp.training.run import best_fingerprint
+from lung_ssp.training.run import EXPORT_FOLDER, best_fingerprint
 
-EXPORT_FOLDER, NETWORK_FILE, FACTS_FILE = "export", "network.onnx", "export.json"
+NETWORK_FILE, FACTS_FILE = "network.onnx", "export.json"
 OPSET = 13
 TOLERANCE = 1e-4
 SEED = 0

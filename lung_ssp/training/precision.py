@@ -7,7 +7,9 @@ import numpy as np
 import paddle
 
 from lung_ssp.errors import ConfigError
+from lung_ssp.training.cpu_kernels import on_cpu
 from lung_ssp.training.distributed import average_gradients
+from lung_ssp.training.finite import check_gradients, check_loss
 from lung_ssp.training.settings import ComputeSettings
 
 HALF_PRECISION_CAPABILITY = 7  # the first GPUs with float16 matrix units (V100)
@@ -47,9 +49,21 @@ class Precision:
         return paddle.amp.auto_cast(enable=self._mixed, level=self.level if self._mixed else "O1")
 
     def update(self, loss: paddle.Tensor) -> None:
-        """One step of the optimizer by the gradients of `loss`, which are cleared afterwards."""
+        """One step of the optimizer by the gradients of `loss`, which are cleared afterwards.
+
+        On a CPU, whose results need no waiting for, loss and gradients are looked at before they are used. On a GPU
+        the loop reads the losses later (`Trainer.check_losses`), and under O1 and O2 the scaler skips an update whose
+        gradients are not finite.
+
+        Raises:
+            NotFinite: on a CPU, the loss or a gradient is NaN or infinite; the weights are unchanged then.
+        """
+        if on_cpu(loss):
+            check_loss(float(loss))
         self._scaler.scale(loss).backward()
         average_gradients(self._network)
+        if on_cpu(loss):
+            check_gradients(self._network)
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.optimizer.clear_grad()

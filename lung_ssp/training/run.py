@@ -1,5 +1,7 @@
 """The folder of a run: created, resumed or refused, never overwritten."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,18 @@ import yaml
 
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort
 from lung_ssp.errors import CheckpointError
-from lung_ssp.files import read_json, write_json, write_text
+from lung_ssp.files import alone_in, leftovers, others_in, read_json, refuse_links, write_json, write_text
 from lung_ssp.training.checkpoint import load_checkpoint, restore_network
 from lung_ssp.training.launch import WORKER_LOGS
 
 CONFIG_FILE, ENVIRONMENT_FILE = "config.yml", "environment.json"
 CHECKPOINTS, LATEST, BEST = "checkpoints", "latest", "best"
+FIRST_ARRAYS = "latest-000000.npz"  # of a training that has not begun to learn
+VISUALDL_FOLDER = "visualdl"
+VISUALDL_FILE = "vdlrecords.run.log"  # VisualDL asks for "vdlrecords" in the name
+FIGURES, EXPORT_FOLDER = "figures", "export"
+FOLDERS = (CHECKPOINTS, VISUALDL_FOLDER, FIGURES, EXPORT_FOLDER, WORKER_LOGS)  # in a run's folder
+APPENDED = ("table2.csv", "log.csv", f"{VISUALDL_FOLDER}/{VISUALDL_FILE}")  # files that are not replaced as a whole
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,40 @@ class BestCheckpoint:
     fingerprint: str
 
 
+@contextmanager
+def working_in(run: Path) -> Iterator[None]:
+    """Let this process alone write into the folder of a run, which is made if it is missing.
+
+    What a killed process has left half written is removed.
+
+    Raises:
+        CheckpointError: the folder holds something that is not a run.
+        LungSspError: another process works there, or a link or a file stands where the run's own would be.
+    """
+    refuse_foreign(run)
+    with alone_in(run):
+        refuse_links(run, [*FOLDERS, *APPENDED])
+        for folder in (run / name for name in FOLDERS):
+            if folder.exists() and not folder.is_dir():
+                raise CheckpointError(f"{folder} is a file, where the run has a folder: move it away.")
+            for temporary in leftovers(folder) if folder.is_dir() else ():
+                temporary.unlink()
+        yield
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds something else than a run, with a CheckpointError; a new one may be empty."""
+    is_run = (folder / ENVIRONMENT_FILE).is_file() or has_begun(folder)  # the first file of a run
+    if folder.exists() and not is_run and (not folder.is_dir() or others_in(folder) - {WORKER_LOGS}):
+        raise CheckpointError(f"{folder} holds something that is not a run: name another --output.")
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a run has a checkpoint; a training refused or killed before its first one has none."""
+    checkpoints = folder / CHECKPOINTS
+    return checkpoints.is_dir() and bool(others_in(checkpoints) - {FIRST_ARRAYS})
+
+
 def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort: Path, resume: bool) -> None:
     """Create the folder of a run of this configuration, or resume the run in it.
 
@@ -46,8 +88,9 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
             other files.
     """
     config_path, environment_path = folder / CONFIG_FILE, folder / ENVIRONMENT_FILE
+    refuse_foreign(folder)
     starts = read_json(environment_path) if environment_path.is_file() else []
-    begun = any((folder / CHECKPOINTS).glob("*"))  # a training refused before its first step has no checkpoint
+    begun = has_begun(folder)
     if begun:
         if not resume:
             raise CheckpointError(
@@ -60,10 +103,6 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
                 "--output."
             )
         check_cohort(folder, cohort)
-    elif folder.exists() and (
-        not folder.is_dir() or (any(path.name != WORKER_LOGS for path in folder.iterdir()) and not starts)
-    ):
-        raise CheckpointError(f"{folder} holds something that is not a run: name another --output.")
     write_json(environment_path, [*starts, environment])
     if not begun:
         for name in (COHORT_FILE, "splits.csv"):

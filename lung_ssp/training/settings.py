@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from lung_ssp.settings import Settings
+from lung_ssp.settings import Seed, Settings
 
 
 class OptimizerSettings(Settings):
@@ -46,6 +46,8 @@ class LogSettings(Settings):
     scalars_every: int = Field(10, ge=1, description="steps between two points of the dashboard's loss curves")
 
 
+LARGEST_BATCH = 16_384  # samples; more take the memory of any machine
+
 AmpLevel = Literal["O0", "O1", "O2"]
 
 
@@ -80,8 +82,8 @@ class TrainingSettings(Settings):
     """What every configuration file of a training has beside the network, its data and its loss."""
 
     task: str = Field(description="which task this file trains")
-    seed: int = Field(0, ge=0, description="of initialisation, data order, augmentation and dropout")
-    batch_size: int = Field(ge=1, description="samples a step")
+    seed: Seed = Field(0, description="of initialisation, data order, augmentation and dropout")
+    batch_size: int = Field(ge=1, le=LARGEST_BATCH, description="samples a step")
     train_dataset: DatasetSettings = Field(description="samples to learn from")
     checkpoint: CheckpointSettings = Field(CheckpointSettings(), description="checkpoints and validation")
     log: LogSettings = Field(LogSettings(), description="the log")

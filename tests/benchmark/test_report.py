@@ -1,13 +1,15 @@
 """The figures of two repeats, by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from lung_ssp.benchmark.cases import Case
+from lung_ssp.benchmark.cases import BenchmarkPlan, Case
 from lung_ssp.benchmark.device import Memory
-from lung_ssp.benchmark.report import Repeat, figures_of
+from lung_ssp.benchmark.report import BenchmarkReport, MeasuredCase, Repeat, figures_of, read_report, write_report
 from lung_ssp.benchmark.timing import Times
+from lung_ssp.errors import LungSspError
 
 CASE = Case("classification", "training", "single_task", "O0", "real", 12, "paddle")
 RESIDENT = Memory(100.0)
@@ -45,3 +47,25 @@ def test_what_is_not_counted_has_no_share() -> None:
 def test_the_memory_is_of_the_repeat_that_used_the_most() -> None:
     some, most = Memory(100.0, 60.0, 70.0), Memory(90.0, 50.0, 80.0)
     assert figures_of(CASE, [repeat([1.0], memory=memory) for memory in (some, most, some)]).memory_mb == most
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000, b"9" * 5000, b'{"format": "lung_ssp benchmark"}']
+)
+def test_what_is_no_report_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(content)
+    with pytest.raises(LungSspError, match=r"report\.json is no benchmark's report: make one with"):
+        read_report(path)
+
+
+def test_a_report_whose_figures_are_zero_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    case = MeasuredCase(CASE, figures_of(CASE, [repeat([1.0])]), [repeat([1.0])])
+    plan = BenchmarkPlan(phase="training", config="a.yml")
+    report = BenchmarkReport(plan=plan, settings={}, seed=0, cohort=None, environment={}, cases=[case], skipped={})
+    write_report(path, report)
+    assert read_report(path).cases == report.cases
+    path.write_text(path.read_text().replace('"images_per_second": 12.0', '"images_per_second": 0'))
+    with pytest.raises(LungSspError, match="is no benchmark's report"):
+        read_report(path)

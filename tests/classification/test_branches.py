@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import paddle
 
-from lung_ssp.classification.branches import Trunk, pool
+from lung_ssp.classification.branches import Trunk
 from lung_ssp.classification.settings import TwoTaskClassifierSettings
 
 SettingsMaker = Callable[..., TwoTaskClassifierSettings]
@@ -17,14 +17,6 @@ def test_rectifying_after_the_pooling_changes_nothing(small_network_settings: Se
     after.set_state_dict(before.state_dict())
     x = paddle.to_tensor(np.random.default_rng(1).random((6, 1, 16, 16), dtype=np.float32))
     assert np.array_equal(before.pool1(before.conv1(x)).numpy(), after.pool1(after.conv1(x)).numpy())
-
-
-def test_pool_takes_the_greatest_of_four_and_sends_the_gradient_there() -> None:
-    x = paddle.to_tensor([[[[1.0, 2.0], [4.0, 3.0]]]], stop_gradient=False)
-    pooled = pool(x)
-    pooled.backward()
-    assert pooled.tolist() == [[[[4.0]]]]
-    assert x.grad.tolist() == [[[[0.0, 0.0], [1.0, 0.0]]]]
 
 
 def test_a_trunk_runs_its_stages_in_turn(small_network_settings: SettingsMaker) -> None:

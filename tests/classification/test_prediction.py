@@ -9,6 +9,7 @@ import pytest
 from lung_ssp.classification.prediction import mean_accuracy, predict_logits
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.task import ClassificationTask
+from lung_ssp.training.finite import NotFinite
 
 SettingsMaker = Callable[..., ClassificationSettings]
 
@@ -50,3 +51,15 @@ def test_two_tasks_of_128_and_1540_give_multiples_of_256_and_3080(count: int) ->
     right = (image.argmax(axis=1) == labels["image"]).sum() + (pathology.argmax(axis=1) == labels["pathology"]).sum()
     share = mean_accuracy(Fixed(image, pathology), [paddle.arange(count)], labels)
     assert share * 2 * count == pytest.approx(right, abs=1e-9)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("task", [0, 1])
+def test_a_logit_that_is_no_number_is_never_a_class(value: float, task: int) -> None:
+    both = [PROBABILITIES.copy(), PROBABILITIES.copy()]
+    both[task][4, 1] = value
+    network, rows = Fixed(*both), np.arange(5)
+    with pytest.raises(NotFinite, match="output is not finite"):
+        mean_accuracy(network, [paddle.to_tensor(rows)], {"image": LABELS, "pathology": LABELS})
+    with pytest.raises(NotFinite, match="output is not finite"):
+        predict_logits(network, rows)

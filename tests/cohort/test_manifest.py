@@ -1,6 +1,7 @@
 """One's own cohort from a manifest, with real DICOM series (the phantom's)."""
 
 import os
+import re
 import shutil
 
 import numpy as np
@@ -15,8 +16,10 @@ from lung_ssp.cohort.phantom.scans import PhantomScan, make_scan, plan_scans
 from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.cohort.store import read_sections
+from lung_ssp.cohort.verify import verify_cohort
 from lung_ssp.ct.series import read_series
 from lung_ssp.errors import CohortError
+from lung_ssp.preparation import prepare_manifest_cohort
 
 
 @pytest.fixture(scope="module")
@@ -284,3 +287,129 @@ def test_readers_of_lidc_give_a_mask_as_far_as_they_agree(lidc_series, shared_da
     manifest = write(folder, "patient,split,series,mask,mask_value", "A,train,scan,readers.xml,7")
     with pytest.raises(CohortError, match=r"line 2: the mask .*readers\.xml holds no nodule 7"):
         prepare(manifest, tmp_path / "none")
+
+
+def table_of(folder, text: str, name: str = "guise.csv", encoding: str = "utf-8"):
+    (folder / name).write_bytes(text.encode(encoding))
+    return folder / name
+
+
+PLACE = "patient,split,series,x_mm,y_mm,z_mm,diameter_mm,image_label,pathology_label"
+ONE, TWO = "A,train,series,1,2,3,4,1,1", "B,test,series,1,2,3,4,0,"
+GUISES = {
+    "plain": f"{PLACE}\n{ONE}\n{TWO}\n",
+    "a byte order mark and quotes": "\ufeff" + ",".join(f'"{name}"' for name in PLACE.split(",")) + f"\n{ONE}\n{TWO}\n",
+    "Windows": f"{PLACE}\r\n{ONE}\r\n{TWO}\r\n",
+    "semicolons": f"{PLACE}\n{ONE}\n{TWO}\n".replace(",", ";"),
+    "tabs": f"{PLACE}\n{ONE}\n{TWO}\n".replace(",", "\t"),
+    "rows of commas": f"{PLACE}\n{ONE}\n,,,,,,,,\n{TWO}\n,,,,,,,,\n",
+    "blank lines": f"\n{PLACE}\n\n{ONE}\n\n\n{TWO}\n\n",
+    "a comma behind the data": f"{PLACE}\n{ONE},\n{TWO},\n",
+    "a comma behind every line": f"{PLACE},\n{ONE},\n{TWO},\n",
+    "spaces": f"{PLACE}\n{ONE}\n{TWO}\n".replace(",", " , "),
+    "labels as spreadsheets write them": f"{PLACE}\nA,train,series,1,2,3,4,1.0,1\nB,test,series,1,2,3,4,0.,\n",
+    "a field less": f"{PLACE}\n{ONE}\n{TWO.removesuffix(',')}\n",
+}
+
+
+@pytest.mark.parametrize("guise", GUISES)
+def test_a_manifest_reads_the_same_however_it_was_exported(clinic, guise):
+    rows = read_manifest(table_of(clinic[0], GUISES[guise]))
+    assert [(row.patient, row.split, row.position, row.labels) for row in rows] == [
+        ("A", "train", (1, 2, 3, 4), (1, 1)),
+        ("B", "test", (1, 2, 3, 4), (0, -1)),
+    ]
+
+
+WRONG_TABLES = {
+    "a blank line": (f"{PLACE}\n{ONE}\n\nB,test,series,1,2,3,4,nonsense,\n", "line 4: image_label is 'nonsense'"),
+    "a line break in quotes": (f'{PLACE}\n"A\n1",train,series,1,2,3,4,1,1\n', "line 2: the patient is .* in one line"),
+    "lines after it": (f'{PLACE}\n"A",train,"ser\nies",1,2,3,4,1,1\n{TWO}9x\n', "line 2: series is"),
+    "a field more": (f"{PLACE}\n{ONE},9\n", "line 2 has 10 fields, but there are 9 columns"),
+    "a column twice": (f"{PLACE},split\n{ONE},test\n", "has the column 'split' twice"),
+    "no name of a column": (f"{PLACE},,x\n{ONE},,\n", "does not name the columns"),
+    "an open quotation mark": (f'{PLACE}\n"A,train\n', "line 2: unexpected end of data"),
+    "nothing": ("", "it is empty"),
+    "a NUL": (f"{PLACE}\n{ONE}\0\n", "holds a NUL"),
+    "a decimal comma": (
+        f"{PLACE}\n{ONE}\n".replace(",", ";").replace(";3;", ";3,5;"),
+        r"z_mm is '3,5', not a number .*point",
+    ),
+    "another digit": (f"{PLACE}\n{ONE.replace(',3,', ',1_0,')}\n", "z_mm is '1_0', not a number"),
+    "a long label": (f"{PLACE}\n{ONE[:-1]}{'9' * 5000}\n", r"pathology_label is '9+'\.\.\.: it must be 0 to 8"),
+    "a half label": (f"{PLACE}\n{ONE[:-1]}1.5\n", "pathology_label is '1.5': it must be 0 to 8"),
+    "a giant lesion": (
+        f"{PLACE}\n{ONE.replace(',4,', ',1e9,')}\n",
+        r"diameter_mm is 1e\+09, a lesion has at most 300 mm",
+    ),
+    "a giant field": (f"{PLACE}\n{ONE}{'x' * 200_000}\n", "field larger than field limit"),
+    "a giant path": (f"{PLACE}\n{ONE.replace('series', 's' * 5000)}\n", "it must be a path inside"),
+    "an escape sequence": (f"{PLACE}\n{ONE.replace('series', 'a' + chr(27) + '[2J')}\n", r"series is 'a\\x1b\[2J'"),
+    "the background": (
+        "patient,series,mask,mask_value\nA,series,mask.npz,0\n",
+        "line 2: mask_value is 0, the background",
+    ),
+    "a UID that is none": ("patient,series,series_uid,mask\nA,series,x,mask.npz\n", "series_uid is 'x', not a Series"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_TABLES)
+def test_what_is_wrong_with_a_table_is_told_with_its_line(clinic, what):
+    text, message = WRONG_TABLES[what]
+    with pytest.raises(CohortError, match=message) as caught:
+        read_manifest(table_of(clinic[0], text))
+    assert "guise.csv" in str(caught.value) and len(str(caught.value)) < 1000
+    assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_manifest_of_another_encoding_or_kind_is_told(clinic, tmp_path):
+    with pytest.raises(CohortError, match=r"byte 0 is not in UTF-8: save it as CSV in UTF-8"):
+        read_manifest(table_of(clinic[0], GUISES["plain"], encoding="utf-16"))
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(CohortError, match=r"pipe\.csv is no ordinary file"):
+        read_manifest(tmp_path / "pipe.csv")
+    with (tmp_path / "large.csv").open("wb") as file:
+        file.truncate(10**9)
+    with pytest.raises(CohortError, match=r"large\.csv has more than 64 MB"):
+        read_manifest(tmp_path / "large.csv")
+
+
+def test_a_manifest_accepts_what_a_diagnosis_accepts_and_chooses_a_series(clinic, tmp_path):
+    folder = tmp_path / "clinic"
+    for name in ("a", "b"):
+        shutil.copytree(clinic[0] / "series", folder / "twice" / name)
+    shutil.copy(clinic[0] / "mask.npz", folder)
+    uid = read_series(clinic[0] / "series").series_uid
+    header = "patient,split,series,series_uid,mask,mask_value"
+    manifest = write(folder, header, f"A,train,twice,{uid},mask.npz,1")
+    with pytest.raises(CohortError, match=r"line 2: .*-o cohort\.accept=\[duplicates\]"):
+        prepare(manifest, tmp_path / "cohort")
+    assert prepare(manifest, tmp_path / "cohort", accept=["duplicates"]).counts.sections["train"] == 1
+    assert "series_uid" not in (tmp_path / "cohort" / "sections.csv").read_text()
+    other = write(folder, header, "A,train,twice,1.2.3,mask.npz,1", name="other.csv")
+    with pytest.raises(CohortError, match=r"line 2: .*1\.2\.3"):
+        prepare(other, tmp_path / "other", accept=["duplicates"])
+
+
+def test_what_lies_on_both_sides_of_the_splits_is_told_everywhere(clinic, tmp_path):
+    folder = clinic[0]
+    scan = clinic[1]
+    header = "patient,split,series,x_mm,y_mm,z_mm,diameter_mm"
+    x, y, z = (float(value) for value in scan.centres_mm[0])
+    same, other = f"series,{x},{y},{z},12", f"series,{x + 9},{y},{z},12"
+    leak = write(folder, header, f"A,train,{same}", f"B,train,{other}", f"D,test,{same}", name="leak.csv")
+    first, second = r"line 2 of the manifest \(patient A, train\)", r"line 4 of the manifest \(patient D, test\)"
+    both = f"{first} and {second} show the same lesion"
+    description = prepare_manifest_cohort(settings_for(leak, tmp_path / "leak")).description
+    assert re.match(both, description.leaks[0])
+    assert description.statement.startswith("LEAKY split")
+    with pytest.raises(CohortError, match=f"lesions on both sides .*{both}.*one split, and prepare it again"):
+        verify_cohort(tmp_path / "leak")
+    scans = write(folder, header, f"A,train,{same}", f"D,test,{other}", name="scans.csv")
+    description = prepare_manifest_cohort(settings_for(scans, tmp_path / "scans")).description
+    assert description.statement.startswith("LEAKY split")
+    (finding,) = verify_cohort(tmp_path / "scans").findings
+    assert finding.endswith("(patient D, test) are of the same scan") and description.leaks == (finding,)
+    clean = write(folder, header, f"A,train,{same}", f"A,train,{other}", name="clean.csv")
+    assert prepare_manifest_cohort(settings_for(clean, tmp_path / "clean")).description.leaks == ()
+    assert verify_cohort(tmp_path / "clean").findings == ()

@@ -24,12 +24,37 @@ def test_rows_become_scans_in_their_order(tmp_path):
     "text, message",
     [
         ("patient,split,masks\na,test,x\n", "lacks the columns series"),
-        ("patient,split,series,masks\na,tset,x,y\n", "'tset'"),
+        ("patient,split,series,masks\na,tset,x,y\n", "line 2: split is 'tset'"),
+        ("patient,split,series,masks,name\na,test,x,y,../../x\n", "'../../x' cannot be the name of a scan's files"),
+        ("patient,split,series,masks,name\na,test,x,y,\n", "'' cannot be the name of a scan's files"),
+        ("patient,split,series,masks\n/tmp/x,test,x,y\n", "'/tmp/x' cannot be the name"),
+        ("patient,split,series,masks\na,test,../x,y\n", "'../x': it must be a path inside"),
+        ("patient,split,series,masks\na,test,/x/1.2.3,y\n", "'/x/1.2.3': it must be a path inside"),
+        ("patient,split,series,masks\na,test,x,../../y.npz\n", "'../../y.npz': it must be a path inside"),
+        ("patient,split,series,masks\na,test,x,y\na,test,z,y\n", "names the scan 'a' twice"),
+        ("patient,split,series,masks\na,test,x\n", "line 2 has 3 fields, but there are 4 columns"),
+        ("patient,split,series,masks\n" + "a" * 201 + ",test,x,y\n", "a patient's name has 1 to 200"),
+        ("patient,split,series,masks\na\0,test,x,y\n", "holds a NUL"),
     ],
 )
 def test_a_faulty_table_is_refused(tmp_path, text, message):
-    with pytest.raises(CohortError, match=message):
+    with pytest.raises(CohortError, match=message) as caught:
         read_scans(table(tmp_path, text))
+    assert "scans.csv" in str(caught.value) and "prepare the cohort again" in str(caught.value)
+
+
+def test_a_series_of_nlst_may_lie_beside_the_cohort(tmp_path):
+    scans = read_scans(table(tmp_path, "name,patient,split,series,masks\nab,P-1,test,../images/1.2.3,\n"))
+    assert scans[0].series == tmp_path / "../images/1.2.3"
+    assert scans[0].name == "ab"
+
+
+def test_a_link_out_of_the_cohort_is_not_followed(tmp_path):
+    root = tmp_path / "cohort"
+    root.mkdir()
+    (root / "scans").symlink_to(tmp_path)
+    with pytest.raises(CohortError, match=r"leads out of .* by a link"):
+        read_scans(table(root, "patient,split,series,masks\na,test,scans/x,scans/y.npz\n"))
 
 
 def test_a_cohort_without_scans_says_so(tmp_path):

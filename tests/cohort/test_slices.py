@@ -102,3 +102,30 @@ def test_masks_that_do_not_fit_the_series_are_refused(phantom_cohort, tmp_path):
     np.savez(scan.masks, lungs=np.ones((2, 2, 2), bool), lesions=np.ones((2, 2, 2), np.uint8))
     with pytest.raises(CohortError, match="masks must fit"):
         prepare_slices(root, WorkingGridSettings(), ParenchymaSettings())
+
+
+ODD_SLICES = {
+    "hu holds decimal numbers": {"hu": np.zeros((3, 4, 5))},
+    "not of one shape": {"lungs": np.zeros((3, 4, 4), bool)},
+    "spacing has the shape": {"spacing": np.ones(2)},
+    "an impossible spacing": {"spacing": np.array([1.0, np.nan, 1.0])},
+    "do not say how they were made": {"settings": np.array("{}")},
+    "do not  say|do not say how": {"settings": np.array("[" * 5000)},
+    "settings holds whole numbers": {"settings": np.array(3)},
+}
+
+
+@pytest.mark.parametrize("message", ODD_SLICES)
+def test_slices_of_another_form_are_refused(tmp_path, message):
+    (tmp_path / "slices").mkdir()
+    (tmp_path / "scans.csv").write_text("patient,split,series,masks\na,train,scans/a,scans/a.npz\n")
+    content = {
+        "hu": np.zeros((3, 4, 5), np.int16),
+        "lungs": np.zeros((3, 4, 5), bool),
+        "lesions": np.zeros((3, 4, 5), np.uint8),
+        "spacing": np.ones(3),
+        "settings": np.array("{}"),
+    }
+    np.savez(tmp_path / "slices" / "a.npz", **{**content, **ODD_SLICES[message]})
+    with pytest.raises(CohortError, match=message):
+        read_slices(tmp_path, "train")

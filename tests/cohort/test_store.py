@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.store import Sections, read_sections, write_sections
+from lung_ssp.cohort.store import Sections, mark_folder, read_sections, write_sections
 from lung_ssp.errors import CohortError
 
 
@@ -50,3 +50,46 @@ def test_sections_with_pickles_are_refused(tmp_path: Path) -> None:
         np.savez(file, images=np.array([{}], dtype=object))
     with pytest.raises(CohortError, match="cannot be read"):
         read_sections(tmp_path, "train")
+
+
+def test_a_cohort_whose_folders_are_links_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "cohort"
+    mark_folder(root, "key")
+    mark_folder(root, "key")
+    (root / "sections").symlink_to(tmp_path)
+    with pytest.raises(CohortError, match=r"cohort/sections is a link.*choose another folder"):
+        mark_folder(root, "key")
+
+
+ODD_SECTIONS = {
+    "images is missing|no item named": {"images": None},
+    "images holds text": {"images": np.array(["a"])},
+    "images has 2 axes": {"images": np.zeros((3, 4), np.float32)},
+    "its images are float64": {"images": np.zeros((3, 4, 4))},
+    "not finite": {"images": np.full((3, 4, 4), np.nan, np.float32)},
+    "outside 0..1": {"images": np.full((3, 4, 4), -1, np.float32)},
+    "other numbers of labels": {"image_labels": np.zeros(2, int)},
+    "image_labels holds decimal numbers": {"image_labels": np.zeros(3)},
+    "a label is none of -1 to 999": {"image_labels": np.array([0, 1, -2])},
+    "patients holds whole numbers": {"patients": np.arange(3)},
+    "a patient's name": {"patients": np.array(["a", "b\n", "c"])},
+}
+
+
+@pytest.mark.parametrize("message", ODD_SECTIONS)
+def test_sections_of_another_form_are_refused(tmp_path: Path, message: str) -> None:
+    write_sections(tmp_path, "test", sections())
+    path = tmp_path / "sections" / "test.npz"
+    with np.load(path) as arrays:
+        content = {**arrays, **ODD_SECTIONS[message]}
+    np.savez(path, **{name: array for name, array in content.items() if array is not None})
+    with pytest.raises(CohortError, match=message) as caught:
+        read_sections(tmp_path, "test")
+    assert "test.npz" in str(caught.value) and "prepare the cohort again" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[]", b"{", b'{"key": 1}', b"[" * 100_000, b"\xff"])
+def test_a_damaged_note_of_what_is_prepared_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "preparation.json").write_bytes(content)
+    with pytest.raises(CohortError, match=r"preparation\.json is damaged .*: remove the folder"):
+        mark_folder(tmp_path, "key")

@@ -96,6 +96,18 @@ def brighten(root: Path) -> None:
     rewrite_sections(root, images=images)
 
 
+def darken(root: Path) -> None:
+    images = read_sections(root, "test").images.copy()
+    images[0, 0, 0] = 0.0 if images[0, 0, 0] else 0.5
+    rewrite_sections(root, images=images)
+
+
+def relabel_table(root: Path, label: str) -> None:
+    table = pd.read_csv(root / "sections.csv", dtype=str)
+    table.loc[0, "pathology_label"] = label
+    table.to_csv(root / "sections.csv", index=False)
+
+
 def darken_slices(root: Path) -> None:
     path = next((root / "slices").glob("*.npz"))
     with np.load(path) as arrays:
@@ -129,7 +141,19 @@ FORGERIES: dict[str, Callable[[Path], object]] = {
     "splits.csv lacks patients of train": move_a_scan,
     "does not say where some pathology labels": forget_sources,
     r"cohort\.json is damaged .*section: Field required": forget_how_sections_were_made,
-    r"a table lacks what it should hold \('image_label'\)": lose_a_column,
+    r"sections\.csv lacks the columns image_label: remove the folder": lose_a_column,
+    r"sections\.csv, line 2: pathology_label is '9+'\.\.\.: ": lambda root: relabel_table(root, "9" * 5000),
+    r"sections\.csv, line 2: pathology_label is 'nan'": lambda root: relabel_table(root, "nan"),
+    r"splits\.csv is damaged \(byte 0 is not in UTF-8\)": lambda root: (root / "splits.csv").write_bytes(b"\xff"),
+    r"splits\.csv is damaged \(line 2: field larger than field limit": lambda root: (root / "splits.csv").write_text(
+        "patient,split\n" + "x" * 200_000 + ",test\n"
+    ),
+    r"test\.npz cannot be read \(image_labels holds text": lambda root: rewrite_sections(
+        root, image_labels=np.array(["a"])
+    ),
+    r"test\.npz is damaged, a label is none of -1 to 999": lambda root: rewrite_sections(
+        root, image_labels=read_sections(root, "test").labels["image"] + 1000
+    ),
     "it has no splits.csv": lambda root: (root / "splits.csv").unlink(),
     "splits.csv lacks patients of test": lose_a_patient,
     "other pathology labels in test": relabel,
@@ -139,7 +163,7 @@ FORGERIES: dict[str, Callable[[Path], object]] = {
     "are \\(20, 20\\) pixels, not 28x28": lambda root: rewrite_sections(
         root, images=read_sections(root, "test").images[:, 4:24, 4:24]
     ),
-    "the fingerprint is [0-9a-f]{16}, cohort.json says": brighten,
+    "the fingerprint is [0-9a-f]{16}, cohort.json says": darken,
 }
 
 

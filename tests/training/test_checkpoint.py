@@ -37,6 +37,18 @@ def test_a_newer_checkpoint_replaces_the_older_and_leaves_one_pair(tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest-000002.npz", "latest.json"]
 
 
+def test_only_arrays_of_earlier_steps_are_removed_and_no_copy_of_the_users(tmp_path: Path) -> None:
+    mine = ("best-copy.npz", "best-1.npz", "best-0000001.npz", "best-000001 (copy).npz", "latest-000001.npz")
+    later = ("best-000009.npz", "best-1234567.npz")
+    for name in (*mine, *later, "best-000001.npz", "best-000003.npz"):  # the last two are left by a kill
+        (tmp_path / name).write_bytes(b"mine")
+    for step in (3, 5):
+        save_checkpoint(tmp_path, "best", step, ARRAYS, {})
+    kept = {*mine, *later, "best-000005.npz", "best.json"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    assert all((tmp_path / name).read_bytes() == b"mine" for name in (*mine, *later))
+
+
 def test_a_kill_between_arrays_and_pointer_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, "latest", 1, ARRAYS, {})
     (tmp_path / "latest-000002.npz").write_bytes(b"half of a new")

@@ -24,11 +24,11 @@ from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import ConfigError, EnvironmentProblem, TrainingError
 from lung_ssp.files import write_json
 from lung_ssp.runs import check_processes
-from lung_ssp.training import distributed
+from lung_ssp.runtime import PARENT
+from lung_ssp.training import distributed, launch
 from lung_ssp.training.checkpoint import load_checkpoint
 from lung_ssp.training.launch import (
     FAILURE_FILE,
-    PARENT,
     Failure,
     Job,
     Worker,
@@ -37,7 +37,6 @@ from lung_ssp.training.launch import (
     error_of,
     first_failed,
     running_as_worker,
-    sigterm_as_exit,
     worker_environment,
 )
 
@@ -238,15 +237,6 @@ def test_whatever_ends_the_command_leaves_no_worker_behind(
     assert psutil.wait_procs(workers.values(), timeout=SECONDS_TO_FAIL)[1] == []
 
 
-def test_a_request_to_end_passes_through_what_ends_the_workers() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as caught, sigterm_as_exit():
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(10)
-    assert caught.value.code == 143
-    assert signal.getsignal(signal.SIGTERM) == before
-
-
 def job(tmp_path: Path, device: str = "cpu") -> Job:
     return Job(["train"], 2, device, tmp_path / "run")
 
@@ -315,8 +305,6 @@ def test_a_worker_writes_down_why_it_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str | None
 ) -> None:
     monkeypatch.setenv(FAILURE_FILE, str(tmp_path / "failure.json"))
-    monkeypatch.setenv(PARENT, str(os.getppid()))
-    monkeypatch.setattr("lung_ssp.training.launch.end_with_parent", lambda parent: None)
     before = time.monotonic()
     with pytest.raises(type(error)), running_as_worker():
         raise error
@@ -333,9 +321,34 @@ def test_what_no_parent_has_started_writes_nothing(tmp_path: Path, monkeypatch: 
 
 
 def test_a_worker_whose_parent_is_gone_ends_at_once() -> None:
-    code = "from lung_ssp.training.launch import end_with_parent; end_with_parent(1); print('here')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=False)
-    assert (done.returncode, done.stdout) == (-signal.SIGKILL, "")
+    code = "import lung_ssp; print('here')"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for parent, ended in ((gone.pid, (-signal.SIGKILL, "")), (os.getpid(), (0, "here\n"))):
+        own = {**os.environ, PARENT: str(parent)}
+        words = [sys.executable, "-c", code]
+        done = subprocess.run(words, capture_output=True, text=True, cwd=REPOSITORY, check=False, env=own)
+        assert (done.returncode, done.stdout) == ended
+
+
+ORPHAN = """
+import os, subprocess, sys, time
+own = {**os.environ, "LUNG_SSP_PARENT": str(os.getpid())}
+code = "import lung_ssp, time; print('tied', flush=True); time.sleep(100)"
+child = subprocess.Popen([sys.executable, "-c", code], env=own, stdout=subprocess.PIPE, text=True)
+child.stdout.readline()
+print(child.pid, flush=True)
+time.sleep(100)
+"""
+
+
+def test_a_worker_that_has_loaded_nothing_yet_ends_with_its_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as parent:
+        assert parent.stdout is not None
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+        parent.wait()
+        assert psutil.wait_procs([worker], timeout=SECONDS_TO_FAIL)[1] == []
 
 
 def test_a_refusal_is_one_sentence_and_nothing_is_started_again(classification: Path, tmp_path: Path) -> None:
@@ -346,6 +359,34 @@ def test_a_refusal_is_one_sentence_and_nothing_is_started_again(classification: 
         "--processes.\n"
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_be_shared_is_refused_before_any_process_is_started(
+    classification: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(launch, "run_workers", None)
+    words = ["train", "--config", str(classification), "--output", str(tmp_path / "run"), "--processes", "100"]
+    assert main(words) == 2
+    assert "batch_size is 10, which 100 processes cannot share evenly" in capsys.readouterr().err
+    assert main([*words, "-o", "batch_size=wrong"]) == 2
+    assert "batch_size" in capsys.readouterr().err
+
+
+def test_more_processes_than_cores_are_slow_but_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(launch.runtime, "cores", lambda: 1)
+    check_devices(job(tmp_path, "cpu"))
+    assert caplog.messages == ["--processes is 2, but there are 1 cores: fewer processes would be faster."]
+
+
+def test_numbers_that_are_lost_end_all_processes_with_one_sentence(classification: Path, tmp_path: Path) -> None:
+    rate = ["-o", "lr_scheduler.learning_rate=1.0e30", "-o", "lr_scheduler.end_lr=1.0e30"]
+    done = train(classification, tmp_path / "run", "--processes", 2, "--restarts", 1, *rate)
+    assert done.returncode == 2
+    (sentence,) = done.stderr.splitlines()
+    assert "at step" in sentence and "train again with a lower lr_scheduler.learning_rate" in sentence
+    assert load_checkpoint(tmp_path / "run" / "checkpoints", "latest")[0] == 0
 
 
 def test_a_refusal_of_the_main_process_alone_is_told_though_the_others_wait_for_it(

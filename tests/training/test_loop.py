@@ -11,11 +11,12 @@ import pytest
 from visualdl import LogReader
 
 from lung_ssp.errors import CheckpointError, TrainingError
-from lung_ssp.training import loop
+from lung_ssp.files import sha256_of
+from lung_ssp.training import loop, precision
 from lung_ssp.training.checkpoint import load_checkpoint
-from lung_ssp.training.logs import VISUALDL_FILE
 from lung_ssp.training.loop import Trainer, train
 from lung_ssp.training.optimizer import make_optimizer, make_scheduler
+from lung_ssp.training.run import VISUALDL_FILE
 from lung_ssp.training.settings import (
     CheckpointSettings,
     ComputeSettings,
@@ -252,6 +253,69 @@ def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path) -> None:
         run(tmp_path, Line(target=float("nan")))
 
 
+class Spoilt(Line):
+    """Turns to NaN after some steps: in its loss, a gradient, its weights or its validation."""
+
+    def __init__(self, where: str, after: int) -> None:
+        super().__init__()
+        self.where, self.steps_left = where, after
+
+    def losses(self, batch: paddle.Tensor) -> dict[str, paddle.Tensor]:
+        losses = super().losses(batch)
+        self.steps_left -= 1
+        if self.steps_left < 0 and self.where == "loss":
+            return {name: value * float("nan") for name, value in losses.items()}
+        if self.steps_left < 0 and self.where == "gradient":  # of a square root at 0: infinite; the loss is finite
+            return {**losses, "total": losses["total"] + (self.network[0].bias * 0).sqrt().sum()}
+        return losses
+
+    def validate(self) -> dict[str, float]:
+        return {"closeness": float("nan")} if self.where == "validation" and self.steps_left < 0 else super().validate()
+
+    def log_values(self, batch: paddle.Tensor, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
+        if self.where == "weight" and self.steps_left < 0:
+            self.network[0].bias.set_value(self.network[0].bias * float("nan"))
+        return super().log_values(batch, validation)
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+@pytest.mark.parametrize(
+    ("where", "what", "step"),
+    [
+        ("loss", "The loss is nan", 8),
+        ("gradient", r"The gradient of 0\.bias is not finite", 8),
+        ("validation", "The validation's closeness is nan", 8),
+        ("weight", r"network/0\.bias is not finite", 10),
+    ],
+)
+def test_numbers_that_are_lost_stop_the_training_before_a_checkpoint_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, what: str, step: int, on_cpu: bool
+) -> None:
+    if not on_cpu:  # as on a GPU, where no step waits for the loss
+        monkeypatch.setattr(precision, "on_cpu", lambda tensor: False)
+        what = "The validation's closeness is nan" if where == "gradient" else what  # of weights spoilt by it
+    with pytest.raises(TrainingError, match=f"{what} at step {step}: train again with a lower"):
+        run(tmp_path, Spoilt(where, after=7), settings(every=5, validate_every=4, log=(5, 5)))
+    latest, best = (load_checkpoint(tmp_path / "checkpoints", name) for name in ("latest", "best"))
+    assert latest[0] == 5 and best[0] in (4, 8)
+    for _, arrays, _ in (latest, best):
+        assert all(np.isfinite(array).all() for array in arrays.values())
+
+
+def test_a_checkpoint_with_nan_is_not_gone_on_from(tmp_path: Path) -> None:
+    run(tmp_path, stop_after=8)
+    folder = tmp_path / "checkpoints"
+    step, arrays, _state = load_checkpoint(folder, "latest")
+    (name,) = (key for key in arrays if key.startswith("optimizer/0.weight/moment2"))
+    arrays[name] = np.full_like(arrays[name], np.inf)
+    path = folder / f"latest-{step:06d}.npz"
+    np.savez(path, **arrays)
+    pointer = {**json.loads((folder / "latest.json").read_text()), "sha256": sha256_of(path)}
+    (folder / "latest.json").write_text(json.dumps(pointer))
+    with pytest.raises(CheckpointError, match=rf"checkpoints/latest holds numbers that are not finite \({name}\)"):
+        run(tmp_path)
+
+
 def test_a_run_whose_latest_checkpoint_is_gone_is_refused_and_untouched(tmp_path: Path) -> None:
     run(tmp_path, stop_after=8)
     (tmp_path / "checkpoints" / "latest.json").unlink()
@@ -306,5 +370,6 @@ def test_a_step_does_not_wait_for_the_device(tmp_path: Path, monkeypatch: pytest
             return original(tensor, *args, **kwargs)
 
         monkeypatch.setattr(paddle.Tensor, name, noted)
+    monkeypatch.setattr(precision, "on_cpu", lambda tensor: False)  # on a CPU, reading waits for nothing
     run(tmp_path, task, settings(every=8, validate_every=8, log=(8, 4)), steps=16)
     assert set(reads) - {0} == {4, 8, 12, 16}

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from lung_ssp.cohort.uids import is_uid
-from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import read_json
+from lung_ssp.errors import CohortError, DamagedFile, cut, shown
+from lung_ssp.files import read_bytes, read_json
+from lung_ssp.records import parse_table
 
 NLSTX_COLUMNS = {
     "seriesinstanceuids": "series",
@@ -102,17 +101,20 @@ def read_nlstx(path: Path) -> dict[str, tuple[MarkedBox, ...]]:
         CohortError: the file is missing, no such table, or has an impossible row, named by its line.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, usecols=lambda name: name in NLSTX_COLUMNS)
+        table = parse_table(read_bytes(path))
     except OSError as error:
         raise CohortError(f"{path} cannot be opened ({error.strerror}): give NLSTx's table of boxes.") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise CohortError(f"{path} is no CSV file in UTF-8 ({error}).") from error
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
+    except ValueError as error:
+        raise CohortError(f"{path} is no CSV file in UTF-8 ({cut(error)}): give NLSTx's table as it is.") from error
     missing = [name for name in NLSTX_COLUMNS if name not in table.columns]
     if missing:
         raise CohortError(f"{path} lacks the column '{missing[0]}': give NLSTx's table as it is.")
     boxes: dict[str, list[MarkedBox]] = {}
-    for line, row in enumerate(table.rename(columns=NLSTX_COLUMNS).to_dict("records"), start=2):
-        box = _nlstx_box(path, line, row)
+    for line in table.lines:
+        named = dict(zip(table.columns, line.fields, strict=True))
+        box = _nlstx_box(path, line.number, {own: named[name].strip() for name, own in NLSTX_COLUMNS.items()})
         boxes.setdefault(box.series_uid, []).append(box)
     return {series_uid: tuple(own) for series_uid, own in boxes.items()}
 
@@ -144,7 +146,7 @@ def _nlstx_box(path: Path, line: int, row: dict[str, str]) -> MarkedBox:
         try:
             numbers[name] = float(row[name])
         except ValueError:
-            raise CohortError(f"{path}, line {line}: the {name} is '{row[name]}', not a number.") from None
+            raise CohortError(f"{path}, line {line}: the {name} is {shown(row[name])}, not a number.") from None
     corner = [numbers[name] for name in ("left", "top", "width", "height")]
     whole = all(numbers[name].is_integer() and numbers[name] >= 0 for name in ("lesion", "slice"))
     if not _possible(*corner) or not whole or not is_uid(row["series"]):

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from lung_ssp.cohort.annotations.mask_values import marked, require_part
 from lung_ssp.cohort.annotations.settings import LARGEST_LOSS
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.volume_file import read_image
 from lung_ssp.errors import CohortError, DamagedFile, SeriesError
 from lung_ssp.files import read_npz
+from lung_ssp.formats import ArrayForm
 
 GRID_TOLERANCE_MM = 0.1  # grids whose corners lie nearer to one another are one grid
 ROUNDING = 1e-6
@@ -29,23 +31,27 @@ def read_mask(path: Path, volume: Volume, value: int | None = None, largest_loss
         bool (z, y, x) of the volume's shape, not empty.
 
     Raises:
-        CohortError: the file cannot be read, holds no such voxel, or does not fit the volume. The message begins with
-            the path.
+        CohortError: the file cannot be read, holds no such voxel, values that are no mask's or more than half of the
+            volume, or does not fit the volume. The message begins with the path.
     """
     if path.suffix != ".npz":
         try:
             image = read_image(path)
         except SeriesError as error:  # of a mask it is a problem of the cohort
             raise CohortError(str(error)) from error
-        return mask_onto(image != 0 if value is None else image == value, volume, str(path), largest_loss)
+        labels = sitk.GetImageFromArray(marked(sitk.GetArrayViewFromImage(image), value, str(path)).astype(np.uint8))
+        labels.CopyInformation(image)
+        mask = mask_onto(labels, volume, str(path), largest_loss)
+        require_part(mask, str(path))
+        return mask
     try:
-        values = read_npz(path, ["mask"])["mask"]
+        values = read_npz(path, {"mask": ArrayForm("biuf", 3)})["mask"]
     except DamagedFile as error:
         raise CohortError(str(error)) from error
     if values.shape != volume.shape:
         raise CohortError(f"{path} has the size {values.shape} (z, y, x), the series {volume.shape}.")
-    mask: np.ndarray = values != 0 if value is None else values == value
-    _require_voxels(mask, str(path))
+    mask = marked(values, value, str(path))
+    require_part(mask, str(path))
     return mask
 
 

@@ -20,13 +20,14 @@ from lung_ssp.cohort.description import (
 )
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.nlst.jobs import SeriesJob
+from lung_ssp.cohort.nlst.sample_files import read_series_samples
 from lung_ssp.cohort.nlst.series_preparation import without_paths
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nlst.text import source_kind
 from lung_ssp.cohort.slices import slices_path
 from lung_ssp.cohort.slides.store import prepare_tiles
 from lung_ssp.cohort.split import split_patients
-from lung_ssp.cohort.store import SPLITS, Sections, load_arrays, mark_folder, section_counts, write_sections
+from lung_ssp.cohort.store import SPLITS, Sections, mark_folder, section_counts, write_sections
 from lung_ssp.cohort.verify import record_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import copy, write_text
@@ -107,17 +108,17 @@ def read_samples(jobs: Sequence[SeriesJob], out: Path, size: int) -> Samples:
     """
     tables, images = [], []
     for job in jobs:
-        arrays = load_arrays(job.samples_in(out), ["images", "image_labels", "pathology_labels", "rows"])
-        rows = pd.DataFrame(json.loads(str(arrays["rows"])))
-        if len(rows):
-            tables.append(rows.assign(image_label=arrays["image_labels"], pathology_label=arrays["pathology_labels"]))
-            images.append(arrays["images"])
+        samples = read_series_samples(job.samples_in(out), size)
+        if samples.rows:
+            labels = {f"{task}_label": own for task, own in samples.labels.items()}
+            tables.append(pd.DataFrame(samples.rows).assign(**labels))
+            images.append(samples.images)
     if not tables:
         raise CohortError(
             "None of the series gave a sample: no lesion is marked in them and no candidate found (set candidates to a "
             "segmentation run, or annotations)."
         )
-    return Samples(pd.concat(tables, ignore_index=True), np.concatenate(images).reshape(-1, size, size))
+    return Samples(pd.concat(tables, ignore_index=True), np.concatenate(images))
 
 
 def split_of_samples(table: pd.DataFrame, settings: NlstSettings, leaky: bool) -> pd.Series:

@@ -11,10 +11,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
-from lung_ssp.cohort.uids import UID
+from lung_ssp.cohort.uids import LONGEST_UID, UID
 from lung_ssp.errors import CohortError, EnvironmentProblem
 
 ROWS_AT_ONCE = 65_536  # the file is one row group of a million: reading all of it takes 1.5 GB
+MOST_ROWS = 20_000_000  # of a parquet file; the index has one million
+# what pyarrow raises of a damaged or foreign file
+PARQUET_PROBLEMS = (pa.ArrowException, OSError, ValueError, OverflowError, NotImplementedError, MemoryError)
 MODALITIES = ("CT", "SEG", "SM")  # images, masks and slides; 256,000 structured reports are left out
 # The index's columns and the names they get here. Those whose values repeat are read as categories, which saves memory.
 REPEATING = {
@@ -75,10 +78,11 @@ def read_index(path: Path, collection: str, pseudonyms: Pseudonyms) -> pd.DataFr
     if not path.is_file():
         raise CohortError(f"{path} does not exist: name IDC's index (a parquet file), or none for the installed one.")
     try:
+        check_size(path)
         table = _read_rows(path, collection)
-    except pa.ArrowInvalid as error:
+        series = table.to_pandas(self_destruct=True, split_blocks=True).rename(columns={**REPEATING, **OWN})
+    except PARQUET_PROBLEMS as error:
         raise CohortError(f"{path} is no parquet file, or a damaged one: get it again.") from error
-    series = table.to_pandas(self_destruct=True, split_blocks=True).rename(columns={**REPEATING, **OWN})
     del table
     pa.default_memory_pool().release_unused()
     for column in REPEATING.values():  # these still list the values of the whole index
@@ -89,6 +93,16 @@ def read_index(path: Path, collection: str, pseudonyms: Pseudonyms) -> pd.DataFr
     series["participant"] = series["participant"].map(pseudonyms.participant).astype("category")
     series["analysis"] = series["analysis"].cat.add_categories([""]).fillna("")
     return series
+
+
+def check_size(path: Path) -> None:
+    """Refuse a parquet file whose rows, few bytes each or none, would take all memory.
+
+    Raises:
+        ValueError: it has more than MOST_ROWS.
+    """
+    if pq.read_metadata(path).num_rows > MOST_ROWS:
+        raise ValueError(f"more than {MOST_ROWS:,} rows")
 
 
 def _read_rows(path: Path, collection: str) -> pa.Table:
@@ -120,7 +134,10 @@ def _check_identifiers(series: pd.DataFrame, path: Path) -> None:
     for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID), ("bucket", BUCKET)):
         values = series[column]
         each = values.cat.categories if isinstance(values.dtype, pd.CategoricalDtype) else values
-        fits = pc.match_substring_regex(pa.array(each, pa.string()), f"^{form.pattern}$")
+        texts = pa.array(each, pa.string())
+        fits = pc.and_(
+            pc.match_substring_regex(texts, f"^{form.pattern}$"), pc.less_equal(pc.utf8_length(texts), LONGEST_UID)
+        )
         wrong = len(each) - (pc.sum(fits).as_py() or 0) + (values.isna().sum() if each is not values else 0)
         if wrong:
             raise CohortError(f"{path}: {wrong} values of {column} have the wrong form: get the index again.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel
 
 from lung_ssp.cohort.annotations.box_files import read_boxes
 from lung_ssp.cohort.nlst.index import own_index, read_index
@@ -17,8 +18,9 @@ from lung_ssp.cohort.nlst.results import MB_OF_GB
 from lung_ssp.cohort.nlst.selection import ClassifiedIndex, classify_index, nearest_reasons
 from lung_ssp.cohort.nlst.settings import PlanSettings
 from lung_ssp.cohort.nlst.text import plan_text
-from lung_ssp.errors import CohortError
-from lung_ssp.files import read_json, sha256_of, write_json, write_text
+from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.files import read_bytes, sha256_of, write_json, write_text
+from lung_ssp.records import read_record
 
 SUMMARY, SUMMARY_TEXT, MANIFEST = "summary.json", "summary.txt", "manifest.s5cmd"
 OTHER_STUDY = "another study of the same year is planned"
@@ -94,8 +96,24 @@ def require_salt(out: Path, pseudonyms: Pseudonyms) -> None:
     Raises:
         CohortError: it was made with another salt.
     """
-    if read_json(out / SUMMARY).get("salt") != pseudonyms.series("salt"):
+    if not (out / SUMMARY).is_file():
+        raise CohortError(f"{out} holds a plan without its {SUMMARY}: make the plan again.")
+    if _noted(out).salt != pseudonyms.series("salt"):
         raise CohortError(f"the plan in {out} was made with another salt: restore that one, or make the plan again.")
+
+
+class PlanNote(BaseModel):
+    """What of summary.json tells whose plan it is."""
+
+    key: str
+    salt: str
+
+
+def _noted(out: Path) -> PlanNote:
+    try:
+        return read_record(out / SUMMARY, PlanNote, "remove the folder and make the plan again")
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
 
 
 def read_participants(path: Path, known: set[str], pseudonyms: Pseudonyms) -> set[str]:
@@ -106,12 +124,12 @@ def read_participants(path: Path, known: set[str], pseudonyms: Pseudonyms) -> se
             the line's number, since it must not hold a pid).
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+        lines = read_bytes(path).decode("utf-8-sig").splitlines()
     except OSError as error:
         raise CohortError(
             f"{path} cannot be read ({error.strerror}): name a file with one participant a line."
         ) from error
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, DamagedFile) as error:
         raise CohortError(f"{path} is no text: name a file with one participant a line.") from error
     wanted = set()
     for number, line in enumerate(lines, start=1):
@@ -164,8 +182,7 @@ def _key(
 
 def _refuse_other_plan(out: Path, key: str) -> None:
     if (out / SUMMARY).is_file():
-        summary = read_json(out / SUMMARY)
-        if not isinstance(summary, dict) or summary.get("key") != key:
+        if _noted(out).key != key:
             raise CohortError(
                 f"{out} holds a plan of another index, of other settings, salt or narrowing: choose another folder "
                 "(folders.plan), or remove that one."

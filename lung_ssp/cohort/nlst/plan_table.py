@@ -7,10 +7,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lung_ssp.cohort.nlst.index import UUID
-from lung_ssp.cohort.uids import UID
-from lung_ssp.errors import CohortError
+from lung_ssp.cohort.nlst.index import PARQUET_PROBLEMS, UUID, check_size
+from lung_ssp.cohort.uids import LONGEST_UID, UID
+from lung_ssp.errors import CohortError, shown
 from lung_ssp.files import write_atomically
+from lung_ssp.paths import is_plain_name
 
 FILE = "plan.parquet"
 CT, LESION_MASK, LUNG_MASK, SLIDE = ROLES = ("ct", "lesion_mask", "lung_mask", "slide")
@@ -68,14 +69,15 @@ def read_plan(out: Path) -> pd.DataFrame:
     if not path.is_file():
         raise CohortError(f"{out} holds no plan: make one with lung-ssp prepare plan.")
     try:
+        check_size(path)
         table = pq.read_table(path)
         absent = [name for name in SCHEMA.names if name not in table.column_names]
         if absent:
             raise CohortError(f"{path} is no plan, it lacks {', '.join(absent)}: make the plan again.")
         table = table.select(SCHEMA.names).cast(SCHEMA)
-    except (pa.ArrowException, OSError) as error:
+        plan = table.replace_schema_metadata(None).to_pandas(types_mapper=NULLABLE.get)
+    except PARQUET_PROBLEMS as error:
         raise CohortError(f"{path} is damaged or no plan: make the plan again.") from error
-    plan = table.replace_schema_metadata(None).to_pandas(types_mapper=NULLABLE.get)
     plan = plan.astype({field.name: "object" for field in SCHEMA if field.type == pa.string()})
     problem = problem_of(plan)
     if problem:
@@ -87,11 +89,17 @@ def problem_of(plan: pd.DataFrame) -> str:
     """What is wrong with a plan, as part of a sentence; "" where nothing is."""
     if plan[list(ALWAYS)].isna().to_numpy().any():
         return f"one of {', '.join(ALWAYS)} is missing somewhere"
+    if not all(map(is_plain_name, plan["participant"].unique())):
+        return "a participant has a name that no file can have"
     other = sorted(set(plan["role"]) - set(ROLES))
     if other:
-        return f"{other[0]!r} is no role"
+        return f"{shown(other[0])} is no role"
     for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID)):
-        if not plan[column].map(lambda value, form=form: bool(form.fullmatch(value))).all():
+        if (
+            not plan[column]
+            .map(lambda value, form=form: len(value) <= LONGEST_UID and bool(form.fullmatch(value)))
+            .all()
+        ):
             return f"a {column} has the wrong form"
     if plan["series_uid"].duplicated().any():
         return "a series is listed twice"

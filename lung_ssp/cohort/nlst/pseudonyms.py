@@ -11,10 +11,12 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.files import read_bytes
 
 LETTERS = 12  # of the hash in hexadecimal: 48 bits, with 26,254 participants a collision has odds of 1 in 800,000
 SALT_BYTES = 32
+LARGEST_SALT = 10_000  # bytes of the file
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,12 @@ def open_pseudonyms(path: Path, make: bool = False) -> Pseudonyms:
         with os.fdopen(handle, "w") as file:
             file.write(secrets.token_hex(SALT_BYTES) + "\n")
     try:
-        salt = bytes.fromhex(path.read_text().strip())
-    except ValueError as error:
+        salt = bytes.fromhex(read_bytes(path, LARGEST_SALT).decode("ascii").strip())
+    except (ValueError, DamagedFile) as error:
         raise CohortError(f"{path} holds no salt (hexadecimal digits): restore it, or name another file.") from error
     if len(salt) < SALT_BYTES:
-        raise CohortError(f"{path} holds a salt of {len(salt)} bytes, at least {SALT_BYTES} are needed.")
+        raise CohortError(
+            f"{path} holds a salt of {len(salt)} bytes, at least {SALT_BYTES} are needed: restore it, or "
+            "remove it if no plan was made with it."
+        )
     return Pseudonyms(salt)

@@ -8,19 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from lung_ssp.cohort.nlst.dask_workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.results import BYTES_OF_MB, SeriesResult
+from lung_ssp.cohort.nlst.sample_files import check_files
 from lung_ssp.cohort.nlst.series_samples import CandidateFinder, make_samples
 from lung_ssp.cohort.nlst.settings import SeriesSettings, WorkerSettings
-from lung_ssp.cohort.store import load_arrays
 from lung_ssp.cohort.uids import without_uids
-from lung_ssp.errors import CheckpointError, LungSspError, SeriesError
+from lung_ssp.errors import CheckpointError, CohortError, DamagedFile, LungSspError, SeriesError
+from lung_ssp.files import read_bytes
 from lung_ssp.runtime import return_free_memory
 
+LARGEST_JOURNAL = 1_000_000_000  # bytes
+NOTED = TypeAdapter(SeriesResult)
 JOURNAL = "journal.jsonl"  # of the samples' folder; survives an interruption, and holds no identifier
 
 
@@ -90,7 +94,7 @@ def without_paths(message: str, folders: Iterable[Path]) -> str:
 def prepare_series(
     jobs: Sequence[SeriesJob], work: SeriesWork, workers: WorkerSettings, scheduler: str | None
 ) -> list[SeriesResult]:
-    """Do the jobs whose file is missing, and give the result of each job, in their order.
+    """Do the jobs whose file is missing or damaged, and give the result of each job, in their order.
 
     Args:
         scheduler: address of a Dask scheduler; None for workers on this machine.
@@ -100,8 +104,9 @@ def prepare_series(
     results: dict[str, SeriesResult] = {}
     missing = []
     for job in jobs:
-        if job.samples_in(work.out).is_file():
-            results[job.name] = finished(job, work.out, journal)
+        done = finished(job, work, journal) if job.samples_in(work.out).is_file() else None
+        if done is not None:
+            results[job.name] = done
         elif problem := what_is_missing(job):
             results[job.name] = SeriesResult(job.name, job.pseudonym, "failed", "not downloaded", problem)
         else:
@@ -115,13 +120,19 @@ def prepare_series(
     return [results[job.name] for job in jobs]
 
 
-def finished(job: SeriesJob, out: Path, journal: Mapping[str, SeriesResult]) -> SeriesResult:
-    """The result of a job whose file exists: its contents count, the journal only adds time and size."""
-    arrays = load_arrays(job.samples_in(out), ["images", "unplaced"])
+def finished(job: SeriesJob, work: SeriesWork, journal: Mapping[str, SeriesResult]) -> SeriesResult | None:
+    """The result of a job whose file exists: its contents count, the journal only adds time and size.
+
+    None where a file of the job's is damaged: it has to be made again.
+    """
+    try:
+        samples = check_files(job, work.out, work.settings.section.size)
+    except (CohortError, DamagedFile):
+        return None
     noted = journal.get(job.name)
     known = noted if noted is not None and noted.status == "done" else SeriesResult(job.name, job.pseudonym, "done")
     in_tables = job.exam is not None
-    return replace(known, samples=len(arrays["images"]), unplaced=int(arrays["unplaced"]), in_tables=in_tables)
+    return replace(known, samples=len(samples.rows), unplaced=samples.unplaced, in_tables=in_tables)
 
 
 def what_is_missing(job: SeriesJob) -> str:
@@ -152,14 +163,14 @@ def record(out: Path, result: SeriesResult) -> None:
 
 
 def read_journal(out: Path) -> dict[str, SeriesResult]:
-    """The last result of each job by its name; a line that a kill has cut is ignored."""
+    """The last result of each job by its name; a line that a kill has cut or that is damaged is left out."""
     results: dict[str, SeriesResult] = {}
     path = out / JOURNAL
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_bytes(path, LARGEST_JOURNAL).splitlines():
             try:
-                result = SeriesResult(**json.loads(line))
-            except (ValueError, TypeError):
+                result = NOTED.validate_json(line)
+            except ValidationError:
                 continue
             results[result.name] = result
     return results

@@ -50,8 +50,10 @@ class SelectionSettings(Settings):
         description="types of the SeriesDescription's second field, best first: O original or D derived, P primary or "
         "S secondary, A axial (DICOM's ImageType); L, a localizer, is never usable",
     )
-    min_slices: int = Field(80, ge=1, description="with fewer, slices of the allowed thickness do not cover the lungs")
-    max_slices: int | None = Field(None, ge=1, description="more are several acquisitions; null: no limit")
+    min_slices: int = Field(
+        80, ge=1, le=100_000, description="with fewer, slices of the allowed thickness do not cover the lungs"
+    )
+    max_slices: int | None = Field(None, ge=1, le=100_000, description="more are several acquisitions; null: no limit")
     max_thickness_mm: float = Field(2.5, gt=0, description="of a slice, as the SeriesDescription says, mm")
     kernels: list[str] = Field(
         list(KERNELS), description="reconstruction kernels, best first, as the index spells them"
@@ -112,8 +114,10 @@ class DownloadSettings(Settings):
     """How the planned series are downloaded."""
 
     parallel: int = Field(4, ge=1, le=16, description="transfers that run at the same time")
-    batch: int = Field(20, ge=1, description="series of one transfer, which are fetched again where it is interrupted")
-    attempts: int = Field(3, ge=1, description="how often an incomplete series is fetched")
+    batch: int = Field(
+        20, ge=1, le=10_000, description="series of one transfer, which are fetched again where it is interrupted"
+    )
+    attempts: int = Field(3, ge=1, le=100, description="how often an incomplete series is fetched")
     free_gb_kept: float = Field(10.0, ge=0, description="space that stays free on the disk, GB (1e9 bytes)")
     size_tolerance: float = Field(
         1e-4, ge=0, lt=1, description="by what share of its size in the index a series may differ"
@@ -124,16 +128,25 @@ class SampleSettings(Settings):
     """How positions and labels of samples are made from NLST's tables."""
 
     days_to_diagnosis: int = Field(
-        365, ge=0, description="an exam counts for a cancer that was diagnosed at most this many days after it"
+        365,
+        ge=0,
+        le=100_000,
+        description="an exam counts for a cancer that was diagnosed at most this many days after it",
     )
     max_slice_distance: int = Field(
-        5, ge=0, description="how many slices a lesion may lie from sct_slice_num to be taken for that abnormality"
+        5,
+        ge=0,
+        le=100_000,
+        description="how many slices a lesion may lie from sct_slice_num to be taken for that abnormality",
     )
     nodule_codes: Annotated[list[int], AfterValidator(known_abnormalities)] = Field(
         [NODULE], min_length=1, description="codes of sct_ab_desc that are samples; details are recorded for 51 only"
     )
     normal_candidates: int = Field(
-        1, ge=0, description="candidates taken from a negative exam without any abnormality, of patients without cancer"
+        1,
+        ge=0,
+        le=1000,
+        description="candidates taken from a negative exam without any abnormality, of patients without cancer",
     )
     several_in_lobe: Literal["withheld", "all"] = Field(
         "withheld", description="the pathology where several lesions lie in the cancer's lobe: given to none or to all"
@@ -165,9 +178,13 @@ class SeriesSettings(Settings):
 class WorkerSettings(Settings):
     """The processes that prepare series (dask.distributed), one thread each."""
 
-    count: int = Field(2, ge=1, description="processes on this machine, where no scheduler is named")
-    memory_gb: float = Field(2.0, gt=0.2, description="memory of each, in 1e9 bytes; beyond it a process is replaced")
-    attempts: int = Field(5, ge=1, description="how many processes may die of a series before it counts as failed")
+    count: int = Field(2, ge=1, le=256, description="processes on this machine, where no scheduler is named")
+    memory_gb: float = Field(
+        2.0, gt=0.2, le=10_000, description="memory of each, in 1e9 bytes; beyond it a process is replaced"
+    )
+    attempts: int = Field(
+        5, ge=1, le=100, description="how many processes may die of a series before it counts as failed"
+    )
 
 
 class NlstSettings(Settings):

@@ -6,6 +6,7 @@ itself or, as CDAS packs them, in folders directly below it.
 """
 
 import re
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from lung_ssp.cohort.nlst.codes import (
     STUDY_YEARS,
 )
 from lung_ssp.cohort.nlst.pseudonyms import plain_number
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, cut
 
 FILE_NAMES = {
     "prsn": ("prsn", "participant"),
@@ -37,6 +38,10 @@ FILE_NAMES = {
     "ctabc": ("ctabc", "sctabnc", "sct_comparison", "sct_comparison_abnormalities"),
     "screen": ("screen", "sctscreen", "sct_screening"),
 }
+LARGEST_TABLE = 1_000_000_000  # bytes
+MOST_ROWS, MOST_COLUMNS = 5_000_000, 1000
+# what pandas and pyarrow raise of a damaged or foreign file
+UNREADABLE = (OSError, ValueError, OverflowError, RuntimeError, MemoryError, KeyError, pd.errors.ParserWarning)
 ENDINGS = (".csv", ".parquet")
 MISSING = re.compile(r"\.?[EMNSW]|\.|nan|none|null|<na>|", re.IGNORECASE)  # empty, or SAS's special missing values
 
@@ -141,15 +146,13 @@ def read_texts(path: Path) -> pd.DataFrame:
         CohortError: the file is no such table, or two of its columns differ by their case only.
     """
     try:
-        if path.suffix.lower() == ".csv":
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig")
-        else:
-            table = pd.read_parquet(path)
+        if path.stat().st_size > LARGEST_TABLE:
+            raise ValueError(f"it has more than {LARGEST_TABLE / 1e9:g} GB")
+        table = _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
     except ImportError as error:
         raise CohortError(f"{path} needs pyarrow: install the extra nlst (pip install 'lung-ssp[nlst]').") from error
-    except (ValueError, OSError) as error:  # the kinds of errors that pandas and pyarrow raise
-        reason = " ".join(str(error).split())
-        raise CohortError(f"{path} cannot be read as a table ({reason}): get the file again.") from error
+    except UNREADABLE as error:
+        raise CohortError(f"{path} cannot be read as a table ({cut(error)}): get the file again.") from error
     table.columns = [str(name).strip().lower() for name in table.columns]
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
@@ -158,6 +161,29 @@ def read_texts(path: Path) -> pd.DataFrame:
         return table.apply(_as_texts)
     except TypeError as error:
         raise CohortError(f"{path} holds lists or other nested values: get the file again.") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A CSV table; a row with more values than there are columns is an error, not a shift of all columns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            path,
+            dtype=str,
+            index_col=False,
+            keep_default_na=False,
+            skipinitialspace=True,
+            encoding="utf-8-sig",
+        )
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    metadata = pq.read_metadata(path)
+    if metadata.num_rows > MOST_ROWS or metadata.num_columns > MOST_COLUMNS:
+        raise ValueError(f"it has more than {MOST_ROWS:,} rows or {MOST_COLUMNS:,} columns")
+    return pd.read_parquet(path)
 
 
 def _as_texts(column: pd.Series) -> pd.Series:

@@ -14,8 +14,8 @@ from lung_ssp.settings import (
     NotNegative,
     NotNegativeRange,
     Positive,
-    PositiveRange,
     Probability,
+    Seed,
     Settings,
     Three,
     ThreeShares,
@@ -23,9 +23,14 @@ from lung_ssp.settings import (
     not_falling,
 )
 
+MOST_SECTIONS = 200_000  # of a split
+
 Correlation = Annotated[float, Field(ge=0, le=0.65)]  # of the noise of neighbours that the scanner can make
 CorrelationRange = Annotated[list[Correlation], Two, AfterValidator(not_falling)]
-SliceRange = Annotated[list[Annotated[int, Field(ge=16)]], Two, AfterValidator(not_falling)]
+SliceRange = Annotated[list[Annotated[int, Field(ge=16, le=2000)]], Two, AfterValidator(not_falling)]
+Millimetres = Annotated[float, Field(gt=0.05, le=1000)]  # of pixels, slices and fields: smaller ones take all memory
+BlurRange = Annotated[list[Annotated[float, Field(ge=0, le=20)]], Two, AfterValidator(not_falling)]  # in mm
+MillimetreRange = Annotated[list[Millimetres], Two, AfterValidator(not_falling)]
 CountOfSplits = Annotated[list[Count], Three]  # of train, validation, test
 
 
@@ -73,6 +78,8 @@ class SplitCounts(Settings):
         for split in SplitCounts.model_fields:
             if self.of(split).total == 0:
                 raise ValueError(f"the {split} split needs at least one section")
+            if self.of(split).total > MOST_SECTIONS:
+                raise ValueError(f"the {split} split has {self.of(split).total:,} sections, {MOST_SECTIONS:,} at most")
         return self
 
     def of(self, split: str) -> ClassCounts:
@@ -105,7 +112,7 @@ class PatientSettings(Settings):
 class ScannerSettings(Settings):
     """What a low-dose scanner does; each scan draws its values from these ranges, evenly."""
 
-    blur_mm: NotNegativeRange = Field([0.5, 0.9], description="standard deviation of the in-plane point spread in mm")
+    blur_mm: BlurRange = Field([0.5, 0.9], description="standard deviation of the in-plane point spread in mm")
     noise_sd_hu: NotNegativeRange = Field([20.0, 60.0], description="standard deviation of the noise in HU")
     noise_lag1: CorrelationRange = Field([0.18, 0.5], description="noise correlation of neighbouring pixels in a slice")
     padding_hu: list[float] = Field(
@@ -117,8 +124,8 @@ class PhantomSectionSettings(Settings):
     """The sections: lesions in a small surrounding, without the rest of the chest."""
 
     counts: SplitCounts = SplitCounts()
-    pixel_mm: PositiveRange = Field([0.6, 0.9], description="pixel in mm; NLST's scans have 0.48 to 0.89")
-    slice_mm: PositiveRange = Field([1.25, 2.5], description="slice thickness in mm")
+    pixel_mm: MillimetreRange = Field([0.6, 0.9], description="pixel in mm; NLST's scans have 0.48 to 0.89")
+    slice_mm: MillimetreRange = Field([1.25, 2.5], description="slice thickness in mm")
 
 
 class PhantomScanSettings(Settings):
@@ -131,9 +138,9 @@ class PhantomScanSettings(Settings):
     )
     max_diameter_mm: float = Field(30.0, gt=5, description="largest lesion in mm; nodules are up to 30, by definition")
     size: int = Field(256, ge=64, le=1024, description="pixels along each side of a slice")
-    field_mm: PositiveRange = Field([325.0, 380.0], description="diameter of the circular field in mm")
+    field_mm: MillimetreRange = Field([325.0, 380.0], description="diameter of the circular field in mm")
     slices: SliceRange = Field([80, 120], description="fewest and most slices of a scan")
-    slice_mm: PositiveRange = Field([2.3, 3.0], description="distance and thickness of the slices in mm")
+    slice_mm: MillimetreRange = Field([2.3, 3.0], description="distance and thickness of the slices in mm")
 
     @model_validator(mode="after")
     def _lesions_have_a_scan(self) -> "PhantomScanSettings":
@@ -151,7 +158,7 @@ class PhantomSlideSettings(Settings):
         "pathology; NLST has slides of 452 of its patients with cancer",
     )
     size: int = Field(768, ge=64, le=8192, description="pixels along each side of a slide")
-    mpp: float = Field(1.0, gt=0, le=4, description="micrometres a pixel")
+    mpp: float = Field(1.0, ge=0.05, le=4, description="micrometres a pixel")
     looks: SlideLooks = Field(SlideLooks(), description="how the classes look on a slide")
 
 
@@ -188,7 +195,7 @@ class PhantomPreparationSettings(Settings):
     """A configuration file that prepares the embedded cohort."""
 
     task: Literal["phantom"] = Field(description="which task this file is for")
-    seed: int = Field(0, ge=0, description="of all that is drawn at random")
+    seed: Seed = Field(0, description="of all that is drawn at random")
     cohort: PhantomCohortSettings = Field(PhantomCohortSettings(), description="the cohort, and where it goes")
     section: SectionSettings = Field(SectionSettings(), description="the section of a lesion")
     parenchyma: ParenchymaSettings = Field(ParenchymaSettings(), description="the lung mask of a scan's slices")

@@ -4,20 +4,24 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from lung_ssp.cohort.slides.reading import open_slide
 from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.tiles import cut_tiles
-from lung_ssp.cohort.store import SPLITS, load_arrays
+from lung_ssp.cohort.store import REMEDY, SPLITS, load_arrays
 from lung_ssp.errors import CohortError, SlideError
 from lung_ssp.files import write_atomically
+from lung_ssp.formats import ArrayForm, json_of
 
 FOLDER = "tiles"
+TILE_ARRAYS = {"images": ArrayForm("u"), "patients": ArrayForm("U", 1), "slides": ArrayForm("U", 1)}
 UNFINISHED = ".slides"  # below it: the tiles of each slide, until all are cut
 
 
@@ -68,7 +72,7 @@ def read_tiles(root: Path, split: str) -> Tiles:
         raise CohortError(
             f"{path} does not exist: prepare a cohort with pathology slides, or train a TwoTaskClassifier."
         )
-    arrays = load_arrays(path, ["images", "patients", "slides"])
+    arrays = load_arrays(path, TILE_ARRAYS)
     images, patients, slides = arrays["images"], arrays["patients"], arrays["slides"]
     if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8:
         raise CohortError(f"{path} holds no colour tiles: prepare the cohort again.")
@@ -143,9 +147,9 @@ def _prepare_split(
     path = tiles_path(root, split)
     made_with = _describe(slides, settings, seed)
     if path.is_file():
-        arrays = load_arrays(path, ["made_with", "failures"])
+        arrays = load_arrays(path, {"made_with": ArrayForm("U", 0), "failures": ArrayForm("U", 0)})
         if failures is not None:
-            failures |= json.loads(str(arrays["failures"]))
+            failures |= _failures_of(path, str(arrays["failures"]))
         if str(arrays["made_with"]) != made_with:
             raise CohortError(
                 f"{path} was cut from other slides or with other settings: remove {path.parent} or prepare into "
@@ -171,13 +175,22 @@ def _prepare_split(
     return len(tiles)
 
 
+def _failures_of(path: Path, text: str) -> dict[str, str]:
+    """The slides that could not be read, by name, with the error."""
+    try:
+        return TypeAdapter(dict[str, str]).validate_python(json_of(text))
+    except (ValueError, RecursionError):
+        raise CohortError(f"{path} is damaged: {REMEDY}.") from None
+
+
 def _tiles_of_slide(path: Path, name: str, folder: Path, settings: SlideSettings, seed: int) -> np.ndarray:
     """The tiles of one slide, from `path` if they have been cut already, uint8 (n, size, size, 3)."""
     made_with = _describe({name: folder}, settings, seed)
     if path.is_file():
-        arrays = load_arrays(path, ["images", "made_with"])
-        if str(arrays["made_with"]) == made_with:
-            return arrays["images"]
+        with suppress(CohortError):  # a damaged file is made again
+            arrays = load_arrays(path, {"images": ArrayForm("u", 4), "made_with": ArrayForm("U", 0)})
+            if str(arrays["made_with"]) == made_with:
+                return arrays["images"]
     rng = np.random.default_rng(np.random.SeedSequence([seed, *hashlib.sha256(name.encode()).digest()]))
     with open_slide(folder) as opened:
         images = cut_tiles(opened, settings, rng)

@@ -35,7 +35,7 @@ def test_sybils_file(tmp_path):
         ('{"1.2": {"1.3": [{"x": 0.1, "y": 0.1, "width": 0.1}]}}', "lacks one of"),
         ('{"1.2": {"1.3": [{"x": 0.1, "y": 0.1, "width": 0.1, "height": "1"}]}}', "has no number"),
         ('{"1.2": {"1.3": [{"x": 0.1, "y": 0.1, "width": 0.1, "height": 0}]}}', "is empty"),
-        ('{"1.2": {"1.3": [{"x": 0.1, "y": 0.1, "width": 0.1, "height": NaN}]}}', "is empty"),
+        ('{"1.2": {"1.3": [{"x": 0.1, "y": 0.1, "width": 0.1, "height": NaN}]}}', "holds no JSON"),
         ('{"1.2": {"1.3": [{"x": 0.95, "y": 0.1, "width": 0.1, "height": 0.1}]}}', "within 0 and 1"),
     ],
 )

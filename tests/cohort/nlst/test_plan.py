@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lung_ssp.cohort.nlst.plan import make_plan
+from lung_ssp.cohort.nlst.plan import make_plan, require_salt
 from lung_ssp.cohort.nlst.plan_table import read_plan
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.nlst.settings import PlanSettings
@@ -191,6 +191,19 @@ def test_a_folder_with_another_plan_is_refused(settings: PlanSettings, tmp_path:
     (tmp_path / "full" / "other.txt").write_text("kept")
     with pytest.raises(CohortError, match="not empty"):
         make_plan(settings, tmp_path / "full", PSEUDONYMS)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b"{", b'{"key": 1, "salt": "x"}', b"\xff", b"[" * 100_000])
+def test_a_damaged_summary_is_told(settings: PlanSettings, tmp_path: Path, content: bytes) -> None:
+    out = tmp_path / "plan"
+    make_plan(settings, out, PSEUDONYMS)
+    (out / "summary.json").write_bytes(content)
+    for use in (lambda: make_plan(settings, out, PSEUDONYMS), lambda: require_salt(out, PSEUDONYMS)):
+        with pytest.raises(CohortError, match=r"summary\.json is damaged .*make the plan again"):
+            use()
+    (out / "summary.json").unlink()
+    with pytest.raises(CohortError, match=r"without its summary\.json: make the plan again"):
+        require_salt(out, PSEUDONYMS)
 
 
 def test_an_interrupted_plan_is_finished(settings: PlanSettings, tmp_path: Path) -> None:

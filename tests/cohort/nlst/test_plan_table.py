@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lung_ssp.cohort.nlst import index
 from lung_ssp.cohort.nlst.plan_table import SCHEMA, plan_bytes, read_plan, write_plan
 from lung_ssp.errors import CohortError
 
@@ -63,6 +64,8 @@ def test_the_same_plan_gives_the_same_bytes() -> None:
         ([CT, CT | {"series_uid": "1.2.7"}], "an exam has two CT series"),
         ([CT, CT | {"study_year": 2}], "a series is listed twice"),
         ([CT | {"series_uid": "../x"}], "a series_uid has the wrong form"),
+        ([CT | {"series_uid": "1." + "2" * 63}], "a series_uid has the wrong form"),
+        ([CT | {"participant": "../P"}], "a participant has a name that no file can have"),
         ([CT | {"crdc_series_uuid": "a b"}], "a crdc_series_uuid has the wrong form"),
         ([CT | {"study_year": None}], "no study year"),
         ([CT | {"study_year": 3}], "no study year"),
@@ -92,5 +95,12 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         pa.table({name: ["ct"] for name in SCHEMA.names}),
         tmp_path / "plan.parquet",
     )
+    with pytest.raises(CohortError, match="damaged or no plan"):
+        read_plan(tmp_path)
+
+
+def test_a_plan_of_endless_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_plan(tmp_path, frame(CT))
+    monkeypatch.setattr(index, "MOST_ROWS", 0)
     with pytest.raises(CohortError, match="damaged or no plan"):
         read_plan(tmp_path)

@@ -97,6 +97,25 @@ def test_no_identifier_and_no_date_stands_in_names_reports_or_journals(prepared,
         assert not [text for text in [*texts, *names] if word in text], word
 
 
+def test_damaged_files_of_a_series_are_made_again_and_the_rest_is_kept(prepared, tmp_path):
+    settings, first = prepared
+    samples = tmp_path / "samples"
+    shutil.copytree(settings.folders.samples, samples)
+    folders = settings.folders.model_copy(update={"cohort": str(tmp_path / "cohort"), "samples": str(samples)})
+    jobs = read_nlst(settings).jobs
+    masks = next(job.masks_in(samples) for job in jobs if job.masks_in(samples).is_file())
+    own = masks.with_name(masks.name.replace(".masks", ""))
+    other = next(job.samples_in(samples) for job in jobs if job.samples_in(samples) != own)
+    masks.write_bytes(masks.read_bytes()[:-200])
+    np.savez(other, images=np.full((1, 28, 28), np.nan, np.float32))
+    kept = {path: path.stat().st_mtime_ns for path in samples.glob("*.npz") if path not in (masks, own, other)}
+    result = prepare_nlst(settings.model_copy(update={"folders": folders}))
+    assert result.cohort.fingerprint == first.cohort.fingerprint
+    assert (result.figures.done, result.figures.failed) == (6, {})
+    again = {path for path, time_ns in kept.items() if path.stat().st_mtime_ns != time_ns}
+    assert {path.name.partition(".")[0] for path in again} <= {own.stem, other.stem}
+
+
 def test_a_second_run_does_nothing_and_another_setting_never_mixes(prepared, monkeypatch):
     settings, first = prepared
     before = samples_of(settings)

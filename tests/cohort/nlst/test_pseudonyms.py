@@ -1,5 +1,6 @@
 """Salted hashes: the same for the same salt, nothing without it."""
 
+import os
 import stat
 
 import pytest
@@ -43,3 +44,14 @@ def test_a_file_without_salt_is_refused_and_left_alone(tmp_path, text):
     with pytest.raises(CohortError, match="salt"):
         open_pseudonyms(path)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize("content", [b"\xff" * 64, b"", b"0" * 100_000, None])
+def test_a_damaged_salt_is_told_at_once(tmp_path, content):
+    path = tmp_path / "salt"
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(CohortError, match=r"salt.*restore it, or"):
+        open_pseudonyms(path)

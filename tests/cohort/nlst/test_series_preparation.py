@@ -21,6 +21,21 @@ def test_the_journal_keeps_the_last_result_and_ignores_a_line_cut_by_a_kill(tmp_
     assert read_journal(tmp_path) == {"a": DONE, "d": SeriesResult("d", "S-d", "done", samples=2), "f": later}
 
 
+def test_a_journal_of_other_values_is_read_without_them(tmp_path):
+    record(tmp_path, DONE)
+    with (tmp_path / "journal.jsonl").open("ab") as file:
+        for line in (
+            b'{"name": 5}',
+            b"[1]",
+            b"\xff",
+            b'{"name": "x", "series": "S", "status": "done", "samples": "many"}',
+        ):
+            file.write(b"\n" + line)
+        file.write(b"\n" + b"[" * 100_000)
+        file.write(b'\n{"name": "x", "series": "S", "status": "done", "samples": ' + b"9" * 5000 + b"}")
+    assert read_journal(tmp_path) == {"a": DONE}
+
+
 def test_a_report_lies_beside_the_samples(tmp_path):
     figures = PreparationFigures.of([DONE, FAILED], workers=1)
     write_report(tmp_path, [DONE, FAILED], figures, synthetic=True)

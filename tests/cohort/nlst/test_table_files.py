@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from lung_ssp.cohort.nlst import table_files
 from lung_ssp.cohort.nlst.table_files import find_table, is_missing, read_texts
 from lung_ssp.errors import CohortError
 
@@ -55,7 +56,13 @@ def test_values_are_text_and_whole_numbers_without_a_point(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "cannot be read"), (b"a,b\n1,2,3\n1\n2,3,4,5\n", "cannot be read"), (b"pid,PID\n1,2\n", "'pid' twice")],
+    [
+        (b"", "cannot be read"),
+        (b"a,b\n1,2,3\n1\n2,3,4,5\n", "cannot be read"),
+        (b"a,b\n1,2,3\n1,2,3\n", "cannot be read as a table .*length of data"),
+        (b"a,b\n\xff,2\n", "cannot be read"),
+        (b"pid,PID\n1,2\n", "'pid' twice"),
+    ],
 )
 def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "nlst_prsn.csv"
@@ -70,3 +77,18 @@ def test_what_is_no_table_is_refused(tmp_path: Path, content: bytes, message: st
 def test_missing_values() -> None:
     values = pd.Series(["", ".", ".N", "N", ".M", "NaN", "0", "51", "C34.1", "-"])
     assert is_missing(values).tolist() == [True] * 6 + [False] * 4
+
+
+def test_an_empty_field_behind_the_last_column_shifts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "nlst_prsn.csv").write_text("pid,can_scr\n1,2,\n3,4,\n")
+    assert read_texts(tmp_path / "nlst_prsn.csv").to_dict("list") == {"pid": ["1", "3"], "can_scr": ["2", "4"]}
+
+
+def test_a_table_of_endless_rows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pd.DataFrame({"pid": [1, 2, 3]}).to_parquet(tmp_path / "t.parquet")
+    monkeypatch.setattr(table_files, "MOST_ROWS", 2)
+    with pytest.raises(CohortError, match=r"t\.parquet cannot be read as a table \(it has more than 2 rows"):
+        read_texts(tmp_path / "t.parquet")
+    monkeypatch.setattr(table_files, "LARGEST_TABLE", 10)
+    with pytest.raises(CohortError, match="it has more than 1e-08 GB"):
+        read_texts(tmp_path / "t.parquet")

@@ -1,0 +1,75 @@
+"""What is on both sides of the splits under two patients' names: one lesion, or one scan."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lung_ssp.cohort.store import Sections
+
+SHOWN = 5  # findings of a kind that are told; the rest is counted
+
+
+@dataclass(frozen=True)
+class SectionOrigin:
+    """Where a section comes from.
+
+    place: in words, e.g. "line 3 of the manifest". scans: what identifies its scan, perhaps in several ways; empty
+    where nothing does.
+    """
+
+    place: str
+    scans: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Findings, a sentence without its point each.
+
+    lesions: the same pixels in two splits under two patients' names. scans: other lesions of one scan likewise.
+    """
+
+    lesions: tuple[str, ...]
+    scans: tuple[str, ...]
+
+
+def find_leaks(splits: Mapping[str, Sections], origins: Mapping[str, Sequence[SectionOrigin]]) -> Leaks:
+    """Compare the sections of different splits: every figure of a lesion or scan that was learnt is too good.
+
+    Args:
+        splits: by name.
+        origins: of each split's sections, in their order.
+    """
+    first_lesion: dict[str, tuple[str, str, str]] = {}
+    first_scan: dict[str, tuple[str, str, str]] = {}
+    lesions: dict[tuple[str, str], str] = {}  # by both patients' names: one finding for each pair
+    scans: dict[tuple[str, str], str] = {}
+    for split, sections in splits.items():
+        for image, patient, origin in zip(sections.images, sections.patients.tolist(), origins[split], strict=True):
+            own = (split, patient, origin.place)
+            if image.min() < image.max():  # what shows nothing is no lesion that was seen before
+                before = first_lesion.setdefault(hashlib.sha256(image.tobytes()).hexdigest(), own)
+                if _differ(before, own):
+                    lesions.setdefault((before[1], patient), f"{_both(before, own)} show the same lesion")
+            for scan in origin.scans:
+                before = first_scan.setdefault(scan, own)
+                if _differ(before, own):
+                    scans.setdefault((before[1], patient), f"{_both(before, own)} are of the same scan")
+    return Leaks(_told(list(lesions.values())), _told([text for pair, text in scans.items() if pair not in lesions]))
+
+
+def manifest_place(line: int | str) -> str:
+    """The place of a section that a line of a manifest asked for."""
+    return f"line {line} of the manifest"
+
+
+def _differ(one: tuple[str, str, str], two: tuple[str, str, str]) -> bool:
+    return one[0] != two[0] and one[1] != two[1]
+
+
+def _both(one: tuple[str, str, str], two: tuple[str, str, str]) -> str:
+    return " and ".join(f"{place} (patient {patient}, {split})" for split, patient, place in (one, two))
+
+
+def _told(findings: list[str]) -> tuple[str, ...]:
+    more = (f"and {len(findings) - SHOWN} more of this kind",) if len(findings) > SHOWN else ()
+    return (*findings[:SHOWN], *more)

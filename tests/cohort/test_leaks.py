@@ -1,0 +1,50 @@
+"""Lesions and scans on both sides of the splits."""
+
+import numpy as np
+
+from lung_ssp.cohort.leaks import Leaks, SectionOrigin, find_leaks
+from lung_ssp.cohort.store import Sections
+
+
+def sections(patients: list[str], seeds: list[int]) -> Sections:
+    images = np.array([np.random.default_rng(seed).random((4, 4)) for seed in seeds], np.float32).reshape(-1, 4, 4)
+    none = np.full(len(patients), -1)
+    return Sections(images, {"image": none, "pathology": none}, np.array(patients, dtype=str))
+
+
+def leaks_of(train: Sections, test: Sections, scans: tuple[list[str], list[str]] = ([], [])) -> Leaks:
+    splits = {"train": train, "validation": sections([], []), "test": test}
+    origins = {
+        split: [SectionOrigin(f"{split} {i}", (of_scans[i],) if of_scans else ()) for i in range(len(splits[split]))]
+        for split, of_scans in (("train", scans[0]), ("validation", []), ("test", scans[1]))
+    }
+    return find_leaks(splits, origins)
+
+
+def test_one_lesion_of_two_patients_in_two_splits_is_found() -> None:
+    leaks = leaks_of(sections(["A", "B"], [1, 2]), sections(["C", "D"], [3, 2]))
+    assert leaks == Leaks(("train 1 (patient B, train) and test 1 (patient D, test) show the same lesion",), ())
+
+
+def test_within_one_split_or_one_patient_nothing_leaks() -> None:
+    assert leaks_of(sections(["A", "B"], [1, 1]), sections(["C"], [2])) == Leaks((), ())
+    assert leaks_of(sections(["A"], [1]), sections(["A"], [1])) == Leaks((), ())
+
+
+def test_sections_that_show_nothing_are_no_lesion_seen_before() -> None:
+    blank = Sections(np.zeros((1, 4, 4), np.float32), {}, np.array(["A"]))
+    other = Sections(np.zeros((1, 4, 4), np.float32), {}, np.array(["B"]))
+    assert leaks_of(blank, other) == Leaks((), ())
+
+
+def test_one_scan_of_two_patients_is_found_and_told_once_for_each_pair() -> None:
+    train, test = sections(["A", "A"], [1, 2]), sections(["C", "C", "D"], [3, 4, 5])
+    leaks = leaks_of(train, test, (["s", "s"], ["s", "s", "t"]))
+    assert leaks == Leaks((), ("train 0 (patient A, train) and test 0 (patient C, test) are of the same scan",))
+
+
+def test_many_findings_are_counted() -> None:
+    names = [f"P{i}" for i in range(9)]
+    leaks = leaks_of(sections(names, list(range(9))), sections([f"Q{i}" for i in range(9)], list(range(9))))
+    assert len(leaks.lesions) == 6
+    assert leaks.lesions[-1] == "and 4 more of this kind"
