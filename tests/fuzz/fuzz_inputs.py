@@ -36,6 +36,7 @@ def slice_dataset(plane: np.ndarray, number: int) -> FileDataset:
     dataset.FrameOfReferenceUID, dataset.StudyID, dataset.SeriesNumber = f"{SERIES_UID}.8", "1", 1
     dataset.StudyDate, dataset.StudyTime, dataset.AccessionNumber = "20200101", "120000", "A1"
     dataset.PatientName, dataset.PatientID = PATIENT["PatientName"], PATIENT["PatientID"]
+    dataset.PatientBirthDate, dataset.PatientSex, dataset.ReferringPhysicianName = "19500101", "F", "Panza^Sancho"
     dataset.Modality, dataset.ImageType, dataset.InstanceNumber = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"], number + 1
     dataset.AcquisitionNumber, dataset.KVP, dataset.ConvolutionKernel = 1, 120, "B30f"
     dataset.ImagePositionPatient = [-32.0, -24.0, SPACING[0] * number]

@@ -7,14 +7,42 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from fuzz_files import (
+    read_manifest_into_a_cohort,
+    scan_folder,
+    write_benchmark,
+    write_boxes,
+    write_cohort,
+    write_lidc,
+    write_manifest,
+    write_nlst_tables,
+    write_plan_of_nlst,
+    write_run,
+    write_seg,
+)
 from fuzz_guard import Fault, check
 from fuzz_inputs import write_disc, write_multi_frame, write_series, write_volume, write_zip
 from fuzz_mutations import mutate
 
+from lung_ssp.benchmark.compare import compare_reports
+from lung_ssp.classification.build import load_classifier
+from lung_ssp.cohort.annotations.box_files import read_boxes
+from lung_ssp.cohort.annotations.dicom_seg import read_segmentation
+from lung_ssp.cohort.annotations.lidc import read_lidc
+from lung_ssp.cohort.nlst.plan_table import read_plan
+from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
+from lung_ssp.cohort.nlst.tables import read_tables
+from lung_ssp.cohort.description import read_cohort
+from lung_ssp.cohort.split import patients_by_split
+from lung_ssp.cohort.store import SPLITS, read_sections
+from lung_ssp.cohort.verify import verify_cohort
 from lung_ssp.config import SHIPPED_CONFIGS, resolve
-from lung_ssp.ct.series import open_series
+from lung_ssp.ct.series import Series, open_series
+from lung_ssp.errors import LungSspError
 from lung_ssp.preparation import PREPARATIONS
-from lung_ssp.tasks import read_training
+from lung_ssp.tasks import read_run, read_training
+from lung_ssp.training.checkpoint import load_checkpoint
+from lung_ssp.training.run import check_cohort
 
 ACCEPT = ("tilt", "gaps", "duplicates")
 VOLUMES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
@@ -86,6 +114,46 @@ def _read_scan(name: str, folder: Path) -> None:
     open_series(folder / name, None, ACCEPT)
 
 
+def _each(*reads: Callable[[], object]) -> None:
+    """Do all, also where one before is refused; one such error is then raised."""
+    refused: LungSspError | None = None
+    for read in reads:
+        try:
+            read()
+        except LungSspError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+
+
+def _read_cohort(folder: Path) -> None:
+    root = folder / "cohort"
+    _each(
+        lambda: read_cohort(root),
+        *(partial(read_sections, root, split) for split in SPLITS),
+        lambda: patients_by_split(root),
+        lambda: verify_cohort(root),
+    )
+
+
+def _read_run(folder: Path) -> None:
+    """What an evaluation and a diagnosis read of a run, and what a resumed training does."""
+    run = folder / "run"
+    _each(
+        lambda: check_cohort(run, read_run(run)[1].settings.cohort),
+        lambda: load_classifier(run),
+        lambda: load_checkpoint(run / "checkpoints", "best"),
+    )
+
+
+def _read_on_scan(read: Callable[[Path, Series], object], name: str, folder: Path) -> None:
+    read(folder / name, open_series(scan_folder()))
+
+
+def _read_nlst_tables(folder: Path) -> None:
+    read_tables(folder, open_pseudonyms(folder / "salt"))
+
+
 TARGETS = (
     Target("series", write_series, lambda folder: open_series(folder, None, ACCEPT)),
     Target("multi-frame", write_multi_frame, lambda folder: open_series(folder, None, ACCEPT)),
@@ -94,4 +162,13 @@ TARGETS = (
     *(Target(suffix, partial(write_volume, suffix=suffix), partial(_read_scan, f"scan{suffix}")) for suffix in VOLUMES),
     Target("configurations", _copy_configs, _read_configs),
     Target("-o", _make_override, _read_override),
+    Target("manifest", write_manifest, read_manifest_into_a_cohort, writes=True),
+    Target("cohort", write_cohort, _read_cohort),
+    Target("run", write_run, _read_run),
+    Target("benchmark", write_benchmark, lambda folder: compare_reports(folder / "a.json", folder / "b.json")),
+    Target("NLST's tables", write_nlst_tables, _read_nlst_tables),
+    Target("NLST's plan", write_plan_of_nlst, read_plan),
+    Target("boxes", write_boxes, lambda folder: read_boxes(str(folder / "sybil.json"), str(folder / "nlstx.csv"))),
+    Target("LIDC", write_lidc, partial(_read_on_scan, lambda path, scan: read_lidc(path, scan, 0.5), "readers.xml")),
+    Target("DICOM-SEG", write_seg, partial(_read_on_scan, read_segmentation, "lesions.dcm")),
 )
