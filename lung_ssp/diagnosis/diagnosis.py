@@ -84,12 +84,13 @@ class Diagnosis:
         return f"{NOT_FOR_DIAGNOSIS} {training_statement(self.weights)}"
 
     def table(self) -> str:
-        """The notice and the findings, a line each."""
+        """The notice, what was corrected, what is unusual about the lungs, and the findings, a line each."""
         lines = [
             self.notice,
             "",
             *(f"Corrected: {what}." for what in self.corrections),
             *(left_out_line(why, names) for why, names in self.left_out.items()),
+            *(f"Lungs: {remark}." for remark in self.lungs.remarks),
             f"{len(self.findings)} findings:",
         ]
         if self.findings:
@@ -136,10 +137,27 @@ class Diagnosis:
             "corrections": list(self.corrections),
             "left_out": {why: list(names) for why, names in self.left_out.items()},
             "settings": self.settings.model_dump(),
-            "lungs": {"volume_ml": round(self.lungs.volume_ml, 1), "threshold_hu": round(self.lungs.threshold_hu, 1)},
+            "lungs": lungs_as_json(self.lungs),
             "findings": [finding.as_json() for finding in self.findings],
             "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
         }
+
+
+def lungs_as_json(lungs: LungMask) -> dict[str, Any]:
+    """Volumes, the share of each lung below -950 HU, and what is unusual about them."""
+    sides = {
+        side.name: {
+            "volume_ml": round(side.volume_ml, 1),
+            "share_below_950_hu": round(side.share_below_950_hu, 3),
+        }
+        for side in (lungs.right, lungs.left)
+    }
+    return {
+        "volume_ml": round(lungs.volume_ml, 1),
+        **sides,
+        "threshold_hu": round(lungs.threshold_hu, 1),
+        "remarks": list(lungs.remarks),
+    }
 
 
 def weights_of(run: Path, checkpoint: BestCheckpoint) -> Weights:
