@@ -149,6 +149,31 @@ def test_what_is_unusual_about_the_lungs_is_printed_and_recorded(
     assert f"\nLungs: {remark}.\n" in result.table()
 
 
+def test_an_interrupted_diagnosis_is_completed_by_the_same_command(
+    diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted at the first picture: the findings are there, and the second time gives the bits of a whole one."""
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("lung_ssp.diagnosis.diagnosis.save_overview", interrupted)
+        diagnose_series(series, *runs, out)
+    assert read_json(out / "findings.json")["findings"] == read_json(diagnosis[0] / "findings.json")["findings"]
+    assert "the same command completes it" in (out / "unfinished.txt").read_text()
+    (out / "finding-99.png").write_bytes(b"of an earlier attempt")
+    diagnose_series(series, *runs, out)
+    pictures = {path.name: path.read_bytes() for path in diagnosis[0].glob("*.png")}
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.suffix == ".png"} == pictures
+    assert {path.name for path in out.iterdir()} == {path.name for path in diagnosis[0].iterdir()}
+    (out / "unfinished.txt").write_text("")
+    (out / "mine.txt").write_text("of the user")
+    with pytest.raises(LungSspError, match=r"holds 'mine\.txt', which is no part of a diagnosis"):
+        diagnose_series(series, *runs, out)
+
+
 def test_a_folder_with_files_is_never_written_over(
     diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path]
 ) -> None:
