@@ -1,12 +1,12 @@
 """The lung mask by the recipes of lung_ssp/ct/parenchyma.py, in scikit-image and scipy alone."""
 
-import math
+import itertools
 
 import numpy as np
 from scipy import ndimage
 
-from lung_ssp.ct import airways, background
-from lung_ssp.ct.morphology import LINES
+from lung_ssp.ct import airways, background, parts
+from lung_ssp.ct.morphology import AROUND, LINES
 from lung_ssp.ct.parenchyma import interpolation
 from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.ct.volume import AIR_HU, Volume, resample_axis
@@ -40,7 +40,7 @@ def plain_lungs(volume: Volume, settings: ParenchymaSettings) -> np.ndarray:
 
 
 def plain_background(low_attenuation: np.ndarray, hu: np.ndarray, spacing: Spacing) -> np.ndarray:
-    """What background.remove_background does."""
+    """What background.remove_background does where it finds both lungs."""
     from skimage.measure import label
 
     beyond = np.stack([_joined_to_corners(plane) for plane in hu == AIR_HU])
@@ -48,7 +48,7 @@ def plain_background(low_attenuation: np.ndarray, hu: np.ndarray, spacing: Spaci
     border[:, [0, -1]] = border[:, :, [0, -1]] = True
     labels = label(low_attenuation & ~beyond, connectivity=1)
     sizes = np.bincount(labels.ravel())
-    sizes[np.bincount(labels[border], minlength=len(sizes)) > background.BORDER_FACES * sizes ** (2 / 3)] = 0
+    sizes[np.bincount(labels[border], minlength=len(sizes)) > parts.BORDER_FACES * sizes ** (2 / 3)] = 0
     sizes[0] = 0
     boxes = ndimage.find_objects(labels)
     body = plain_body(low_attenuation, spacing)
@@ -60,7 +60,7 @@ def plain_background(low_attenuation: np.ndarray, hu: np.ndarray, spacing: Spaci
         part = labels[box] == number
         centre = [side.start + middle for side, middle in zip(box, ndimage.center_of_mass(part), strict=True)]
         inside = all(span.start <= middle < span.stop for span, middle in zip(body, centre[1:], strict=True))
-        if inside and np.median(hu[box][part]) > background.GAS_HU:
+        if inside and np.median(hu[box][part]) > parts.GAS_HU:
             largest = max(largest, sizes[number])
             lungs[box] |= part
     return lungs
@@ -115,14 +115,15 @@ def plain_bridges(cleaned: np.ndarray, spacing: Spacing, settings: ParenchymaSet
     strides = [max(1, round(settings.bridge_grid_mm / step)) for step in spacing]
     coarse = cleaned[:: strides[0], :: strides[1], :: strides[2]]
     grid = np.multiply(strides, spacing)
-    beyond = min(math.ceil(settings.bridge_mm / grid[0]), len(coarse))
-    mirrored = np.pad(coarse, ((beyond, beyond), (0, 0), (0, 0)), mode="symmetric")
-    between = np.zeros_like(mirrored)
-    for line in LINES:
-        step = np.multiply(line, grid)
-        steps = int(settings.bridge_mm * step[0] / (step @ step))
-        between |= _seen(mirrored, np.array(line), steps) & _seen(mirrored, -np.array(line), steps)
-    share = ndimage.uniform_filter(between[beyond : beyond + len(coarse)].astype(np.float32), 3)
+    between = np.logical_or.reduce(_met_both_ways(coarse, grid, LINES, settings.bridge_mm))
+    depth = len(coarse)
+    for pad, own in (((depth, 0), slice(depth, None)), ((0, depth), slice(depth))):  # as if either end went on
+        continued = np.pad(coarse, (pad, (0, 0), (0, 0)), mode="edge")
+        met = [along[own] for along in _met_both_ways(continued, grid, AROUND, settings.bridge_mm)]
+        for one, other in itertools.combinations(range(len(met)), 2):
+            if 3 <= other - one <= 5:
+                between |= met[one] & met[other]
+    share = ndimage.uniform_filter(between.astype(np.float32), 3)
     for axis, (size, samples, stride) in enumerate(zip(cleaned.shape, coarse.shape, strides, strict=True)):
         share = resample_axis(share, interpolation(size, samples, stride), axis)
     return cleaned | (share > 0.5)
@@ -134,6 +135,18 @@ def plain_holes(mask: np.ndarray, largest: float) -> np.ndarray:
 
     filled = [remove_small_holes(np.pad(plane, 1), max_size=int(largest), connectivity=1) for plane in mask]
     return np.stack(filled)[:, 1:-1, 1:-1]
+
+
+def _met_both_ways(
+    mask: np.ndarray, grid: np.ndarray, lines: list[tuple[int, int, int]], reach_mm: float
+) -> list[np.ndarray]:
+    """On each line, where the mask is met above and below."""
+    met = []
+    for line in lines:
+        step = np.multiply(line, grid)
+        steps = int(reach_mm * step[0] / (step @ step))
+        met.append(_seen(mask, np.array(line), steps) & _seen(mask, -np.array(line), steps))
+    return met
 
 
 def _seen(mask: np.ndarray, direction: np.ndarray, steps: int) -> np.ndarray:

@@ -12,7 +12,9 @@ STEP_MM = 3.0  # how far it moves sideways or widens from one slice to the next
 RIM_MM = 2.5  # of partial volume, which belongs to it as well
 
 
-def segment_airways(hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+def segment_airways(
+    hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, float, float], middle: float | None = None
+) -> np.ndarray:
     """Follow the trachea from the head downwards, and the main bronchi until they run into the lungs.
 
     It begins as a round part near the midline of the highest slice that shows one. From slice to slice it is what lies
@@ -23,12 +25,13 @@ def segment_airways(hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, flo
         hu: int16 (z, y, x), z towards the head.
         lungs: bool (z, y, x), lungs with airways, not empty.
         spacing: (z, y, x) mm.
+        middle: the column between both sides of the chest, where one lung is missing; None: the middle of the lungs.
 
     Returns:
         bool (z, y, x), a part of `lungs`; empty where nothing can be followed for 20 mm.
     """
     airway = np.zeros(lungs.shape, np.uint8)
-    top = beginning(lungs, spacing)
+    top = beginning(lungs, spacing, middle)
     if top is None:
         return airway.astype(bool)
     index, seed = top
@@ -55,10 +58,15 @@ def segment_airways(hu: np.ndarray, lungs: np.ndarray, spacing: tuple[float, flo
     return airway.view(bool) & lungs
 
 
-def beginning(lungs: np.ndarray, spacing: tuple[float, float, float]) -> tuple[int, np.ndarray] | None:
+def beginning(
+    lungs: np.ndarray, spacing: tuple[float, float, float], middle: float | None = None
+) -> tuple[int, np.ndarray] | None:
     """The highest slice with a part that looks like a trachea, and that part, bool (y, x)."""
     columns = np.flatnonzero(lungs.any(axis=(0, 1)))
-    middle, width = (columns[0] + columns[-1]) / 2, columns[-1] - columns[0] + 1
+    if middle is None:
+        middle, width = (columns[0] + columns[-1]) / 2, columns[-1] - columns[0] + 1
+    else:
+        width = 2 * max(middle - columns[0], columns[-1] - middle)  # as if the other lung were its mirror image
     for index in reversed(range(len(lungs))):
         labels, _ = ndimage.label(lungs[index])
         for label, box in enumerate(ndimage.find_objects(labels), start=1):

@@ -1,7 +1,6 @@
 """Morphology of masks: by disks slice by slice, as in the paper, and along z, which keeps lesions."""
 
 import itertools
-import math
 
 import cv2
 import numpy as np
@@ -9,6 +8,7 @@ from cc3d import connected_components
 
 # z, and what slants from it by 45 to 55 degrees
 LINES = [(1, y, x) for y, x in itertools.product((-1, 0, 1), repeat=2)]
+AROUND = [(1, y, x) for y, x in ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))]  # in a ring
 
 
 def erosion(mask: np.ndarray, radius: int) -> np.ndarray:
@@ -45,8 +45,9 @@ def between(mask: np.ndarray, spacing: tuple[float, ...], reach_mm: float) -> np
     """Where the mask is met both above and below, on one of the lines that run along z or slant from it.
 
     On a line that makes an angle with z it is looked for up to `reach_mm` times the cosine: within the balls of that
-    diameter that rest on the voxel and hang from it. The mask is taken to go on, mirrored, beyond its first and last
-    slice.
+    diameter that rest on the voxel and hang from it. Beyond its first and last slice the mask is taken to go on as it
+    is there. A line that meets it only there counts if the one that slants the opposite way meets it too: what lies in
+    a bay of the mask is surrounded so, what lies beside a mask that narrows towards the end is not.
 
     Args:
         mask: bool (z, y, x).
@@ -56,15 +57,39 @@ def between(mask: np.ndarray, spacing: tuple[float, ...], reach_mm: float) -> np
     Returns:
         bool (z, y, x).
     """
-    beyond = min(math.ceil(reach_mm / spacing[0]), len(mask))
-    mirrored = np.pad(mask, ((beyond, beyond), (0, 0), (0, 0)), mode="symmetric")
-    found = np.zeros_like(mirrored)
-    for up in LINES:
-        step = np.multiply(up, spacing)
-        steps = int(reach_mm * step[0] / (step @ step))
-        down = tuple(-component for component in up)
-        found |= _seen_along(mirrored, up, steps) & _seen_along(mirrored, down, steps)
-    return found[beyond : beyond + len(mask)]
+    found = np.zeros_like(mask)
+    box = slice(None), *rows_and_columns(mask)  # what is between lies within it
+    within, bridged = np.ascontiguousarray(mask[box]), found[box]
+    for line in LINES:
+        bridged |= _between_along(within, line, _steps(line, spacing, reach_mm))
+    for towards_end, at_end in ((within, bridged), (within[::-1], bridged[::-1])):
+        if towards_end[0].any():
+            at_end |= _between_at_end(towards_end, spacing, reach_mm)
+    return found
+
+
+def _between_at_end(mask: np.ndarray, spacing: tuple[float, ...], reach_mm: float) -> np.ndarray:
+    """Where the mask is met both ways on two lines that slant apart, if it goes on as it is before its first slice."""
+    steps = [_steps(line, spacing, reach_mm) for line in AROUND]
+    reach = max(steps)
+    continued = np.pad(mask[: 2 * reach], ((reach, 0), (0, 0), (0, 0)), mode="edge")
+    met = [_between_along(continued, *line)[reach : 2 * reach] for line in zip(AROUND, steps, strict=True)]
+    found = np.zeros_like(mask)
+    for turn, along in enumerate(met):
+        found[:reach] |= along & (met[turn - 3] | met[turn - 4] | met[turn - 5])
+    return found
+
+
+def _steps(line: tuple[int, ...], spacing: tuple[float, ...], reach_mm: float) -> int:
+    """How many steps along a line are looked at."""
+    step = np.multiply(line, spacing)
+    return int(reach_mm * step[0] / (step @ step))
+
+
+def _between_along(mask: np.ndarray, line: tuple[int, ...], steps: int) -> np.ndarray:
+    """Where the mask is met both ways on one line; there is nothing beyond its first and last slice."""
+    down = tuple(-component for component in line)
+    return _seen_along(mask, line, steps) & _seen_along(mask, down, steps)
 
 
 def _seen_along(mask: np.ndarray, direction: tuple[int, ...], steps: int) -> np.ndarray:
@@ -94,8 +119,9 @@ def _shifted(mask: np.ndarray, direction: tuple[int, ...], distance: int) -> np.
 def rows_and_columns(mask: np.ndarray, margin: int = 0) -> tuple[slice, slice]:
     """The rows and columns that hold any of a bool (z, y, x) mask, and `margin` more as far as there are some."""
     spans = []
+    shadow = mask.any(axis=0)
     for axis in (1, 2):
-        used = np.flatnonzero(mask.any(axis=0).any(axis=2 - axis))
+        used = np.flatnonzero(shadow.any(axis=2 - axis))
         begin, end = (used[0] - margin, used[-1] + 1 + margin) if used.size else (0, 0)
         spans.append(slice(max(0, int(begin)), min(mask.shape[axis], int(end))))
     return spans[0], spans[1]

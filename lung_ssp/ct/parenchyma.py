@@ -8,9 +8,11 @@ import numpy as np
 from scipy import ndimage
 
 from lung_ssp.ct.airways import segment_airways
-from lung_ssp.ct.background import remove_background
+from lung_ssp.ct.background import body_box, remove_background
+from lung_ssp.ct.lung_remarks import SideOfLungs, lung_remarks, measure_sides
 from lung_ssp.ct.morphology import between, closing, erosion, fill_holes
 from lung_ssp.ct.settings import ParenchymaSettings
+from lung_ssp.ct.sides import are_unequal, both_sides, middle_column
 from lung_ssp.ct.volume import Volume, mean_weights, resample_axis
 from lung_ssp.errors import SeriesError
 
@@ -26,6 +28,7 @@ class LungMask:
     mask: bool (z, y, x), the lungs.
     threshold_hu: Otsu's threshold.
     volume_ml: volume of the mask.
+    right, left: the lung of either side.
     """
 
     binary: np.ndarray
@@ -33,6 +36,13 @@ class LungMask:
     mask: np.ndarray
     threshold_hu: float
     volume_ml: float
+    right: SideOfLungs
+    left: SideOfLungs
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is unusual about the lungs, in sentences without a full stop."""
+        return lung_remarks(self.right, self.left)
 
 
 def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) -> LungMask:
@@ -54,14 +64,18 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) ->
     """
     settings = settings or ParenchymaSettings()
     threshold, binary = otsu(volume.hu, settings.clip_hu)
-    cleaned = remove_background(binary, volume.hu, volume.spacing)
+    body = body_box(binary, volume.spacing)
+    cleaned = remove_background(binary, volume.hu, volume.spacing, body)
     if not cleaned.any():
         raise SeriesError(
-            f"{_name(volume)} shows no lungs (nothing of low attenuation inside the body at {threshold:.0f} HU): check "
-            "that it is a chest CT in Hounsfield units.",
+            f"{_name(volume)} shows no lungs (nothing inside the body at or below {threshold:.0f} HU has a "
+            "lung's size, place and HU): check that it is a chest CT in Hounsfield units.",
             reason="no lungs",
         )
-    cleaned &= ~segment_airways(volume.hu, cleaned, volume.spacing)
+    middle = middle_column(cleaned, body[1])
+    one_sided = are_unequal(*both_sides(cleaned, middle))
+    airways = segment_airways(volume.hu, cleaned, volume.spacing, middle if one_sided else None)
+    np.greater(cleaned, airways, out=cleaned)
     refine = refine_as_in_paper if settings.recipe == "paper" else refine_lesion_preserving
     largest_hole = settings.largest_hole_cm2 * 100 / (volume.spacing[1] * volume.spacing[2])  # in pixels
     mask = fill_holes(refine(cleaned, volume.spacing, settings), largest_hole)
@@ -73,7 +87,8 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) ->
             "lungs are in it, or set parenchyma.volume_ml for a partial scan.",
             reason="no lungs",
         )
-    return LungMask(binary, cleaned, mask, threshold, volume_ml)
+    right, left = measure_sides(mask, volume.hu, middle, volume.voxel_mm3, first_is_right=volume.direction[0] > 0)
+    return LungMask(binary, cleaned, mask, threshold, volume_ml, right, left)
 
 
 def otsu(hu: np.ndarray, clip_hu: list[float]) -> tuple[float, np.ndarray]:

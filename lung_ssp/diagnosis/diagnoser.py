@@ -14,12 +14,12 @@ from lung_ssp.ct.series import open_series
 from lung_ssp.ct.settings import SectionSettings, check_accept
 from lung_ssp.ct.source import Source, names_by_reason
 from lung_ssp.ct.volume import Volume
-from lung_ssp.diagnosis.diagnosis import Diagnosis, Weights, weights_of
+from lung_ssp.diagnosis.diagnosis import Diagnosis, Weights, check_output, weights_of
 from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.settings import DiagnosisSettings, diagnosis_settings
 from lung_ssp.diagnosis.timing import timed
 from lung_ssp.errors import CheckpointError
-from lung_ssp.files import alone_in, check_empty
+from lung_ssp.files import alone_in
 from lung_ssp.runtime import Device, choose_device, require_libraries
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
 from lung_ssp.training.onnx import Engine, engine_for
@@ -165,7 +165,7 @@ def diagnose_series(
         LungSspError: the series or a run is invalid, or the folder is not empty, or another process works in it.
     """
     check_accept(accept)
-    check_empty(out)
+    check_output(out)
     seconds: dict[str, float] = {}
     with alone_in(out):
         with timed("loading", seconds):

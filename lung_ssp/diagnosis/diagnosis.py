@@ -1,5 +1,6 @@
 """The result of a diagnosis: findings with all that they come from, as a table, as JSON and as pictures."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,14 +17,17 @@ from lung_ssp.diagnosis.figures import save_overview
 from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.settings import DiagnosisSettings
 from lung_ssp.diagnosis.timing import timed
-from lung_ssp.files import check_empty, write_json
+from lung_ssp.errors import LungSspError
+from lung_ssp.files import check_empty, others_in, write_json, write_text
 from lung_ssp.segmentation.predict import NoduleSegmentation
 from lung_ssp.training.onnx import Engine
 from lung_ssp.training.run import BestCheckpoint, run_cohort
 
 NOT_FOR_DIAGNOSIS = "Research use only, not for diagnosis."
 ENGINE_NAMES: dict[Engine, str] = {"onnx": "ONNX Runtime", "paddle": "Paddle"}
-FINDINGS_FILE = "findings.json"
+FINDINGS_FILE, LUNGS_FIGURE = "findings.json", "lungs.png"
+UNFINISHED = "unfinished.txt"  # in the folder for as long as something is missing
+UNFINISHED_TEXT = "The diagnosis in this folder is not complete: the same command completes it.\n"
 NAMED = 3  # files that a line of the table names; findings.json names all
 
 
@@ -84,12 +88,13 @@ class Diagnosis:
         return f"{NOT_FOR_DIAGNOSIS} {training_statement(self.weights)}"
 
     def table(self) -> str:
-        """The notice and the findings, a line each."""
+        """The notice, what was corrected, what is unusual about the lungs, and the findings, a line each."""
         lines = [
             self.notice,
             "",
             *(f"Corrected: {what}." for what in self.corrections),
             *(left_out_line(why, names) for why, names in self.left_out.items()),
+            *(f"Lungs: {remark}." for remark in self.lungs.remarks),
             f"{len(self.findings)} findings:",
         ]
         if self.findings:
@@ -104,22 +109,28 @@ class Diagnosis:
         return f"networks: {run_by}\ntime: {steps}, together {sum(self.seconds.values()):.1f} s"
 
     def save(self, folder: str | Path) -> None:
-        """Write findings.json, one picture a finding, and lungs.png, the steps of the lung mask.
+        """Write findings.json, then its pictures: lungs.png, the steps of the lung mask, and one a finding.
 
         Args:
-            folder: new or empty.
+            folder: new or empty, or one in which this was interrupted.
 
         Raises:
-            LungSspError: the folder holds something.
+            LungSspError: the folder holds something else.
         """
         folder = Path(folder)
-        check_empty(folder)
+        check_output(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        write_text(
+            folder / UNFINISHED, UNFINISHED_TEXT
+        )
+        for earlier in own_files(folder):
+            earlier.unlink()
+        write_json(folder / FINDINGS_FILE, self.as_json())
         with timed("figures", self.seconds):
-            save_lung_figure(folder / "lungs.png", self.scan, self.lungs, self.notice)
+            save_lung_figure(folder / LUNGS_FIGURE, self.scan, self.lungs, self.notice)
             for finding in tqdm(self.findings, "figures", unit="finding"):
                 save_overview(finding, self.scan, self.lungs.mask, self.notice, folder / finding.figure_name)
-        write_json(folder / FINDINGS_FILE, self.as_json())
+        (folder / UNFINISHED).unlink()
 
     def as_json(self) -> dict[str, Any]:
         """All but the voxels, in plain numbers. Of the patient it holds neither name nor number nor dates."""
@@ -136,10 +147,47 @@ class Diagnosis:
             "corrections": list(self.corrections),
             "left_out": {why: list(names) for why, names in self.left_out.items()},
             "settings": self.settings.model_dump(),
-            "lungs": {"volume_ml": round(self.lungs.volume_ml, 1), "threshold_hu": round(self.lungs.threshold_hu, 1)},
+            "lungs": lungs_as_json(self.lungs),
             "findings": [finding.as_json() for finding in self.findings],
             "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
         }
+
+
+def lungs_as_json(lungs: LungMask) -> dict[str, Any]:
+    """Volumes, the share of each lung below -950 HU, and what is unusual about them."""
+    sides = {
+        side.name: {
+            "volume_ml": round(side.volume_ml, 1),
+            "share_below_950_hu": round(side.share_below_950_hu, 3),
+        }
+        for side in (lungs.right, lungs.left)
+    }
+    return {
+        "volume_ml": round(lungs.volume_ml, 1),
+        **sides,
+        "threshold_hu": round(lungs.threshold_hu, 1),
+        "remarks": list(lungs.remarks),
+    }
+
+
+def check_output(folder: Path) -> None:
+    """Refuse a folder for a diagnosis that holds anything but one that was interrupted.
+
+    Raises:
+        LungSspError: naming it.
+    """
+    if not (folder / UNFINISHED).is_file():
+        check_empty(folder)
+        return
+    known = {UNFINISHED, *(path.name for path in own_files(folder))}
+    if foreign := others_in(folder) - known:
+        raise LungSspError(f"{folder} holds {min(foreign)!r}, which is no part of a diagnosis: name another folder.")
+
+
+def own_files(folder: Path) -> list[Path]:
+    """What a diagnosis has written into its folder."""
+    pattern = re.compile(rf"{re.escape(FINDINGS_FILE)}|{re.escape(LUNGS_FIGURE)}|finding-\d+\.png")
+    return [path for path in folder.iterdir() if pattern.fullmatch(path.name) and path.is_file()]
 
 
 def weights_of(run: Path, checkpoint: BestCheckpoint) -> Weights:

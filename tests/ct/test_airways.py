@@ -56,3 +56,13 @@ def test_a_round_part_far_from_the_midline_is_no_trachea(shift):
     hu, dark, airway, _ = neck()
     moved = np.roll(airway & (np.arange(50) >= 40)[:, None, None], shift, axis=2)
     assert not segment_airways(hu, (dark & ~airway) | moved, SPACING).any()
+
+
+def test_where_one_lung_is_missing_the_trachea_is_sought_between_both_sides():
+    """Without the right lung the middle of what is left lies in the left lung, and so far off is no trachea."""
+    hu, dark, airway, _ = neck()
+    left = dark & (airway | (np.arange(140) >= 70))
+    assert not segment_airways(hu, left, SPACING).any()
+    found = segment_airways(hu, left, SPACING, middle=70)
+    assert found[airway & left].mean() > 0.9
+    assert found[~airway].mean() < 0.02

@@ -7,13 +7,18 @@ THRESHOLD = -480
 SPACING = (4.0, 4.0, 4.0)
 
 
+def lungs_of(hu):
+    low_attenuation = hu < THRESHOLD
+    return remove_background(low_attenuation, hu, SPACING, body_box(low_attenuation, SPACING))
+
+
 def dice(a, b):
     return 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
 
 
 def test_only_lungs_and_airways_stay(chest):
     hu = chest.volume.hu
-    kept = remove_background(hu < THRESHOLD, hu, SPACING)
+    kept = lungs_of(hu)
     lungs = chest.lungs & ~chest.lesion
     assert kept[lungs].mean() > 0.99
     assert not kept[chest.gas].any()
@@ -27,7 +32,7 @@ def test_a_narrow_field_that_cuts_the_lungs_keeps_them(chest):
     lungs = (chest.lungs & ~chest.lesion)[:, 22:60, 20:80]
     assert lungs[:, 0].any()
     assert lungs[:, :, 0].any()
-    assert dice(remove_background(hu < THRESHOLD, hu, SPACING), lungs) > 0.98
+    assert dice(lungs_of(hu), lungs) > 0.98
 
 
 def test_padding_that_touches_a_lung_does_not_swallow_it(chest):
@@ -40,7 +45,7 @@ def test_padding_that_touches_a_lung_does_not_swallow_it(chest):
     touching = np.pad(outside, 1)[2:, 1:-1] & lungs.any(axis=0)
     assert touching.any()
     np.testing.assert_array_equal(outside_field_of_view(hu)[0], outside)
-    assert dice(remove_background(hu < THRESHOLD, hu, SPACING), lungs) > 0.98
+    assert dice(lungs_of(hu), lungs) > 0.98
 
 
 def test_body_box_leaves_the_table_out(chest):
@@ -53,4 +58,4 @@ def test_body_box_leaves_the_table_out(chest):
 
 def test_nothing_dark_gives_nothing(chest):
     empty = np.zeros(chest.volume.shape, bool)
-    assert not remove_background(empty, chest.volume.hu, SPACING).any()
+    assert not remove_background(empty, chest.volume.hu, SPACING, body_box(empty, SPACING)).any()

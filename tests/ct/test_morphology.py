@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
-from lung_ssp.ct.morphology import LINES, between, closing, erosion, fill_holes, opening, rows_and_columns
+from lung_ssp.ct.morphology import AROUND, LINES, between, closing, erosion, fill_holes, opening, rows_and_columns
 
 masks = arrays.arrays(bool, st.tuples(st.integers(1, 3), st.integers(3, 20), st.integers(3, 20)))
 
@@ -110,29 +110,57 @@ def test_slanting_lines_reach_less_far():
     assert not between(mask, (1.0, 1.0, 1.0), 9.9)[10, 10, 10]
 
 
-def test_the_mask_goes_on_mirrored_beyond_its_ends():
-    mask = gap(slice(0, 3))
-    # mirrored, the gap is six slices wide: from slice 0 it is 3 slices up and 4 down, from slice 2 it is 1 and 6
-    for reach, bridged in ((7.9, [False, False, False]), (8.0, [True, False, False]), (12.0, [True, True, True])):
-        assert between(mask, (2.0, 1.0, 1.0), reach)[:3].any(axis=(1, 2)).tolist() == bridged
+def test_at_its_ends_the_mask_is_taken_to_go_on_as_it_is_there():
+    """A bay three slices deep and 5 pixels wide has the mask around it; half a plane has it on one side alone."""
+    bay = np.ones((12, 21, 21), bool)
+    bay[:3, 8:13, 8:13] = False
+    np.testing.assert_array_equal(between(bay, (1.0, 1.0, 1.0), 20.0)[:, 1:-1, 1:-1][:3, 7:12, 7:12], True)
+    turned = between(bay[::-1], (1.0, 1.0, 1.0), 20.0)
+    np.testing.assert_array_equal(turned, between(bay, (1.0, 1.0, 1.0), 20.0)[::-1])
+    assert not between(gap(slice(0, 3)), (1.0, 1.0, 1.0), 20.0)[:3].any()  # open below
     assert not between(gap(slice(0, 21)), (2.0, 1.0, 1.0), 100.0).any()
+
+
+@given(st.integers(1, 3), st.sampled_from([(1.0, 1.0, 1.0), (5.0, 2.4, 2.4), (1.25, 3.0, 3.0)]))
+def test_a_mask_that_narrows_towards_an_end_gains_nothing(steepness, spacing):
+    """A wedge whose edge recedes by up to three pixels a slice: mirrored, all beside its first slices was between."""
+    z, _, x = np.indices((16, 12, 80))
+    wedge = x < 20 + steepness * z
+    assert not (between(wedge, spacing, 28.0) & ~wedge).any()
+    assert not (between(wedge[::-1], spacing, 28.0) & ~wedge[::-1]).any()
+
+
+def walks(mask, start, steps_of, lines):
+    """Along which lines the mask is met both ways from `start`."""
+    met = []
+    for line in lines:
+        ends = []
+        for side in (1, -1):
+            walk = [np.add(start, np.multiply(line, side * step)) for step in range(1, steps_of(line) + 1)]
+            inside = [at for at in walk if np.all(at >= 0) and np.all(at < mask.shape)]
+            ends.append(any(mask[tuple(at)] for at in inside))
+        met.append(all(ends))
+    return met
 
 
 @given(arrays.arrays(bool, (5, 6, 7)), st.floats(0.5, 9))
 def test_between_is_a_walk_along_each_line(mask, reach):
+    """Within the scan on any line; beyond an end, where the last slice goes on, on two lines that slant apart."""
     spacing = np.array((2.0, 1.0, 1.5))
-    mirrored = np.concatenate([mask[::-1], mask, mask[::-1]])
+
+    def steps_of(line):
+        length = np.linalg.norm(line * spacing)
+        return int(reach * spacing[0] / length / length)
+
     bridged = between(mask, tuple(spacing), reach)
-    for start in [(0, 0, 0), (2, 3, 3), (4, 5, 1)]:
-        expected = False
-        for line in LINES:
-            length = np.linalg.norm(line * spacing)
-            steps = int(reach * spacing[0] / length / length)
-            ends = []
-            for side in (1, -1):
-                first = np.array((start[0] + 5, *start[1:]))
-                walk = [first + np.multiply(line, side * step) for step in range(1, steps + 1)]
-                inside = [at for at in walk if np.all(at >= 0) and np.all(at < mirrored.shape)]
-                ends.append(any(mirrored[tuple(at)] for at in inside))
-            expected |= all(ends)
-        assert bridged[start] == expected
+    below, above = (
+        np.pad(mask, ((9, 0), (0, 0), (0, 0)), mode="edge"),
+        np.pad(mask, ((0, 9), (0, 0), (0, 0)), mode="edge"),
+    )
+    for z, y, x in [(0, 0, 0), (0, 2, 4), (2, 3, 3), (4, 5, 1), (4, 2, 2)]:
+        expected = any(walks(mask, (z, y, x), steps_of, LINES))
+        for continued, index in ((below, z + 9), (above, z)):
+            met = walks(continued, (index, y, x), steps_of, AROUND)
+            angles = [45 * place for place, along in enumerate(met) if along]
+            expected |= any(135 <= abs(one - other) <= 225 for one in angles for other in angles)
+        assert bridged[z, y, x] == expected

@@ -108,6 +108,35 @@ def test_impossible_volume_and_the_setting_for_partial_scans(refused, chest):
     assert segment_lungs(part, ParenchymaSettings(volume_ml=[100.0, 7500.0])).volume_ml < 700
 
 
+@pytest.mark.parametrize("cut", [slice(14, None), slice(None, 40), slice(10, 44)])
+def test_a_scan_cut_through_the_lungs_gains_no_soft_tissue(chest, cut):
+    """At an end the wall of a lung that narrows there is not between lung above and below."""
+    part = replace(chest.volume, hu=chest.volume.hu[cut])
+    lungs = segment_lungs(part, ParenchymaSettings(volume_ml=[100.0, 7500.0])).mask
+    truth = (chest.lungs | chest.trachea)[cut]
+    soft = (part.hu > -300) & ~ndimage.binary_dilation(truth)
+    gained = np.count_nonzero(lungs & soft) * part.voxel_mm3 / 1000
+    assert gained < 1
+    assert share(lungs, chest.lungs[cut]) > 0.98
+
+
+def test_a_cut_changes_the_lungs_near_the_cut_alone(chest):
+    whole = segment_lungs(chest.volume, PRESERVING).mask
+    part = segment_lungs(replace(chest.volume, hu=chest.volume.hu[:40]), PRESERVING).mask
+    np.testing.assert_array_equal(part[:31], whole[:31])  # 28 mm and the smoothing
+
+
+def test_a_lesion_at_the_wall_that_a_cut_halves_is_kept(chest):
+    """Of 16 mm; nothing shows it from below any more."""
+    z, y, x = (index * 4.0 for index in np.indices(chest.lungs.shape))
+    lesion = chest.lungs & ((x - 56) ** 2 + (y - 150) ** 2 + (z - 112) ** 2 < 8**2)
+    hu = chest.volume.hu.copy()
+    hu[lesion] = 30
+    for cut in (slice(28, None), slice(None, 29)):
+        part = replace(chest.volume, hu=hu[cut])
+        assert share(segment_lungs(part, PRESERVING).mask, lesion[cut]) == 1
+
+
 @pytest.mark.slow
 def test_phantom_scan_whose_lungs_are_known():
     settings = PhantomSettings()
@@ -130,6 +159,16 @@ def test_real_nodule_at_the_pleura_is_kept(lidc_series, shared_data):
     assert preserving.volume_ml <= 1.15 * paper.volume_ml
     assert share(paper.mask, nodule) < 0.5
     assert -516 <= preserving.threshold_hu <= -470
+
+
+def test_real_nodule_at_the_pleura_is_kept_where_a_cut_halves_it(lidc_series, shared_data):
+    volume = read_series(lidc_series)
+    with np.load(shared_data / "lidc-idri" / "LIDC-IDRI-0001_nodules.npz") as arrays:
+        nodule = arrays["labels"] > 0
+    middle = int(np.mean(np.flatnonzero(nodule.any(axis=(1, 2)))))
+    for cut in (slice(middle, None), slice(None, middle + 1)):
+        lungs = segment_lungs(replace(volume, hu=volume.hu[cut]), PRESERVING)
+        assert share(lungs.mask, nodule[cut]) >= 0.95
 
 
 def test_real_lungs_of_reference(shared_data):

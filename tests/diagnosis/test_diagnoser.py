@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,53 @@ def test_settings_of_a_diagnosis_can_be_overridden(series: Path, runs: tuple[Pat
     assert read_json(tmp_path / "out" / "findings.json")["settings"]["nodules"]["max_candidates"] == 1
     with pytest.raises(ConfigError, match=r"nodules\.threshhold"):
         load_diagnoser(*runs, overrides=["nodules.threshhold=0.4"])
+
+
+def test_what_is_unusual_about_the_lungs_is_printed_and_recorded(
+    diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The scan once as it is, once with the patient's right lung turned into soft tissue."""
+    ordinary = read_json(diagnosis[0] / "findings.json")["lungs"]
+    assert ordinary["remarks"] == [] and "Lungs:" not in diagnosis[1]
+    volumes = [ordinary[side]["volume_ml"] for side in ("right", "left")]
+    assert sum(volumes) == pytest.approx(ordinary["volume_ml"], abs=0.2) and min(volumes) > 0.5 * max(volumes)
+    scan = lung_ssp.read_series(str(series))
+    mask = lung_ssp.segment_lungs(scan, ParenchymaSettings()).mask
+    hu = scan.hu.copy()
+    right = np.s_[:, :, : scan.shape[2] // 2]
+    hu[right][mask[right]] = 40
+    result = load_diagnoser(*runs)(replace(scan, hu=hu))
+    result.save(tmp_path / "out")
+    lungs = read_json(tmp_path / "out" / "findings.json")["lungs"]
+    (remark,) = lungs["remarks"]
+    assert remark.startswith("no lung was found on the right") and "nodules on the right cannot be found" in remark
+    assert lungs["right"]["volume_ml"] < 0.01 * lungs["left"]["volume_ml"]
+    assert f"\nLungs: {remark}.\n" in result.table()
+
+
+def test_an_interrupted_diagnosis_is_completed_by_the_same_command(
+    diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted at the first picture: the findings are there, and the second time gives the bits of a whole one."""
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("lung_ssp.diagnosis.diagnosis.save_overview", interrupted)
+        diagnose_series(series, *runs, out)
+    assert read_json(out / "findings.json")["findings"] == read_json(diagnosis[0] / "findings.json")["findings"]
+    assert "the same command completes it" in (out / "unfinished.txt").read_text()
+    (out / "finding-99.png").write_bytes(b"of an earlier attempt")
+    diagnose_series(series, *runs, out)
+    pictures = {path.name: path.read_bytes() for path in diagnosis[0].glob("*.png")}
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.suffix == ".png"} == pictures
+    assert {path.name for path in out.iterdir()} == {path.name for path in diagnosis[0].iterdir()}
+    (out / "unfinished.txt").write_text("")
+    (out / "mine.txt").write_text("of the user")
+    with pytest.raises(LungSspError, match=r"holds 'mine\.txt', which is no part of a diagnosis"):
+        diagnose_series(series, *runs, out)
 
 
 def test_a_folder_with_files_is_never_written_over(

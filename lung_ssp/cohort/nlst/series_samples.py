@@ -63,13 +63,14 @@ def make_samples(
     """
     series = open_series(job.folder, job.series_uid, settings.reading.accept, settings.reading.gaps)
     volume = series.volume
-    lungs = segment_lungs(volume, settings.parenchyma).mask
+    found_lungs = segment_lungs(volume, settings.parenchyma)
+    lungs = found_lungs.mask
     regions = marked_regions(job, series, settings)
     are_drawn = bool(regions) and regions[0].source.startswith("mask:")
     if not regions and find_candidates is not None and job.exam is not None:
         return_free_memory()  # the lung mask's, before the network needs it
         regions = [Region(found.lesion, "candidate", found.score) for found in find_candidates(volume, lungs)]
-    lobes, corrections = None, list(series.remarks)
+    lobes, corrections = None, [*series.remarks, *found_lungs.remarks]
     try:
         if job.lung_masks:
             lobes = lung_lobes(first_of_series(job.lung_masks, series, LOBE_PATTERNS, settings.annotations)[1])
