@@ -98,7 +98,7 @@ def read_dicom(
         SeriesError: the file cannot be opened, or its header is damaged.
     """
     try:
-        with open_content(path) as content, _without_warnings():
+        with open_content(path) as content, without_warnings():
             has_preamble = content.read(PREAMBLE + len(MAGIC)).endswith(MAGIC)
             content.seek(0)
             if not has_preamble and content.read(2) not in FIRST_GROUPS:
@@ -157,7 +157,7 @@ def open_content(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _without_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Keep pydicom's warnings of odd values away: they would show them, and what a header holds is judged here."""
     logger = logging.getLogger("pydicom")
     before, logger.disabled = logger.disabled, True

@@ -43,7 +43,10 @@ def write_manifest(folder: Path) -> None:
     image.SetOrigin((-32.0, -24.0, 0.0))
     sitk.WriteImage(image, str(folder / "mask.nii.gz"))
     np.savez(folder / "mask.npz", mask=lesion_mask())
-    rows = [f"P{k},{split},series,{place},,,{k % 3},{k % 2}" for k, (split, place) in enumerate(zip(SPLITS, PLACES, strict=True))]
+    rows = [
+        f"P{k},{split},series,{place},,,{k % 3},{k % 2}"
+        for k, (split, place) in enumerate(zip(SPLITS, PLACES, strict=True))
+    ]
     rows += ["Q0,train,series,,,,,mask.nii.gz,1,1,", "Q1,train,series,,,,,mask.npz,,,2"]
     (folder / "manifest.csv").write_text("\n".join([HEADER, *rows]) + "\n")
 
@@ -146,7 +149,9 @@ def write_lidc(folder: Path) -> None:
         f"<inclusion>TRUE</inclusion>{edges}</roi>\n"
         for k in (5, 6)
     )
-    reader = f"<readingSession><unblindedReadNodule><noduleID>1</noduleID>\n{rois}</unblindedReadNodule></readingSession>\n"
+    reader = (
+        f"<readingSession><unblindedReadNodule><noduleID>1</noduleID>\n{rois}</unblindedReadNodule></readingSession>\n"
+    )
     (folder / "readers.xml").write_text(
         '<?xml version="1.0" encoding="UTF-8"?>\n<LidcReadMessage xmlns="http://www.nih.gov">\n<ResponseHeader>\n'
         f"<SeriesInstanceUid>{SERIES_UID}</SeriesInstanceUid>\n</ResponseHeader>\n{reader}{reader}</LidcReadMessage>\n"

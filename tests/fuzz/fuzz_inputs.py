@@ -41,7 +41,7 @@ def slice_dataset(plane: np.ndarray, number: int) -> FileDataset:
     dataset.AcquisitionNumber, dataset.KVP, dataset.ConvolutionKernel = 1, 120, "B30f"
     dataset.ImagePositionPatient = [-32.0, -24.0, SPACING[0] * number]
     dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    dataset.PixelSpacing = list(SPACING[1:])
+    dataset.PixelSpacing, dataset.SliceThickness = list(SPACING[1:]), SPACING[0]
     dataset.Rows, dataset.Columns = plane.shape
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0

@@ -29,10 +29,10 @@ from lung_ssp.classification.build import load_classifier
 from lung_ssp.cohort.annotations.box_files import read_boxes
 from lung_ssp.cohort.annotations.dicom_seg import read_segmentation
 from lung_ssp.cohort.annotations.lidc import read_lidc
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.nlst.plan_table import read_plan
 from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
 from lung_ssp.cohort.nlst.tables import read_tables
-from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.split import patients_by_split
 from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.cohort.verify import verify_cohort
