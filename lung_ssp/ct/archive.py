@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from lung_ssp.ct.decoding import TEMPORARY
 from lung_ssp.errors import SeriesError
 
 DAMAGE = (  # what zipfile raises where an archive is damaged, encrypted, or names a file twice
@@ -39,11 +40,13 @@ def unpacked(path: Path) -> Iterator[Path]:
     """
     if not path.is_file():
         raise SeriesError(f"{path} does not exist: give a zip archive of a DICOM series.", reason="not found")
-    with tempfile.TemporaryDirectory(prefix="lung_ssp-") as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         try:
             with zipfile.ZipFile(path) as archive:
                 _unpack(archive, path, Path(folder))
-        except DAMAGE as error:
+        except (*DAMAGE, OSError) as error:
+            if isinstance(error, OSError) and not isinstance(error, DAMAGE) and error.errno is not None:
+                raise  # the system's, such as a full disk; bz2 raises OSError for damage, without a number
             why = "encrypted" if "password" in str(error) or "encrypted" in str(error) else "damaged"
             raise SeriesError(
                 f"{path} cannot be unpacked, it is {why}: unpack it yourself and give the folder, or copy it again.",

@@ -21,6 +21,7 @@ from lung_ssp.ct.slice_header import PixelLayout
 # Markers after which a codestream names its size: the start of frame of JPEG and JPEG-LS, and JPEG 2000's SIZ.
 JPEG_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 JPEG_2000_START = b"\xff\x4f\xff\x51"  # of the codestream, and SIZ, which comes first
+TEMPORARY = "lung_ssp-"  # how the names of temporary folders begin
 LONGEST_CONTAINER = 512  # bytes that some writers put before a JPEG 2000 codestream
 
 
@@ -38,7 +39,7 @@ def decode_frame(content: BinaryIO, shape: tuple[int, int], layout: PixelLayout)
     """
     frame = get_frame(content, layout.frame, number_of_frames=layout.frames)
     _require_size(frame, shape, layout)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         path = Path(folder) / "frame.dcm"
         _file_of(frame, shape, layout).save_as(path, enforce_file_format=True)
         image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")

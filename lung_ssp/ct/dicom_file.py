@@ -1,6 +1,7 @@
 """One DICOM file: what kind of object it is, and where in it the pixels begin. Pixels are not read."""
 
 import io
+import logging
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
@@ -97,8 +98,7 @@ def read_dicom(
         SeriesError: the file cannot be opened, or its header is damaged.
     """
     try:
-        with open_content(path) as content, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a header that pydicom warns of is judged by what it holds
+        with open_content(path) as content, without_warnings():
             has_preamble = content.read(PREAMBLE + len(MAGIC)).endswith(MAGIC)
             content.seek(0)
             if not has_preamble and content.read(2) not in FIRST_GROUPS:
@@ -154,6 +154,19 @@ def open_content(path: Path) -> Iterator[BinaryIO]:
             )
     # of one length, so that the length of the meta information stays true
     yield io.BytesIO(head[:begin].replace(DEFLATED, EXPLICIT.ljust(len(DEFLATED), b"\0")) + dataset)
+
+
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Keep pydicom's warnings of odd values away: they would show them, and what a header holds is judged here."""
+    logger = logging.getLogger("pydicom")
+    before, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = before
 
 
 def _end_of_meta(head: bytes) -> int | None:

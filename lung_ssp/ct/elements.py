@@ -14,6 +14,7 @@ from pydicom.dataelem import RawDataElement
 from lung_ssp.errors import SeriesError
 
 LONGEST_VALUE = 4096  # bytes; no element that is read here, other than a sequence, needs as many
+LONGEST_TEXT = 128  # characters of a text of several values
 LONGEST_UID = 64  # characters (PS3.5 section 9.1)
 LARGEST_WHOLE_NUMBER = 2**31 - 1
 # How struct reads each number of a binary value representation (PS3.5 section 6.2).
@@ -41,11 +42,16 @@ class Elements:
     def __contains__(self, keyword: str) -> bool:
         """Whether the element is there and not empty."""
         element = self._raw(keyword)
-        return element is not None and (element.value is None or bool(element.value))  # None: too long to be read
+        if not isinstance(element, RawDataElement):
+            return element is not None and not element.is_empty
+        return element.value is None or element.value != b""  # None: too long to be read
 
     def text(self, keyword: str) -> str:
-        """A text; several values are joined by backslashes; empty where there is none or where it is no text."""
-        return "\\".join(self.texts(keyword))
+        """A text; several values are joined by backslashes; empty where there is none or where it is no text.
+
+        It is cut after LONGEST_TEXT characters: longer ones are a fault of the file, and would fill a message.
+        """
+        return "\\".join(self.texts(keyword))[:LONGEST_TEXT]
 
     def texts(self, keyword: str) -> list[str]:
         """The values of a text, without padding; none where there is none or where it is no text."""
@@ -129,7 +135,7 @@ class Elements:
         element = self._raw(keyword)
         if element is None or element.value == b"":
             return []
-        if not isinstance(element, RawDataElement):  # the character set alone, which pydicom converts at once
+        if not isinstance(element, RawDataElement):  # the few that pydicom itself needs, such as PixelRepresentation
             return [str(element.value)]
         if not isinstance(element.value, bytes) or len(element.value) > LONGEST_VALUE:
             raise ValueError("too long, or a sequence")

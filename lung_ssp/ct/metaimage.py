@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lung_ssp.ct.voxels import ZLIB, Grid, checked_shape, read_voxels
+from lung_ssp.ct.voxels import ZLIB, Grid, checked_shape, finite_numbers, read_voxels
 from lung_ssp.errors import SeriesError
 
 LONGEST_HEADER = 2**20  # bytes
@@ -101,7 +101,7 @@ def _data_file(path: Path, name: str, header_size: int, end: int) -> tuple[Path,
 
 def _numbers(fields: dict[str, str], names: tuple[str, ...], default: str) -> list[float]:
     text = next((fields[name] for name in names if name in fields), default)
-    return [float(number) for number in text.split()]
+    return finite_numbers(text.split())
 
 
 def _flag(fields: dict[str, str], name: str, default: bool = False) -> bool:

@@ -8,7 +8,6 @@ from typing import BinaryIO, cast
 
 import nibabel
 import numpy as np
-from nibabel.imageglobals import LoggingOutputSuppressor
 
 from lung_ssp.ct.voxels import GZIP, Grid, checked_shape, read_voxels
 from lung_ssp.errors import SeriesError
@@ -65,8 +64,11 @@ def _header(content: bytes) -> nibabel.Nifti1Header:
     for order in ("little", "big"):
         kind = SIZES.get(int.from_bytes(size, order))
         if kind is not None:
-            with LoggingOutputSuppressor():
-                return kind.from_fileobj(io.BytesIO(content[: kind.template_dtype.itemsize]))
+            header = kind.from_fileobj(io.BytesIO(content[: kind.template_dtype.itemsize]), check=False)
+            if header["magic"] != kind.single_magic:
+                raise ValueError("no NIfTI file with header and voxels in one")
+            header["pixdim"][0] = header["pixdim"][0] or 1  # a qfac of 0 stands for 1
+            return header
     raise ValueError("no NIfTI header")
 
 

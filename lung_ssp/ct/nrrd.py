@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lung_ssp.ct.voxels import GZIP, Grid, checked_shape, read_voxels
+from lung_ssp.ct.voxels import GZIP, Grid, checked_shape, finite_numbers, read_voxels
 from lung_ssp.errors import SeriesError
 
 LONGEST_HEADER = 2**20  # bytes
@@ -79,20 +79,16 @@ def _grid(path: Path, fields: dict[str, str]) -> Grid:
     kind = TYPES[fields["type"].lower()]
     big = fields.get("endian", "little").lower() == "big"
     turn = np.array(SPACES[fields["space"].lower()] if "space" in fields else (1, 1, 1))
-    directions = [_vector(text) for text in VECTOR.findall(fields.get("space directions", ""))]
+    directions = [finite_numbers(text.split(",")) for text in VECTOR.findall(fields.get("space directions", ""))]
     if directions:
         axes = np.array(directions, dtype=float).T
     else:
-        axes = np.diag([float(step) for step in fields.get("spacings", "1 1 1").split()])
-    origin = _vector(fields.get("space origin", "(0,0,0)").strip("()"))
+        axes = np.diag(finite_numbers(fields.get("spacings", "1 1 1").split()))
+    origin = finite_numbers(fields.get("space origin", "(0,0,0)").strip("()").split(","))
     if axes.shape != (3, 3) or len(origin) != 3:
         raise ValueError("three axes are needed")
     x, y, z = (turn * origin).tolist()
     return Grid(shape, np.dtype(kind).newbyteorder(">" if big else "<"), turn[:, None] * axes, (x, y, z))
-
-
-def _vector(text: str) -> list[float]:
-    return [float(number) for number in text.split(",")]
 
 
 def _damaged(path: Path) -> SeriesError:

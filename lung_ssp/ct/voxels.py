@@ -2,6 +2,7 @@
 
 import math
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +33,18 @@ class Grid:
     dtype: np.dtype
     axes: np.ndarray
     origin: tuple[float, float, float]
+
+
+def finite_numbers(texts: Iterable[str]) -> list[float]:
+    """Numbers of a header.
+
+    Raises:
+        ValueError: one of them is none, or not finite.
+    """
+    numbers = [float(text) for text in texts]
+    if not np.isfinite(numbers).all():
+        raise ValueError("a number that is not finite")
+    return numbers
 
 
 def checked_shape(path: Path, sizes: list[int]) -> tuple[int, int, int]:

@@ -120,9 +120,7 @@ class Diagnosis:
         folder = Path(folder)
         check_output(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(
-            folder / UNFINISHED, UNFINISHED_TEXT
-        )
+        write_text(folder / UNFINISHED, UNFINISHED_TEXT)
         for earlier in own_files(folder):
             earlier.unlink()
         write_json(folder / FINDINGS_FILE, self.as_json())

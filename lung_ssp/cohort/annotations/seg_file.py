@@ -1,7 +1,10 @@
 """A DICOM segmentation file: its segments, and its frames read one at a time."""
 
 import importlib.util
+import io
+import math
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +13,7 @@ import numpy as np
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lung_ssp.cohort.annotations.planes import Plane
-from lung_ssp.ct.dicom_file import read_dicom
+from lung_ssp.ct.dicom_file import read_dicom, without_warnings
 from lung_ssp.errors import CohortError, EnvironmentProblem
 
 if TYPE_CHECKING:
@@ -77,7 +80,8 @@ class SegmentationFile:
 
         self.path = path
         try:
-            self._image: Segmentation = segread(path, lazy_frame_retrieval=_frames_stand_alone(path))
+            with without_warnings(), redirect_stderr(io.StringIO()):  # highdicom prints tracebacks
+                self._image: Segmentation = segread(path, lazy_frame_retrieval=_frames_stand_alone(path))
             self.segments = [_describe(item) for item in self._image.SegmentSequence if int(item.SegmentNumber)]
             self.frames = list(_frames(self._image))
         except Exception as error:  # highdicom raises errors of many kinds where a file is damaged
@@ -99,7 +103,8 @@ class SegmentationFile:
             CohortError: the frame cannot be decoded.
         """
         try:
-            stored = self._image.get_stored_frame(frame.number)
+            with without_warnings(), redirect_stderr(io.StringIO()):  # highdicom prints tracebacks
+                stored = self._image.get_stored_frame(frame.number)
         except Exception as error:  # as above
             raise self._damaged() from error
         if frame.segment == 0:
@@ -162,9 +167,9 @@ def _frames(image: "Segmentation") -> Iterator[Frame]:
             segment,
             _source_uid(groups),
             Plane(
-                _numbers(_group(image, groups, "PlanePositionSequence").ImagePositionPatient),
-                _numbers(_group(image, groups, "PlaneOrientationSequence").ImageOrientationPatient),
-                _numbers(measures.PixelSpacing),
+                _numbers(_group(image, groups, "PlanePositionSequence").ImagePositionPatient, 3),
+                _numbers(_group(image, groups, "PlaneOrientationSequence").ImageOrientationPatient, 6),
+                _numbers(measures.PixelSpacing, 2),
                 (int(image.Rows), int(image.Columns)),
             ),
         )
@@ -185,5 +190,13 @@ def _source_uid(groups: Any) -> str:
     return sources.pop() if len(sources) == 1 else ""
 
 
-def _numbers(values: Any) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+def _numbers(values: Any, count: int) -> tuple[float, ...]:
+    """So many finite numbers.
+
+    Raises:
+        ValueError: they are not.
+    """
+    numbers = tuple(float(value) for value in values)
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"{count} finite numbers expected")
+    return numbers
