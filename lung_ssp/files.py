@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
+import re
+import secrets
 import shutil
 import stat
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,6 +20,7 @@ from lung_ssp.errors import DamagedFile, LungSspError, cut
 from lung_ssp.formats import LARGEST_ARRAYS, MOST_COMPRESSED, UNREADABLE, ArrayForm, check_arrays, json_of
 
 LOCK = ".lock"
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}", re.DOTALL)  # the names of `write_atomically`'s temporary files
 
 LARGEST_FILE = 64_000_000  # bytes of a JSON file or of a table of our own
 
@@ -26,25 +28,49 @@ LARGEST_FILE = 64_000_000  # bytes of a JSON file or of a table of our own
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file through a temporary one beside it: written, synchronised to disk, then renamed.
 
+    A symbolic link at `path` is replaced, not followed. The file's mode is what the process's umask leaves.
+
     Args:
         path: where the file shall stand; its folder is made if it is missing.
         write: called once with the open binary file.
+
+    Raises:
+        OSError: the system refuses; it names `path`, not the temporary file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # as `leftovers` knows it
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)  # mkstemp makes files that only their owner can read
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        synchronise_folder(path.parent)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename, error.filename2 = str(path), None
         raise
-    synchronise_folder(path.parent)
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """The temporary files that a process left in a folder when it was killed in `write_atomically`."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink()
+    ]
+
+
+def others_in(folder: Path) -> set[str]:
+    """The names in a folder, without a lock and what killed processes have left half written."""
+    left = {LOCK, *(path.name for path in leftovers(folder))}
+    return {path.name for path in folder.iterdir()} - left
 
 
 def synchronise_folder(folder: Path) -> None:
@@ -62,7 +88,7 @@ def check_empty(folder: Path) -> None:
     Raises:
         LungSspError: naming it.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or others_in(folder)):
         raise LungSspError(f"{folder} is not an empty folder: name another one, so that nothing is overwritten.")
 
 
@@ -86,19 +112,49 @@ def copy(source: Path, target: Path) -> None:
 def alone_in(folder: Path) -> Iterator[None]:
     """Keep a second process out of what this one does in a folder, which is made; the lock falls with the process.
 
+    What killed processes have left half written in the folder is removed. At the end the lock is, and the folder too
+    if it was made here and holds nothing.
+
     Raises:
-        LungSspError: another one works there.
+        LungSspError: another one works there, or the lock is a symbolic link.
     """
+    made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK)
+    refuse_links(folder, [LOCK])
+    path = folder / LOCK
+    lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
     except Timeout as error:
         raise LungSspError(f"Another process works in {folder}: wait for it, or end it.") from error
     try:
+        for temporary in leftovers(folder):
+            temporary.unlink()
         yield
     finally:
+        with suppress(OSError):
+            if path.stat().st_size == 0:  # as ours is; who waits for it notices that it is gone
+                path.unlink()
+            if made and not any(folder.iterdir()):
+                folder.rmdir()
         lock.release()
+
+
+def refuse_links(folder: Path, names: Iterable[str]) -> None:
+    """Refuse symbolic links in a folder: what they point to, elsewhere, would be written over.
+
+    Args:
+        names: of what is written in the folder, e.g. "checkpoints" or "visualdl/run.log".
+
+    Raises:
+        LungSspError: naming the first link.
+    """
+    for name in names:
+        if (folder / name).is_symlink():
+            raise LungSspError(
+                f"{folder / name} is a symbolic link, and what it points to would be written over: remove the link, "
+                "or put a copy in its place."
+            )
 
 
 def write_text(path: Path, text: str) -> None:

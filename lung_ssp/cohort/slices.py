@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.scans import read_scans
-from lung_ssp.cohort.store import load_arrays, refuse_links
+from lung_ssp.cohort.store import load_arrays, refuse_other_files
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings, WorkingGridSettings
@@ -38,7 +38,7 @@ def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: Parenc
     Raises:
         CohortError: no prepared cohort, or slices that were made with other settings are there.
     """
-    refuse_links(Path(root))
+    refuse_other_files(Path(root))
     own = {"slices": settings.model_dump(), "parenchyma": parenchyma.model_dump()}
     made_with = json.dumps({"cohort": read_cohort(root).fingerprint, **own}, sort_keys=True)
     for scan in tqdm([scan for scan in read_scans(root) if scan.masks], desc="slices", unit="scan"):
