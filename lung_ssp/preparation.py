@@ -11,7 +11,7 @@ from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import SHIPPED_CONFIGS, resolve
-from lung_ssp.errors import ConfigError, EnvironmentProblem
+from lung_ssp.errors import ConfigError, EnvironmentProblem, shown
 from lung_ssp.runtime import cores, require_libraries
 from lung_ssp.settings import Settings
 
@@ -103,7 +103,7 @@ def config_of_cohort(name: str) -> Path:
     path = SHIPPED_CONFIGS / "cohort" / f"{name}.yml"
     if Path(name).name != name or not path.is_file():
         known = ", ".join(sorted(file.stem for file in (SHIPPED_CONFIGS / "cohort").glob("*.yml")))
-        raise ConfigError(f"There is no shipped cohort {name!r}: use --config FILE, or one of {known}.")
+        raise ConfigError(f"There is no shipped cohort {shown(name)}: use --config FILE, or one of {known}.")
     return path
 
 
