@@ -15,7 +15,7 @@ from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings, WorkingGridSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.working_grid import LungSlices, training_slices
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, cut
 from lung_ssp.files import write_atomically
 from lung_ssp.formats import ArrayForm, json_of
 
@@ -46,7 +46,7 @@ def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: Parenc
         if path.is_file():
             if (found := str(read_arrays(path)["settings"])) != made_with:
                 raise CohortError(
-                    f"{path} was made with other settings ({found}) than those asked for ({made_with}): "
+                    f"{path} was made with other settings ({cut(found)}) than those asked for ({cut(made_with)}): "
                     f"remove {path.parent} or prepare into another folder."
                 )
             continue
