@@ -78,7 +78,7 @@ class DamagedFile(LungSspError):
 
 def sentence_of_system_error(error: OSError) -> str:
     """What the system refused, and the file where it names one: "No space left on device (run/log.csv)"."""
-    return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+    return f"{error.strerror or error}{f' ({cut(error.filename)})' if error.filename else ''}"
 
 
 class _Short(Repr):

@@ -11,7 +11,7 @@ from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import SHIPPED_CONFIGS, resolve
-from lung_ssp.errors import ConfigError, EnvironmentProblem
+from lung_ssp.errors import ConfigError, EnvironmentProblem, shown
 from lung_ssp.runtime import cores, require_libraries
 from lung_ssp.settings import Settings
 
@@ -53,12 +53,14 @@ def prepare_manifest_cohort(settings: ManifestSettings) -> PreparedCohort:
     """Make a cohort from a manifest: the sections of the lesions that it lists."""
     from lung_ssp.cohort.manifest import prepare_manifest
     from lung_ssp.cohort.split import record_splits
+    from lung_ssp.cohort.store import alone_in_cohort
     from lung_ssp.cohort.verify import record_files
 
     root = Path(settings.cohort.root)
-    description = prepare_manifest(settings)
-    record_splits(root)
-    record_files(root)
+    with alone_in_cohort(root):
+        description = prepare_manifest(settings)
+        record_splits(root)
+        record_files(root)
     return PreparedCohort(root, description)
 
 
@@ -68,18 +70,20 @@ def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
     from lung_ssp.cohort.phantom.simulated_nlst.archive import write_simulated_nlst
     from lung_ssp.cohort.slices import prepare_slices
     from lung_ssp.cohort.split import record_splits
+    from lung_ssp.cohort.store import alone_in_cohort
     from lung_ssp.cohort.verify import record_files
 
     root = Path(settings.cohort.root)
-    description = make_phantom_cohort(
-        root, settings.cohort, settings.section, settings.seed, processes=cores(), tile_settings=settings.tiles
-    )
-    record_splits(root)
-    if (root / "scans.csv").is_file():
-        prepare_slices(root, settings.slices, settings.parenchyma)
-    if settings.cohort.simulated_nlst:
-        write_simulated_nlst(root, settings.cohort.phantom, settings.seed, description.key)
-    record_files(root)
+    with alone_in_cohort(root):
+        description = make_phantom_cohort(
+            root, settings.cohort, settings.section, settings.seed, processes=cores(), tile_settings=settings.tiles
+        )
+        record_splits(root)
+        if (root / "scans.csv").is_file():
+            prepare_slices(root, settings.slices, settings.parenchyma)
+        if settings.cohort.simulated_nlst:
+            write_simulated_nlst(root, settings.cohort.phantom, settings.seed, description.key)
+        record_files(root)
     return PreparedCohort(root, description)
 
 
@@ -99,7 +103,7 @@ def config_of_cohort(name: str) -> Path:
     path = SHIPPED_CONFIGS / "cohort" / f"{name}.yml"
     if Path(name).name != name or not path.is_file():
         known = ", ".join(sorted(file.stem for file in (SHIPPED_CONFIGS / "cohort").glob("*.yml")))
-        raise ConfigError(f"There is no shipped cohort {name!r}: use --config FILE, or one of {known}.")
+        raise ConfigError(f"There is no shipped cohort {shown(name)}: use --config FILE, or one of {known}.")
     return path
 
 

@@ -148,3 +148,36 @@ def test_an_interrupted_run_says_so_and_goes_on(plan_nlst, tmp_path):
     assert "Traceback" not in error
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "6: 6 done, 0 failed" in done.stdout
+
+
+def started(root: Path) -> subprocess.Popen[str]:
+    """A preparation of the smallest embedded cohort into a folder."""
+    words = ["--config", "cohort/phantom_smoke.yml", "-o", f"cohort.root={root}"]
+    words += ["-o", "cohort.phantom.scans.patients=[1,0,0]", "-o", "cohort.phantom.scans.slices=[16,16]"]
+    command = [sys.executable, str(REPOSITORY / "tools" / "prepare.py"), *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+@pytest.mark.slow
+def test_of_two_preparations_in_one_folder_the_second_is_told(tmp_path):
+    both = [started(tmp_path / "cohort") for _ in range(2)]
+    ends = [(*one.communicate(timeout=300), one.returncode) for one in both]
+    assert sorted(code for _, _, code in ends) == [0, 2]
+    refused = next(error for _, error, code in ends if code == 2)
+    assert re.search(r"Another process works in .*cohort: wait for it, or end it\.$", refused.strip())
+    assert main(["prepare", "verify", str(tmp_path / "cohort")]) == 0
+
+
+@pytest.mark.slow
+def test_a_preparation_killed_as_soon_as_its_folder_holds_something_can_be_started_again(tmp_path):
+    root = tmp_path / "cohort"
+    killed = started(root)
+    while killed.poll() is None and not (root.is_dir() and any(root.iterdir())):
+        time.sleep(0.001)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    again = started(root)
+    _, error = again.communicate(timeout=300)
+    assert again.returncode == 0, error
+    assert main(["prepare", "verify", str(root)]) == 0

@@ -65,15 +65,15 @@ class NlstDescription(Settings):
 class CohortDescription(Settings):
     """What cohort.json says of a prepared cohort."""
 
-    name: str = Field(min_length=1, description="what outputs call the cohort")
+    name: str = Field(min_length=1, max_length=200, description="what outputs call the cohort")
     synthetic: bool = Field(description="whether it is of phantoms: every output says so")
-    origin: str = Field(min_length=1, description="where its images and labels come from")
+    origin: str = Field(min_length=1, max_length=5000, description="where its images and labels come from")
     leaky: bool = Field(False, description="whether patients are on both sides of the splits, to show what that costs")
     leaks: tuple[str, ...] = Field(
         (), description="what is on both sides of the splits under two patients' names (cohort/leaks.py)"
     )
-    fingerprint: str = Field(min_length=1, description="of its contents (cohort/fingerprint.py)")
-    key: str = Field(description="hash of all that it was made from")
+    fingerprint: str = Field(min_length=1, max_length=64, description="of its contents (cohort/fingerprint.py)")
+    key: str = Field(max_length=200, description="hash of all that it was made from")
     section: SectionSettings = Field(description="how its sections were made")
     split: SplitSettings | None = Field(None, description="how patients were divided; null: not by chance")
     tiles: SlideSettings | None = Field(None, description="how its tiles were cut; null: it has none")

@@ -12,7 +12,7 @@ from lung_ssp.settings import Seed, Settings, ThreeShares
 class CohortSettings(Settings):
     """What a cohort is called, and where it goes."""
 
-    name: str = Field("sections", min_length=1, description="what outputs call the cohort")
+    name: str = Field("sections", min_length=1, max_length=200, description="what outputs call the cohort")
     root: str = Field(
         "output/cohort", min_length=1, description="folder of the prepared cohort, from the working folder"
     )

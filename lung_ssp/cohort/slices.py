@@ -9,13 +9,13 @@ from tqdm import tqdm
 
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.scans import read_scans
-from lung_ssp.cohort.store import load_arrays, refuse_links
+from lung_ssp.cohort.store import load_arrays, refuse_other_files
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.settings import ParenchymaSettings, WorkingGridSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.working_grid import LungSlices, training_slices
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, cut
 from lung_ssp.files import write_atomically
 from lung_ssp.formats import ArrayForm, json_of
 
@@ -38,7 +38,7 @@ def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: Parenc
     Raises:
         CohortError: no prepared cohort, or slices that were made with other settings are there.
     """
-    refuse_links(Path(root))
+    refuse_other_files(Path(root))
     own = {"slices": settings.model_dump(), "parenchyma": parenchyma.model_dump()}
     made_with = json.dumps({"cohort": read_cohort(root).fingerprint, **own}, sort_keys=True)
     for scan in tqdm([scan for scan in read_scans(root) if scan.masks], desc="slices", unit="scan"):
@@ -46,7 +46,7 @@ def prepare_slices(root: Path, settings: WorkingGridSettings, parenchyma: Parenc
         if path.is_file():
             if (found := str(read_arrays(path)["settings"])) != made_with:
                 raise CohortError(
-                    f"{path} was made with other settings ({found}) than those asked for ({made_with}): "
+                    f"{path} was made with other settings ({cut(found)}) than those asked for ({cut(made_with)}): "
                     f"remove {path.parent} or prepare into another folder."
                 )
             continue

@@ -16,7 +16,8 @@ A cohort without scans has no scans.csv and no slices, and one without labelled 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,7 +29,7 @@ from pydantic import AfterValidator
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.description import CohortCounts
 from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import read_npz, write_atomically, write_json, write_text
+from lung_ssp.files import alone_in, others_in, read_npz, refuse_links, write_atomically, write_json, write_text
 from lung_ssp.formats import ArrayForm
 from lung_ssp.paths import is_one_line
 from lung_ssp.records import read_record
@@ -186,31 +187,38 @@ def _noted(path: Path) -> str:
         raise CohortError(str(error)) from error
 
 
-def refuse_links(root: Path) -> None:
-    """Make sure that nothing in a cohort's folder is a link, through which its files would be written elsewhere.
-
-    Raises:
-        CohortError: something is; it is named.
-    """
-    for path in sorted(root.iterdir()) if root.is_dir() else ():
-        if path.is_symlink():
-            raise CohortError(
-                f"{path} is a link, and nothing is written through links in a cohort's folder: put the folder or file "
-                "itself there, or choose another folder (cohort.root, or folders.cohort)."
-            )
-
-
 def refuse_other_files(root: Path) -> None:
-    """Make sure that `root` is empty or holds (part of) a cohort, and no links.
+    """Make sure that `root` is empty or holds (part of) a cohort, and no links, through which files would go elsewhere.
+
+    A lock, and what a killed process left half written, count as nothing.
 
     Raises:
-        CohortError: it is a file, or holds other files or links.
+        CohortError: it is a file, or holds other files.
+        LungSspError: it holds a link.
     """
-    refuse_links(root)
-    if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not (root / PREPARATION_FILE).is_file())):
-        raise CohortError(
-            f"{root} is not an empty folder and holds no cohort: choose another (cohort.root, or folders.cohort)."
-        )
+    problem = CohortError(
+        f"{root} is not an empty folder and holds no cohort: choose another (cohort.root, or folders.cohort)."
+    )
+    if not root.exists() and not root.is_symlink():
+        return
+    if not root.is_dir():
+        raise problem
+    others = {name for name in others_in(root) if not name.startswith(f".{PREPARATION_FILE}.")}
+    if others and PREPARATION_FILE not in others:
+        raise problem
+    refuse_links(root, sorted(others))
+
+
+@contextmanager
+def alone_in_cohort(root: Path) -> Iterator[None]:
+    """Keep a second preparation out of a cohort's folder.
+
+    Raises:
+        LungSspError: another one works there, or the folder holds other files or links.
+    """
+    refuse_other_files(root)
+    with alone_in(root):
+        yield
 
 
 def mark_folder(root: Path, key: str) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.store import Sections, mark_folder, read_sections, write_sections
-from lung_ssp.errors import CohortError
+from lung_ssp.cohort.store import Sections, alone_in_cohort, mark_folder, read_sections, write_sections
+from lung_ssp.errors import CohortError, LungSspError
 
 
 def sections() -> Sections:
@@ -57,8 +57,39 @@ def test_a_cohort_whose_folders_are_links_is_refused(tmp_path: Path) -> None:
     mark_folder(root, "key")
     mark_folder(root, "key")
     (root / "sections").symlink_to(tmp_path)
-    with pytest.raises(CohortError, match=r"cohort/sections is a link.*choose another folder"):
+    with pytest.raises(LungSspError, match=r"cohort/sections is a symbolic link.*put a copy in its place"):
         mark_folder(root, "key")
+
+
+@pytest.mark.parametrize(
+    "name", [".lock", ".preparation.json.0123abcd", ".preparation.json.k2_x9abc", ".cohort.json.ffffffff"]
+)
+def test_what_a_killed_preparation_left_is_nothing(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    mark_folder(tmp_path, "key")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".notes", ".git"])
+def test_a_folder_with_other_files_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(CohortError, match=r"is not an empty folder and holds no cohort: choose another"):
+        mark_folder(tmp_path, "key")
+    with pytest.raises(CohortError, match=r"is not an empty folder and holds no cohort: choose another"):
+        mark_folder(tmp_path / name, "key")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_second_preparation_in_a_folder_is_told(tmp_path: Path) -> None:
+    root = tmp_path / "cohort"
+    with alone_in_cohort(root):
+        mark_folder(root, "key")
+        with (
+            pytest.raises(LungSspError, match=r"Another process works in .*cohort: wait for it"),
+            alone_in_cohort(root),
+        ):
+            pass
+    with alone_in_cohort(root):
+        pass
 
 
 ODD_SECTIONS = {

@@ -18,6 +18,7 @@ from lung_ssp.cohort.annotations.settings import AnnotationSettings, SliceNumber
 from lung_ssp.ct.series import Series
 from lung_ssp.errors import CohortError
 
+MOST_BOXES = 10_000  # of a series
 MOST_LESIONS = 255  # what uint8 can number
 ROUNDING = 1e-6
 
@@ -39,6 +40,8 @@ def boxes_on(series: Series, boxes: Sequence[MarkedBox], settings: AnnotationSet
     """
     if not boxes:
         raise CohortError(f"No box is given for the series {series.volume.series_uid}.")
+    if len(boxes) > MOST_BOXES:
+        raise CohortError(f"The series {series.volume.series_uid} has {len(boxes):,} boxes, more than any reading.")
     placed = [_place(box, series, settings.nlstx_slice_number) for box in boxes]
     # Interpolated slices carry no boxes: the next slice that was scanned is the neighbour.
     rank = np.cumsum([reference.path is not None for reference in series.slices])

@@ -13,6 +13,7 @@ from lung_ssp.cohort.annotations.planes import LARGEST_DRIFT, slice_voxels
 from lung_ssp.cohort.annotations.seg_file import Segment, SegmentationFile
 from lung_ssp.cohort.annotations.settings import LARGEST_LOSS
 from lung_ssp.ct.dicom_file import read_dicom
+from lung_ssp.ct.limits import MOST_VOXELS
 from lung_ssp.ct.series import Series
 from lung_ssp.ct.source import DICOM_SUFFIXES
 from lung_ssp.errors import CohortError
@@ -153,7 +154,12 @@ def _stack(file: SegmentationFile, segment: Segment, what: str) -> sitk.Image:
     irregular = np.abs(places - np.rint(places)).max() > STEP_TOLERANCE
     if len(alike) > 1 or sideways > LARGEST_DRIFT * min(first.pixel_spacing) or irregular:
         raise CohortError(f"{what} has frames that make no regular stack: it cannot be brought onto the series.")
-    stack = np.zeros((round(places.max()) + 1, *first.shape), np.uint8)
+    shape = (round(places.max()) + 1, *first.shape)
+    if shape[0] * shape[1] * shape[2] > MOST_VOXELS:
+        raise CohortError(
+            f"{what} has frames so far apart that its stack has {shape[0]:,} planes: its geometry is wrong."
+        )
+    stack = np.zeros(shape, np.uint8)
     for frame, place in zip(frames, places, strict=True):
         stack[round(place)] |= file.pixels(frame, segment)
     image = sitk.GetImageFromArray(stack)

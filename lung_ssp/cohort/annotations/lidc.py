@@ -10,9 +10,12 @@ import numpy as np
 from lung_ssp.cohort.annotations.groups import connected_groups
 from lung_ssp.cohort.annotations.planes import Plane, slice_voxels, stored_plane
 from lung_ssp.ct.series import Series
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, DamagedFile, cut, shown
+from lung_ssp.files import read_bytes
 
 MOST_NODULES = 255  # what uint8 can number
+MOST_DRAWN = 10_000  # by all readers together
+LARGEST_NUMBER = 1e5  # pixels or mm
 ROUNDING = 1e-9  # a share of readers that is reached but for the last binary digit is reached
 
 
@@ -50,7 +53,9 @@ def read_lidc(path: Path, series: Series, consensus: float, outline_inside: bool
     named = _text(path, root, "{*}ResponseHeader/{*}SeriesInstanceUid")
     volume = series.volume
     if named != volume.series_uid:
-        raise CohortError(f"{path} is of the series {named}, not of {volume.series_uid}: give the XML file beside it.")
+        raise CohortError(
+            f"{path} is of the series {cut(named)}, not of {volume.series_uid}: give the XML file beside it."
+        )
     sessions = root.findall("{*}readingSession")
     if not sessions:
         raise CohortError(f"{path} has no reading session: give a complete LIDC file.")
@@ -60,6 +65,8 @@ def read_lidc(path: Path, series: Series, consensus: float, outline_inside: bool
         for nodule in session.findall("{*}unblindedReadNodule")
         if (outlines := _outlines(path, nodule))
     ]
+    if len(drawn) > MOST_DRAWN:
+        raise CohortError(f"{path} has {len(drawn):,} outlined nodules, more than any reading: copy it again.")
     labels = np.zeros(volume.shape, np.uint8)
     count = 0
     for group in connected_groups(len(drawn), lambda one, two: np.intersect1d(drawn[one][1], drawn[two][1]).size > 0):
@@ -86,14 +93,16 @@ class _WithoutDoctype(ElementTree.TreeBuilder):
 
 def _parse(path: Path) -> ElementTree.Element:
     try:
-        root = ElementTree.fromstring(path.read_bytes(), ElementTree.XMLParser(target=_WithoutDoctype()))
+        root = ElementTree.fromstring(read_bytes(path), ElementTree.XMLParser(target=_WithoutDoctype()))
     except OSError as error:
         raise CohortError(f"{path} cannot be opened ({error.strerror}): give the readers' XML file.") from error
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise CohortError(f"{path} cannot be read as XML ({error}): copy it again from its source.") from error
+        raise CohortError(f"{path} cannot be read as XML ({cut(error)}): copy it again from its source.") from error
     kind = root.tag.rpartition("}")[2]
     if kind != "LidcReadMessage":
-        raise CohortError(f"{path} is no LIDC file of CT readings: its root is '{kind}', not 'LidcReadMessage'.")
+        raise CohortError(f"{path} is no LIDC file of CT readings: its root is {shown(kind)}, not 'LidcReadMessage'.")
     return root
 
 
@@ -103,7 +112,7 @@ def _outlines(path: Path, nodule: ElementTree.Element) -> list[_Outline]:
     for roi in nodule.findall("{*}roi"):
         inclusion = _text(path, roi, "{*}inclusion").upper()
         if inclusion not in ("TRUE", "FALSE"):
-            raise CohortError(f"{path} has an outline whose inclusion is '{inclusion}': it must be TRUE or FALSE.")
+            raise CohortError(f"{path} has an outline whose inclusion is {shown(inclusion)}: it must be TRUE or FALSE.")
         points = [
             [_number(path, edge, axis) for axis in ("{*}xCoord", "{*}yCoord")] for edge in roi.findall("{*}edgeMap")
         ]
@@ -144,7 +153,7 @@ def _slice_of(path: Path, outline: _Outline, series: Series) -> int:
     nearest = int(np.abs(heights - outline.z_mm).argmin())
     if abs(heights[nearest] - outline.z_mm) > volume.spacing[0] / 2:
         raise CohortError(
-            f"{path} has an outline at z = {outline.z_mm:g} mm on the slice {outline.sop_uid}, where the series "
+            f"{path} has an outline at z = {outline.z_mm:g} mm on the slice {cut(outline.sop_uid)}, where the series "
             f"{volume.series_uid} has none: copy the series again in full."
         )
     return nearest
@@ -183,6 +192,8 @@ def _number(path: Path, element: ElementTree.Element, name: str) -> float:
         value = float(text)
     except ValueError:
         value = np.nan
-    if not np.isfinite(value):
-        raise CohortError(f"{path} has the {name.replace('{*}', '')} '{text}', no number: copy it again.")
+    if not abs(value) <= LARGEST_NUMBER:  # true of NaN
+        raise CohortError(
+            f"{path} has the {name.replace('{*}', '')} {shown(text)}, no number of pixels or mm: copy it again."
+        )
     return value

@@ -2,7 +2,6 @@
 
 import importlib.util
 import io
-import math
 from collections.abc import Iterator
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -14,7 +13,11 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lung_ssp.cohort.annotations.planes import Plane
 from lung_ssp.ct.dicom_file import read_dicom, without_warnings
-from lung_ssp.errors import CohortError, EnvironmentProblem
+from lung_ssp.ct.limits import LARGEST_POSITION_MM, LARGEST_SIDE, SPACING_MM
+from lung_ssp.errors import CohortError, EnvironmentProblem, cut
+
+MOST_FRAMES = 200_000  # TotalSegmentator's have about a hundred segments on some hundred slices
+THICKEST_MM = 100.0
 
 if TYPE_CHECKING:
     from highdicom.seg import Segmentation
@@ -84,12 +87,14 @@ class SegmentationFile:
                 self._image: Segmentation = segread(path, lazy_frame_retrieval=_frames_stand_alone(path))
             self.segments = [_describe(item) for item in self._image.SegmentSequence if int(item.SegmentNumber)]
             self.frames = list(_frames(self._image))
+            self.series_uids = {str(item.SeriesInstanceUID) for item in self._image.get("ReferencedSeriesSequence", [])}
+            self.frame_of_reference = str(self._image.get("FrameOfReferenceUID", ""))
+            self._highest = int(self._image.get("MaximumFractionalValue", 1))
+            size = self._image.Rows * self._image.Columns * self._image.BitsAllocated * len(self.frames) // 8
+            is_whole = self._image.transfer_syntax_uid.is_compressed or path.stat().st_size >= size
         except Exception as error:  # highdicom raises errors of many kinds where a file is damaged
             raise self._damaged() from error
-        self.series_uids = {str(item.SeriesInstanceUID) for item in self._image.get("ReferencedSeriesSequence", [])}
-        self.frame_of_reference = str(self._image.get("FrameOfReferenceUID", ""))
-        size = self._image.Rows * self._image.Columns * self._image.BitsAllocated * len(self.frames) // 8
-        if not self._image.transfer_syntax_uid.is_compressed and path.stat().st_size < size:
+        if not is_whole:
             raise self._damaged()
 
     def frames_of(self, segment: Segment) -> list[Frame]:
@@ -109,7 +114,7 @@ class SegmentationFile:
             raise self._damaged() from error
         if frame.segment == 0:
             return stored == segment.number
-        return 2 * stored.astype(int) >= int(self._image.get("MaximumFractionalValue", 1))
+        return 2 * stored.astype(int) >= self._highest
 
     def thickness_mm(self) -> float:
         """The distance of its planes, as the file states it (SpacingBetweenSlices, else SliceThickness).
@@ -118,8 +123,11 @@ class SegmentationFile:
             CohortError: the file does not state it.
         """
         measures = _group(self._image, self._image.PerFrameFunctionalGroupsSequence[0], "PixelMeasuresSequence")
-        thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0)
-        if thickness <= 0:
+        try:
+            thickness = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0)
+        except (TypeError, ValueError):
+            thickness = 0.0
+        if not 0 < thickness <= THICKEST_MM:
             raise CohortError(f"{self.path} does not state how thick its planes are: give the series it was made from.")
         return thickness
 
@@ -141,27 +149,43 @@ def _describe(item: Any) -> Segment:
     kinds = item.get("SegmentedPropertyTypeCodeSequence", [])
     modifiers = kinds[0].get("SegmentedPropertyTypeModifierCodeSequence", []) if kinds else []
     return Segment(
-        label=str(item.get("SegmentLabel", "")),
+        label=_text(item.get("SegmentLabel")),
         number=int(item.SegmentNumber),
         category=_meaning(item.get("SegmentedPropertyCategoryCodeSequence", [])),
         kind=f"{_meaning(modifiers)} {_meaning(kinds)}".strip(),
         region=_meaning(item.get("AnatomicRegionSequence", [])),
-        tracking_id=str(item.get("TrackingID", "")),
+        tracking_id=_text(item.get("TrackingID")),
     )
 
 
 def _meaning(sequence: Any) -> str:
-    return str(sequence[0].get("CodeMeaning", "")) if sequence else ""
+    return _text(sequence[0].get("CodeMeaning")) if sequence else ""
+
+
+def _text(value: Any) -> str:
+    """A text as names and messages show it: on one line, without control characters, not endless."""
+    return cut(str(value)) if value else ""
 
 
 def _frames(image: "Segmentation") -> Iterator[Frame]:
-    """The frames in their order, with their planes."""
+    """The frames in their order, with their planes.
+
+    Raises:
+        ValueError: more or larger ones than any segmentation of a scan has, or a geometry that is none.
+    """
     label_map = image.get("SegmentationType") == "LABELMAP"
-    for number, groups in enumerate(image.PerFrameFunctionalGroupsSequence, start=1):
+    shape = int(image.Rows), int(image.Columns)
+    groups_of_frames = image.PerFrameFunctionalGroupsSequence
+    if not 0 < min(shape) <= max(shape) <= LARGEST_SIDE or len(groups_of_frames) > MOST_FRAMES:
+        raise ValueError(f"{len(groups_of_frames)} frames of {shape} pixels")
+    for number, groups in enumerate(groups_of_frames, start=1):
         measures = _group(image, groups, "PixelMeasuresSequence")
         segment = (
             0 if label_map else int(_group(image, groups, "SegmentIdentificationSequence").ReferencedSegmentNumber)
         )
+        spacing = _numbers(measures.PixelSpacing, 2)
+        if min(spacing) < SPACING_MM[0] or max(spacing) > SPACING_MM[1]:
+            raise ValueError(f"pixels of {spacing} mm")
         yield Frame(
             number,
             segment,
@@ -169,8 +193,8 @@ def _frames(image: "Segmentation") -> Iterator[Frame]:
             Plane(
                 _numbers(_group(image, groups, "PlanePositionSequence").ImagePositionPatient, 3),
                 _numbers(_group(image, groups, "PlaneOrientationSequence").ImageOrientationPatient, 6),
-                _numbers(measures.PixelSpacing, 2),
-                (int(image.Rows), int(image.Columns)),
+                spacing,
+                shape,
             ),
         )
 
@@ -191,12 +215,8 @@ def _source_uid(groups: Any) -> str:
 
 
 def _numbers(values: Any, count: int) -> tuple[float, ...]:
-    """So many finite numbers.
-
-    Raises:
-        ValueError: they are not.
-    """
+    """So many numbers of mm or cosines, none of them infinite or far beyond any scanner."""
     numbers = tuple(float(value) for value in values)
-    if len(numbers) != count or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{count} finite numbers expected")
+    if len(numbers) != count or not all(abs(number) <= LARGEST_POSITION_MM for number in numbers):  # false of NaN
+        raise ValueError(f"{count} numbers were expected")
     return numbers

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.config import load_config
-from lung_ssp.errors import CohortError, ConfigError
+from lung_ssp.errors import CohortError, ConfigError, shown
 from lung_ssp.settings import Settings
 
 SHIPPED_MAP = Path(__file__).with_name("histology.yml")
@@ -66,8 +66,8 @@ class HistologyMap:
         classes: dict[int, int] = {}
         for entry in load_config(source, HistologyFile).settings.classes:
             if entry.name != CLASS_NAMES[entry.label]:
-                expected = CLASS_NAMES[entry.label]
-                raise ConfigError(f"{source}: class {entry.label} is called '{entry.name}', expected '{expected}'.")
+                names = f"is called {shown(entry.name)}, expected '{CLASS_NAMES[entry.label]}'"
+                raise ConfigError(f"{source}: class {entry.label} {names}.")
             for code in map(int, entry.codes):
                 if code in classes:
                     raise ConfigError(

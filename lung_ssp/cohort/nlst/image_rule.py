@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from lung_ssp.cohort.nlst.codes import ANSWERS, ATTENUATIONS, MARGINS, known_abnormalities
 from lung_ssp.cohort.nlst.exams import Abnormality
 from lung_ssp.config import load_config
-from lung_ssp.errors import ConfigError
+from lung_ssp.errors import ConfigError, shown
 from lung_ssp.settings import Settings, Two, rising
 
 SHIPPED_RULES = Path(__file__).with_name("image_rules")
@@ -118,7 +118,7 @@ class ImageRule:
         path = shipped.get(str(name_or_path), Path(name_or_path))
         if not path.is_file():
             names = ", ".join(sorted(shipped))
-            raise ConfigError(f"There is no image rule '{name_or_path}': give one of {names}, or a YAML file.")
+            raise ConfigError(f"There is no image rule {shown(name_or_path)}: give one of {names}, or a YAML file.")
         contents = load_config(path, RuleFile).settings
         return cls(
             classes=tuple(contents.classes),

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
 from lung_ssp.cohort.uids import LONGEST_UID, UID
-from lung_ssp.errors import CohortError, EnvironmentProblem
+from lung_ssp.errors import CohortError, EnvironmentProblem, shown
 
 ROWS_AT_ONCE = 65_536  # the file is one row group of a million: reading all of it takes 1.5 GB
 MOST_ROWS = 20_000_000  # of a parquet file; the index has one million
@@ -88,7 +88,7 @@ def read_index(path: Path, collection: str, pseudonyms: Pseudonyms) -> pd.DataFr
     for column in REPEATING.values():  # these still list the values of the whole index
         series[column] = series[column].astype("category").cat.remove_unused_categories()
     if series.empty:
-        raise CohortError(f"{path} holds no CT series, masks or slides of the collection {collection!r}.")
+        raise CohortError(f"{path} holds no CT series, masks or slides of the collection {shown(collection)}.")
     _check_identifiers(series, path)
     series["participant"] = series["participant"].map(pseudonyms.participant).astype("category")
     series["analysis"] = series["analysis"].cat.add_categories([""]).fillna("")

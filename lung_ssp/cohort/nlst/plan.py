@@ -19,7 +19,7 @@ from lung_ssp.cohort.nlst.selection import ClassifiedIndex, classify_index, near
 from lung_ssp.cohort.nlst.settings import PlanSettings
 from lung_ssp.cohort.nlst.text import plan_text
 from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import read_bytes, sha256_of, write_json, write_text
+from lung_ssp.files import alone_in, others_in, read_bytes, sha256_of, write_json, write_text
 from lung_ssp.records import read_record
 
 SUMMARY, SUMMARY_TEXT, MANIFEST = "summary.json", "summary.txt", "manifest.s5cmd"
@@ -82,11 +82,13 @@ def make_plan(
     plan = _narrowed(rows, exams[exams["reason"].eq("")], reasons)
 
     summary = summarise(key, pseudonyms.series("salt"), plan, classified, reasons, with_boxes)
-    # The plan itself comes last: where it exists, everything else does.
-    write_json(out / SUMMARY, summary.as_json())
-    write_text(out / SUMMARY_TEXT, plan_text(summary))
-    write_text(out / MANIFEST, manifest_text(plan))
-    write_plan(out, plan)
+    with alone_in(out):
+        _refuse_other_plan(out, key)
+        # The plan itself comes last: where it exists, everything else does.
+        write_json(out / SUMMARY, summary.as_json())
+        write_text(out / SUMMARY_TEXT, plan_text(summary))
+        write_text(out / MANIFEST, manifest_text(plan))
+        write_plan(out, plan)
     return summary
 
 
@@ -187,7 +189,7 @@ def _refuse_other_plan(out: Path, key: str) -> None:
                 f"{out} holds a plan of another index, of other settings, salt or narrowing: choose another folder "
                 "(folders.plan), or remove that one."
             )
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    elif out.exists() and (not out.is_dir() or others_in(out)):
         raise CohortError(f"{out} is not empty and holds no plan: choose another folder.")
 
 

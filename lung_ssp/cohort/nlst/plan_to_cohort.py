@@ -23,7 +23,7 @@ from lung_ssp.cohort.nlst.series_samples import CandidateFinder
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nlst.tables import Tables, read_tables
 from lung_ssp.cohort.nlst.text import figures_text
-from lung_ssp.cohort.store import refuse_other_files
+from lung_ssp.cohort.store import alone_in_cohort, refuse_other_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import alone_in, write_json, write_text
 
@@ -71,10 +71,23 @@ def prepare_nlst(
     """
     refuse_other_files(Path(settings.folders.cohort))
     inputs = read_nlst(settings, candidates)
+    samples = Path(settings.folders.samples).resolve()
+    with alone_in(samples), alone_in_cohort(Path(settings.folders.cohort)):
+        return _prepare(settings, inputs, samples, candidates, scheduler, leaky)
+
+
+def _prepare(
+    settings: NlstSettings,
+    inputs: NlstInputs,
+    out: Path,
+    candidates: CandidateSource | None,
+    scheduler: str | None,
+    leaky: bool,
+) -> PreparationResult:
+    """As `prepare_nlst`, while nobody else works in the folders of the samples and of the cohort."""
     find = None if candidates is None else candidates.find
-    work = SeriesWork(Path(settings.folders.samples).resolve(), settings.series, inputs.rule, find)
-    with alone_in(work.out):
-        results = prepare_series(inputs.jobs, work, settings.workers, scheduler)
+    work = SeriesWork(out, settings.series, inputs.rule, find)
+    results = prepare_series(inputs.jobs, work, settings.workers, scheduler)
     figures = PreparationFigures.of(results, settings.workers.count)
     write_report(work.out, results, figures, settings.synthetic)
     done = [job for job, result in zip(inputs.jobs, results, strict=True) if result.status == "done"]

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +54,7 @@ def open_pseudonyms(path: Path, make: bool = False) -> Pseudonyms:
     if not path.exists():
         if not make:
             raise CohortError(f"{path} is missing: restore the salt that the plan was made with (folders.salt).")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(SALT_BYTES) + "\n")
+        _make_salt(path)
     try:
         salt = bytes.fromhex(read_bytes(path, LARGEST_SALT).decode("ascii").strip())
     except (ValueError, DamagedFile) as error:
@@ -67,3 +65,19 @@ def open_pseudonyms(path: Path, make: bool = False) -> Pseudonyms:
             "remove it if no plan was made with it."
         )
     return Pseudonyms(salt)
+
+
+def _make_salt(path: Path) -> None:
+    """Write a new salt, whole or not at all, and never over one that another process has made meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(SALT_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+    finally:
+        temporary.unlink()

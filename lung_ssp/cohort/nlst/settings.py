@@ -191,7 +191,7 @@ class NlstSettings(Settings):
     """A configuration file that prepares a cohort from NLST's images and tables."""
 
     task: Literal["nlst"] = Field(description="which task this file is for")
-    name: str = Field(min_length=1, description="what outputs call the cohort")
+    name: str = Field(min_length=1, max_length=200, description="what outputs call the cohort")
     synthetic: bool = Field(description="whether the images are of phantoms: every output says so")
     folders: FolderSettings = Field(description="where things lie")
     plan: PlanSettings = Field(PlanSettings(), description="which series are wanted")

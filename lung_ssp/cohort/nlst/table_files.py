@@ -29,7 +29,7 @@ from lung_ssp.cohort.nlst.codes import (
     STUDY_YEARS,
 )
 from lung_ssp.cohort.nlst.pseudonyms import plain_number
-from lung_ssp.errors import CohortError, cut
+from lung_ssp.errors import CohortError, cut, shown
 
 FILE_NAMES = {
     "prsn": ("prsn", "participant"),
@@ -156,7 +156,7 @@ def read_texts(path: Path) -> pd.DataFrame:
     table.columns = [str(name).strip().lower() for name in table.columns]
     twice = table.columns[table.columns.duplicated()]
     if len(twice):
-        raise CohortError(f"{path} has the column '{twice[0]}' twice: remove one.")
+        raise CohortError(f"{path} has the column {shown(twice[0])} twice: remove one.")
     try:
         return table.apply(_as_texts)
     except TypeError as error:

@@ -23,7 +23,7 @@ from lung_ssp.cohort.nlst.table_files import (
     is_missing,
     read_texts,
 )
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, shown
 
 REQUIRED_TABLES = ("prsn", "canc", "ctab")
 PATIENT_ID = "dicom_patient_id"  # the Imaging Data Commons' name for pid, in every one of its clinical tables
@@ -137,8 +137,8 @@ def _refuse(
     if wrong.any():
         value = given[wrong].iloc[0]
         rows = _rows(int((given == value).sum()))
-        shown = "a participant's number" if value in identities else f"'{value}'"  # columns may have been shifted
-        raise CohortError(f"{where}: {column.name} is {shown} in {rows}, which is {problem}.")
+        told = "a participant's number" if value in identities else shown(value)  # columns may have been shifted
+        raise CohortError(f"{where}: {column.name} is {told} in {rows}, which is {problem}.")
 
 
 def _rows(count: int) -> str:

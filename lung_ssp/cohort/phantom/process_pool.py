@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
@@ -10,6 +11,8 @@ from threading import Thread
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from lung_ssp.errors import EnvironmentProblem
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,9 +37,18 @@ class ProcessPool:
         Args:
             chunk: how many items a process is handed at a time.
             progress, unit: title of the progress bar and what it counts; no title, no bar.
+
+        Raises:
+            EnvironmentProblem: a process was ended from outside.
         """
-        results = map(work, items) if self.executor is None else self.executor.map(work, items, chunksize=chunk)
-        return list(tqdm(results, progress, len(items), unit=unit, disable=progress is None or not items))
+        try:
+            results = map(work, items) if self.executor is None else self.executor.map(work, items, chunksize=chunk)
+            return list(tqdm(results, progress, len(items), unit=unit, disable=progress is None or not items))
+        except BrokenProcessPool as error:
+            raise EnvironmentProblem(
+                "A process that shared the work was ended, perhaps for want of memory: start again, it continues where "
+                "it stopped."
+            ) from error
 
 
 @contextmanager

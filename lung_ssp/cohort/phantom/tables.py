@@ -13,6 +13,7 @@ from lung_ssp.cohort.phantom.sections import PlannedSection
 from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.slides import PlannedSlide, attributes_of
 from lung_ssp.cohort.store import Sections, load_arrays, write_table
+from lung_ssp.formats import ArrayForm
 
 
 def write_sections_table(
@@ -43,7 +44,8 @@ def write_scans_tables(root: Path, scans: Sequence[PlannedScan]) -> None:
         whose = {"patient": scan.patient, "split": scan.split}
         masks = f"scans/{scan.patient}.npz"
         rows.append({**whose, "series": f"scans/{scan.patient}", "masks": masks})
-        centres = load_arrays(root / masks, ["centres_mm"])["centres_mm"]
+        form = ArrayForm("f", shape=(len(scan.lesions), 3))
+        centres = load_arrays(root / masks, {"centres_mm": form})["centres_mm"]
         for number, (lesion, label, centre) in enumerate(zip(scan.lesions, scan.labels, centres, strict=True), start=1):
             place = dict(zip(("x_mm", "y_mm", "z_mm"), np.round(centre, 2).tolist(), strict=True))
             known = {"study_yr": scan.study_year, "lesion": number, "label": label}

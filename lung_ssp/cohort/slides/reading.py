@@ -15,6 +15,8 @@ from pydicom.misc import is_dicom
 
 from lung_ssp.errors import EnvironmentProblem, SlideError
 
+FINEST_MPP = 0.05  # micrometres a pixel; light shows no more
+LARGEST_SLIDE_UM = 200_000.0  # a glass is 76 mm long
 WHITE = 255  # what lies beyond the slide's edge is glass
 
 
@@ -135,8 +137,14 @@ def _level(folder: Path, level: Any) -> Level:
     """One level with its scale, PixelSpacing of the shared functional groups, which must be that of square pixels."""
     try:
         across, down = float(level.mpp.width), float(level.mpp.height)
+        number, size = int(level.level), (int(level.size.width), int(level.size.height))
     except Exception as error:
         raise SlideError(f"{folder}: the slide does not say how large its pixels are: leave it out.") from error
     if not (0 < across < np.inf and abs(across - down) <= 0.01 * across):
         raise SlideError(f"{folder}: the slide's pixels are {across:.3g} x {down:.3g} micrometres, not square.")
-    return Level(int(level.level), (int(level.size.width), int(level.size.height)), across)
+    if across < FINEST_MPP or min(size) < 1 or max(size) * across > LARGEST_SLIDE_UM:
+        raise SlideError(
+            f"{folder}: the slide has {size[0]} x {size[1]} pixels of {across:.3g} micrometres, which no glass has: "
+            "download it again, or leave it out."
+        )
+    return Level(number, size, across)

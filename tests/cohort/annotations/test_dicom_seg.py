@@ -16,7 +16,7 @@ from lung_ssp.cohort.phantom.scans import make_scan as make_phantom
 from lung_ssp.cohort.phantom.scans import plan_scans
 from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.ct.series import open_series
-from lung_ssp.errors import CohortError, EnvironmentProblem
+from lung_ssp.errors import CohortError, EnvironmentProblem, LungSspError
 
 
 def lesions(shape):
@@ -252,3 +252,64 @@ def test_masks_that_do_not_fit_the_series_are_not_written(written, scan, tmp_pat
     with pytest.raises(CohortError, match="up to 2, but 1 descriptions"):
         write_segmentation(tmp_path / "seg.dcm", list(scan.iterdir()), masks, ["a"], "key")
     assert not (tmp_path / "seg.dcm").exists()
+
+
+def first_frame(dataset):
+    return dataset.PerFrameFunctionalGroupsSequence[0]
+
+
+def measures(dataset):
+    return dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+
+
+def place(dataset, values):
+    first_frame(dataset).PlanePositionSequence[0].ImagePositionPatient = values
+
+
+ODD = {
+    "a position far away": lambda d: place(d, ["1e300", "0", "0"]),
+    "a position of two numbers": lambda d: place(d, ["0", "0"]),
+    "no position": lambda d: delattr(first_frame(d), "PlanePositionSequence"),
+    "tiny pixels": lambda d: setattr(measures(d), "PixelSpacing", ["1e-9", "1e-9"]),
+    "negative pixels": lambda d: setattr(measures(d), "PixelSpacing", ["-1", "1"]),
+    "huge frames": lambda d: (setattr(d, "Rows", 65535), setattr(d, "Columns", 65535)),
+    "no rows": lambda d: delattr(d, "Rows"),
+    "no segments": lambda d: delattr(d, "SegmentSequence"),
+    "no frames": lambda d: delattr(d, "PerFrameFunctionalGroupsSequence"),
+    "no number of a segment": lambda d: delattr(d.SegmentSequence[0], "SegmentNumber"),
+    "an odd highest value": lambda d: d.add_new("MaximumFractionalValue", "US", [1, 2]),
+    "no pixels": lambda d: delattr(d, "PixelData"),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_odd_values_are_told_with_the_file(written, segmentation, what):
+    edit(segmentation, ODD[what])
+    with pytest.raises(CohortError, match=r"lesions\.dcm"):
+        read_segmentation(segmentation, written[0])
+
+
+def test_a_label_is_shown_on_one_line(written, segmentation):
+    edit(segmentation, lambda d: setattr(d.SegmentSequence[0], "SegmentLabel", "a\x1b[2Jb"))
+    with pytest.raises(CohortError) as caught:
+        read_segmentation(segmentation, written[0], ["nothing like it"])
+    assert "\x1b" not in str(caught.value) and "a [2Jb" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_flipped_bytes_give_a_mask_or_one_error(written, segmentation):
+    """Every error is of the package's own: a header's bytes are changed one by one, at random."""
+    content = written[2].read_bytes()
+    rng = np.random.default_rng(0)
+    end = content.rfind(b"\xe0\x7f\x10\x00")  # PixelData
+    told = 0
+    for _ in range(150):
+        changed = bytearray(content)
+        for position in rng.integers(132, end, rng.integers(1, 4)):
+            changed[position] = rng.integers(256)
+        segmentation.write_bytes(bytes(changed))
+        try:
+            read_segmentation(segmentation, written[0])
+        except LungSspError as error:
+            told += "lesions.dcm" in str(error)
+    assert told > 10

@@ -1,5 +1,7 @@
 """LIDC's XML files: one made by hand, whose outlines are squares, and a real one."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -151,3 +153,41 @@ def test_two_of_four_readers_give_the_label_volume_of_a_real_scan(lidc_series, s
         truth = arrays["labels"]
     assert 2 * np.count_nonzero(labels & truth) / (np.count_nonzero(labels) + np.count_nonzero(truth)) >= 0.99
     np.testing.assert_array_equal(labels, truth)
+
+
+BOMB = "".join(f'<!ENTITY a{i} "{f"&a{i - 1};" * 10}">' for i in range(1, 12))
+XML: dict[str, bytes | None] = {
+    "entities that expand": f'<!DOCTYPE a [<!ENTITY a0 "x">{BOMB}]><LidcReadMessage>&a11;</LidcReadMessage>'.encode(),
+    "an entity of another file": b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><LidcReadMessage>&b;</LidcReadMessage>',
+    "a parameter entity": b'<!DOCTYPE a [<!ENTITY % b SYSTEM "file:///dev/zero"> %b;]><LidcReadMessage/>',
+    "a document type elsewhere": b'<!DOCTYPE a SYSTEM "file:///dev/zero"><LidcReadMessage/>',
+    "deep elements": b"<a>" * 200_000,
+    "deep and whole": b"<a>" * 200_000 + b"</a>" * 200_000,
+    "a long name": b"<" + b"a" * 1_000_000 + b"/>",
+    "a long message": b"<LidcReadMessage><b" + b" " * 1_000_000,
+    "NUL": b"<LidcReadMessage>\0</LidcReadMessage>",
+    "another encoding": b'<?xml version="1.0" encoding="no-such"?><LidcReadMessage/>',
+    "a pipe": None,
+}
+
+
+@pytest.mark.parametrize("what", XML)
+def test_a_costly_or_foreign_xml_file_is_told_at_once(series, tmp_path, what):
+    path, content = tmp_path / "readers.xml", XML[what]
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(
+        CohortError, match=r"readers\.xml (cannot be read as XML|is no LIDC|is no ordinary file)"
+    ) as caught:
+        read_lidc(path, series, 0.5)
+    assert len(str(caught.value)) < 700 and "root:" not in str(caught.value)
+
+
+def test_numbers_beyond_any_image_are_no_numbers(series, tmp_path):
+    path = write(tmp_path, series, session([roi(series, 5, square(10, 8, 3))]))
+    for number in ("1e300", "-1e6", "9" * 5000):
+        (tmp_path / "odd.xml").write_text(path.read_text().replace("<xCoord>10<", f"<xCoord>{number}<"))
+        with pytest.raises(CohortError, match=r"odd\.xml has the xCoord .*no number of pixels or mm: copy"):
+            read_lidc(tmp_path / "odd.xml", series, 0.5)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms, open_pseudonyms
+from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms, _make_salt, open_pseudonyms
 from lung_ssp.errors import CohortError
 
 ONE, OTHER = Pseudonyms(bytes(32)), Pseudonyms(bytes(31) + b"\x01")
@@ -55,3 +55,11 @@ def test_a_damaged_salt_is_told_at_once(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(CohortError, match=r"salt.*restore it, or"):
         open_pseudonyms(path)
+
+
+def test_a_salt_that_another_process_makes_meanwhile_is_kept(tmp_path):
+    path = tmp_path / "salt"
+    first = open_pseudonyms(path, make=True)
+    _make_salt(path)
+    assert open_pseudonyms(path) == first
+    assert [file.name for file in tmp_path.iterdir()] == ["salt"]

@@ -7,7 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from lung_ssp.cohort.phantom.process_pool import process_pool
+from lung_ssp.errors import EnvironmentProblem
 
 SCRIPT = """
 import os, time
@@ -26,6 +29,14 @@ def test_results_come_in_order_from_one_process_or_two():
     for processes in (1, 2):
         with process_pool(processes) as pool:
             assert list(pool.map(abs, range(-20, 0), chunk=3)) == list(range(20, 0, -1))
+
+
+def test_a_process_that_is_ended_is_told():
+    with (
+        process_pool(2) as pool,
+        pytest.raises(EnvironmentProblem, match="was ended, perhaps for want of memory: start"),
+    ):
+        pool.map(os._exit, [1, 1])
 
 
 def test_workers_end_with_a_killed_parent(tmp_path):

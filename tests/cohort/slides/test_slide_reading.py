@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pydicom
@@ -10,7 +11,7 @@ import pytest
 from openslide import OpenSlide
 from pydicom.encaps import encapsulate
 
-from lung_ssp.cohort.slides.reading import open_slide
+from lung_ssp.cohort.slides.reading import _level, open_slide
 from lung_ssp.errors import SlideError
 
 JPEG_ERROR = 8  # grey values, away from edges
@@ -131,3 +132,21 @@ def test_damaged_pixels_are_told_in_one_sentence(slide_folder: Path, tmp_path: P
         open_slide(changed(slide_folder, tmp_path, damaged)) as slide,
     ):
         slide.read(0, (0, 0), (10, 10))
+
+
+@pytest.mark.parametrize(
+    ("width", "mpp"),
+    [(10, 0.001), (4_000_000_000, 0.25), (10, 1e6), (0, 1.0)],
+)
+def test_a_slide_that_no_glass_holds_is_refused(tmp_path: Path, width: int, mpp: float) -> None:
+    level = SimpleNamespace(
+        level=0, size=SimpleNamespace(width=width, height=10), mpp=SimpleNamespace(width=mpp, height=mpp)
+    )
+    with pytest.raises(SlideError, match="which no glass has: download it again, or leave it out"):
+        _level(tmp_path, level)
+
+
+def test_a_slide_without_the_size_of_its_pixels_is_refused(tmp_path: Path) -> None:
+    level = SimpleNamespace(level=0, size=None, mpp=SimpleNamespace(width=1.0, height=1.0))
+    with pytest.raises(SlideError, match="does not say how large its pixels are"):
+        _level(tmp_path, level)

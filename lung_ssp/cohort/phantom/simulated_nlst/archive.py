@@ -29,10 +29,12 @@ from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.slides import PlannedSlide, make_slide
 from lung_ssp.cohort.store import SPLITS, load_arrays
 from lung_ssp.files import link_or_copy, write_atomically, write_json
+from lung_ssp.formats import ArrayForm
 
 COLLECTION = "lung_ssp_phantom"
 LESION_MASKS = "nlstseg"  # analysis_result_id of the lesion masks of NLST
 FOLDER = "simulated_nlst"
+SCAN_ARRAYS = {"lesions": ArrayForm("u", 3), "spacing": ArrayForm("f", shape=(3,))}
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def write_simulated_nlst(root: Path, settings: PhantomSettings, seed: int, key: 
     boxes: dict[str, dict[str, list[dict[str, float]]]] = {}
     for scan in plan_scans(settings, seed):
         uid = scan_uid(key, scan, "series")
-        arrays = load_arrays(root / "scans" / f"{scan.patient}.npz", ["lesions", "spacing"])
+        arrays = load_arrays(root / "scans" / f"{scan.patient}.npz", SCAN_ARRAYS)
         # a lesion may be smaller than any voxel of a coarse scan, so the numbers may have gaps: close them
         lesions = np.unique(arrays["lesions"], return_inverse=True)[1].reshape(arrays["lesions"].shape).astype(np.uint8)
         rows.append(_add_ct(archive, scan, uid, arrays))

@@ -22,7 +22,9 @@ from lung_ssp.cohort.phantom.patients import STUDY_YEARS
 from lung_ssp.cohort.phantom.randomness import TABLES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan
 from lung_ssp.cohort.phantom.sections import PlannedSection
-from lung_ssp.cohort.store import load_arrays, write_table
+from lung_ssp.cohort.store import REMEDY, load_arrays, write_table
+from lung_ssp.errors import CohortError
+from lung_ssp.formats import ArrayForm
 
 # See tables.yml.
 MORPHOLOGY: dict[int, int] = shipped("simulated_nlst/tables")["morphology"]
@@ -44,7 +46,12 @@ REFUSED, CANCER_BEFORE = 15, 13  # scr_res where there was no screen
 DIAGNOSTIC = 1  # ctdxqual
 STAGE_IA, STAGE_IB = 110, 120  # de_stag, from the size alone: AJCC 6 divides at 30 mm
 LARGEST_IA_MM = 30
-SCAN_ARRAYS = ("lungs", "spacing", "origin", "centres_mm")
+SCAN_ARRAYS = {
+    "lungs": ArrayForm("b", 3),
+    "spacing": ArrayForm("f", shape=(3,)),
+    "origin": ArrayForm("f", shape=(3,)),
+    "centres_mm": ArrayForm("f", 2),
+}
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,8 @@ def write_nlst_tables(root: Path, sections: Sequence[PlannedSection], scans: Seq
 def _seen_in(root: Path, scan: PlannedScan) -> Iterator[SeenLesion]:
     arrays = load_arrays(root / "scans" / f"{scan.patient}.npz", SCAN_ARRAYS)
     lungs, spacing, origin, centres = (arrays[name] for name in SCAN_ARRAYS)
+    if centres.shape != (len(scan.lesions), 3):
+        raise CohortError(f"{root / 'scans'} holds another number of lesions of {scan.patient}: {REMEDY}.")
     for number, (attributes, label, centre) in enumerate(zip(scan.lesions, scan.labels, centres, strict=True), start=1):
         lobe = _lobe(lungs, spacing, origin, centre)
         slice_number = _slice_number(len(lungs), spacing, origin, centre)
