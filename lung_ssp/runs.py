@@ -23,6 +23,7 @@ from lung_ssp.training.loop import train as train_task
 from lung_ssp.training.onnx import OnnxFile, write_onnx
 from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, working_in
 from lung_ssp.training.settings import TrainingSettings
+from lung_ssp.visible import visible
 
 EVALUATION_FORMAT = 3  # to be raised whenever metrics.json is written in another form
 
@@ -82,7 +83,7 @@ def train(
         if is_main:
             facts = start_facts(settings, statement, cohort.fingerprint)
             open_run(output, checked.text(), facts, settings.cohort, resume)
-            tqdm.write(f"{output}: {settings.task} on {device}, {statement}")
+            tqdm.write(visible(f"{output}: {settings.task} on {device}, {statement}"))
         distributed.barrier()
         training = task_type.build(checked)
         synchronise_batch_norm(training.task.network)

@@ -20,7 +20,7 @@ MEASURED_AGAINST = ("torch", "skimage")  # by benchmarks/
 
 # From the ground up. A room imports itself and what stands in an earlier line, nothing of its own line or a later one.
 ORDER = (
-    ("errors", "interruption"),
+    ("errors", "interruption", "visible"),
     ("settings", "files", "runtime"),
     ("figures",),
     ("config_errors",),
@@ -39,6 +39,7 @@ LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 WITHOUT_PADDLE = (
     "errors",
     "interruption",
+    "visible",
     "settings",
     "files",
     "figures",

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lung_ssp.cli.command import PADDLE, Command, add_device
+from lung_ssp.cli.terminal import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
         engine=arguments.engine,
         device=arguments.device,
     )
-    print(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
+    say(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
 
 
 COMMAND = Command("diagnose", run, add_arguments, PADDLE)

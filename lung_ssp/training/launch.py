@@ -23,6 +23,7 @@ from lung_ssp.errors import ConfigError, EnvironmentProblem, LungSspError, Train
 from lung_ssp.files import copy, read_json, write_json
 from lung_ssp.interruption import ending_by_exception
 from lung_ssp.training.settings import TrainingSettings
+from lung_ssp.visible import visible
 
 WORKER_LOGS = "launch"  # in the run's folder: the workers' logs after a failure
 WORKER_ARGV = (sys.executable, "-u", "-m", "lung_ssp.cli")  # takes `Job.training_arguments`
@@ -96,7 +97,9 @@ def launch(job: Job, restarts: int) -> None:
         except WorkerFailure as failure:
             if restart == restarts:
                 raise TrainingError(f"{failure} Add --resume to go on from the last checkpoint.") from failure
-            logger.warning(f"{failure} Going on from the last checkpoint, restart {restart + 1} of {restarts}.")
+            logger.warning(
+                visible(f"{failure} Going on from the last checkpoint, restart {restart + 1} of {restarts}.")
+            )
         else:
             return
         if "--resume" not in job.training_arguments:
