@@ -79,6 +79,16 @@ def _raise(number: int, _: FrameType | None) -> NoReturn:
     raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
+def _default_in_child() -> None:
+    """Let a forked worker end at once by SIGTERM, as its pool expects."""
+    if signal.getsignal(signal.SIGTERM) in (_exit, _raise):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_default_in_child)
+
+
 def _set(handler: object) -> None:
     for number in WORDS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup or a shell's background job wants it

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from lung_ssp import __version__, runtime
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.split import check_disjoint, patients_by_split
+from lung_ssp.cohort.unchanged import check_unchanged
 from lung_ssp.config import flatten
 from lung_ssp.errors import ConfigError
 from lung_ssp.tasks import read_run, read_training
@@ -22,6 +23,7 @@ from lung_ssp.training.loop import train as train_task
 from lung_ssp.training.onnx import OnnxFile, write_onnx
 from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, working_in
 from lung_ssp.training.settings import TrainingSettings
+from lung_ssp.visible import visible
 
 EVALUATION_FORMAT = 3  # to be raised whenever metrics.json is written in another form
 
@@ -69,6 +71,7 @@ def train(
     task_type, checked = read_training(config, overrides)
     settings = checked.settings
     cohort = read_cohort(settings.cohort)
+    check_unchanged(settings.cohort)
     if not cohort.leaky:
         check_disjoint(patients_by_split(settings.cohort))
     runtime.use_deterministic_algorithms(settings.compute.deterministic)
@@ -80,7 +83,7 @@ def train(
         if is_main:
             facts = start_facts(settings, statement, cohort.fingerprint)
             open_run(output, checked.text(), facts, settings.cohort, resume)
-            tqdm.write(f"{output}: {settings.task} on {device}, {statement}")
+            tqdm.write(visible(f"{output}: {settings.task} on {device}, {statement}"))
         distributed.barrier()
         training = task_type.build(checked)
         synchronise_batch_norm(training.task.network)
@@ -136,11 +139,13 @@ def evaluate(
         if value and name not in task_type.evaluation_options:
             raise ConfigError(f"{name} is no option of the evaluation of a {task_type.name} run: leave it out.")
     runtime.choose_device(device)
+    cohort = check_cohort(run, config.settings.cohort)
+    check_unchanged(config.settings.cohort)
     made_from: dict[str, JsonValue] = {
         "version": __version__,
         "format": EVALUATION_FORMAT,
         "weights": best_fingerprint(run),
-        "cohort": check_cohort(run, config.settings.cohort).fingerprint,
+        "cohort": cohort.fingerprint,
         "table2": table2,
         "real_nodules": str(real_nodules) if real_nodules else None,
     }

@@ -20,7 +20,7 @@ MEASURED_AGAINST = ("torch", "skimage")  # by benchmarks/
 
 # From the ground up. A room imports itself and what stands in an earlier line, nothing of its own line or a later one.
 ORDER = (
-    ("errors", "interruption"),
+    ("errors", "interruption", "visible"),
     ("formats", "paths"),
     ("settings", "files", "runtime"),
     ("records", "strict_yaml"),
@@ -42,6 +42,7 @@ WITHOUT_PADDLE = (
     *(
         "errors",
         "interruption",
+        "visible",
         "formats",
         "paths",
         "settings",

@@ -113,6 +113,15 @@ def test_a_signal_is_an_exception_that_cleans_up(number: signal.Signals, error: 
     assert Terminated().code == 143
 
 
+def test_a_forked_worker_ends_by_the_signal_itself() -> None:
+    with ending_by_exception():
+        if (child := os.fork()) == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(1)
+        _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

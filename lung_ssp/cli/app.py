@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from lung_ssp.cli import benchmark, diagnose, environment, evaluate, export, prepare, train
 from lung_ssp.cli.command import Command
-from lung_ssp.errors import LungSspError, sentence_of_system_error
+from lung_ssp.cli.terminal import Parser, give_up_output
+from lung_ssp.errors import ConfigError, LungSspError, sentence_of_system_error
 from lung_ssp.interruption import (
     INTERRUPTED,
     TERMINATED,
@@ -16,6 +17,7 @@ from lung_ssp.interruption import (
     is_interruption,
 )
 from lung_ssp.runtime import require_libraries
+from lung_ssp.visible import visible
 
 COMMANDS: tuple[Command, ...] = (
     prepare.COMMAND,
@@ -30,7 +32,7 @@ COMMANDS: tuple[Command, ...] = (
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their arguments."""
-    root = argparse.ArgumentParser(
+    root: argparse.ArgumentParser = Parser(
         prog="lung-ssp",
         description="Early diagnosis of lung cancer from low-dose CT. Research use only, not for diagnosis.",
     )
@@ -50,20 +52,42 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     try:
         with ending_by_exception():
+            refuse_nul(arguments)
             run(arguments)
+            sys.stdout.flush()
         return 0
     except LungSspError as error:
         code, sentence = 2, str(error)
     except OSError as error:
         code, sentence = 2, sentence_of_system_error(error)
+    except MemoryError:
+        code, sentence = 2, "The memory is used up: end other programs, or make batches or the input smaller."
+    except RecursionError:
+        code, sentence = 2, "An input is nested too deeply to be read: look at the last file that you named."
+    except ValueError as error:
+        if "embedded null" not in str(error):
+            raise
+        code, sentence = 2, "A path in the configuration holds a NUL byte, which no path can: take it out."
     except Terminated:
         code, sentence = TERMINATED, "terminated"
     except (KeyboardInterrupt, ImportError) as error:
         if not is_interruption(error):
             raise
         code, sentence = INTERRUPTED, "interrupted"
-    print(f"lung-ssp {arguments.command}: {sentence}", file=sys.stderr)
+    give_up_output()
+    print(visible(f"lung-ssp {arguments.command}: {sentence}"), file=sys.stderr)
     return code
+
+
+def refuse_nul(arguments: argparse.Namespace) -> None:
+    """Refuse an argument with a NUL byte, by which every function of the system stops with an error of its own.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    for name, value in vars(arguments).items():
+        if any("\0" in str(part) for part in (value if isinstance(value, list) else [value])):
+            raise ConfigError(f"The argument {name} holds a NUL byte, which no path can: take it out.")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -10,6 +10,7 @@ from lung_ssp.benchmark.report import check_target, write_report
 from lung_ssp.benchmark.text import comparison_text, report_text
 from lung_ssp.classification.settings import SharingMode
 from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, positive
+from lung_ssp.cli.terminal import say
 from lung_ssp.errors import ConfigError
 from lung_ssp.runtime import choose_device
 from lung_ssp.training.settings import AmpLevel
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure speed and memory."""
     if arguments.compare is None:
         raise ConfigError("Say what to measure (training or inference), or --compare two reports.")
-    print(comparison_text(compare_reports(*arguments.compare)))
+    say(comparison_text(compare_reports(*arguments.compare)))
 
 
 def add_steps_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +82,7 @@ def measure_steps(arguments: argparse.Namespace) -> None:
     )
     if arguments.json is not None:
         write_report(arguments.json, report)
-    print(report_text(report))
+    say(report_text(report))
 
 
 COMMAND = Command(

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lung_ssp.cli.command import PADDLE, Command, add_device, add_override
+from lung_ssp.cli.terminal import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         overrides=arguments.override,
     )
-    print(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
+    say(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
 
 
 COMMAND = Command("diagnose", run, add_arguments, PADDLE)

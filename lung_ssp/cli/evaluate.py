@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lung_ssp.cli.command import PADDLE, Command, add_device, add_run
+from lung_ssp.cli.terminal import say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure a run on its test samples."""
     from lung_ssp.runs import evaluate
 
-    print(evaluate(arguments.run, arguments.table2, arguments.real_nodules, device=arguments.device).text())
+    say(evaluate(arguments.run, arguments.table2, arguments.real_nodules, device=arguments.device).text())
 
 
 COMMAND = Command("eval", run, add_arguments, PADDLE)

@@ -3,6 +3,7 @@
 import argparse
 
 from lung_ssp.cli.command import PADDLE, Command, add_run
+from lung_ssp.cli.terminal import say
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -10,7 +11,7 @@ def run(arguments: argparse.Namespace) -> None:
     from lung_ssp.runs import export
 
     done = export(arguments.run)
-    print(f"{done.path}: {done.megabytes:.1f} MB, outputs within {done.greatest_difference:.1g} of Paddle's")
+    say(f"{done.path}: {done.megabytes:.1f} MB, outputs within {done.greatest_difference:.1g} of Paddle's")
 
 
 COMMAND = Command("export", run, add_run, PADDLE)

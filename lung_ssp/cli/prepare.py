@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lung_ssp.cli.command import OPENCV, Command, add_nlst_cohort, add_override
+from lung_ssp.cli.terminal import say
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.config import load_config
 from lung_ssp.errors import ConfigError
@@ -22,9 +23,9 @@ def prepare_cohort(arguments: argparse.Namespace) -> None:
             "Give a configuration (--config FILE), or a step of NLST's preparation: plan, download, run, verify."
         )
     prepared = prepare(arguments.config, arguments.override)
-    print(f"{prepared.root}: {prepared.description.statement}")
+    say(f"{prepared.root}: {prepared.description.statement}")
     for leak in prepared.description.leaks:
-        print(f"leak: {leak}")
+        say(f"leak: {leak}")
 
 
 def settings_of(arguments: argparse.Namespace) -> NlstSettings:
@@ -44,7 +45,7 @@ def make_plan(arguments: argparse.Namespace) -> None:
     """Choose one series for each exam of NLST from the public index; nothing is downloaded."""
     from lung_ssp.cohort.nlst.text import plan_text
 
-    print(plan_text(plan_nlst(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb)))
+    say(plan_text(plan_nlst(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb)))
 
 
 def add_download_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +57,7 @@ def download_series(arguments: argparse.Namespace) -> None:
     """Tell what is missing of the plan's series; with --execute, fetch it."""
     from lung_ssp.cohort.nlst.text import download_text
 
-    print(download_text(download_nlst(settings_of(arguments), arguments.execute)))
+    say(download_text(download_nlst(settings_of(arguments), arguments.execute)))
 
 
 def add_nlst_cohort_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +72,7 @@ def prepare_nlst_cohort(arguments: argparse.Namespace) -> None:
     """Turn the downloaded series of a plan into a prepared cohort."""
     from lung_ssp.cohort.nlst.text import preparation_text
 
-    print(preparation_text(run_nlst(settings_of(arguments), arguments.scheduler, arguments.leaky)))
+    say(preparation_text(run_nlst(settings_of(arguments), arguments.scheduler, arguments.leaky)))
 
 
 def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,13 +84,13 @@ def check_cohort(arguments: argparse.Namespace) -> None:
     from lung_ssp.cohort.verify import verify_cohort
 
     check = verify_cohort(arguments.root)
-    print(check.description.statement)
-    print(f"{check.files} files, as recorded")
-    print("sections: " + ", ".join(f"{split} {count}" for split, count in check.sections.items()))
-    print("patients: " + ("on both sides of the splits, on purpose" if check.leaky else "each in one split"))
+    say(check.description.statement)
+    say(f"{check.files} files, as recorded")
+    say("sections: " + ", ".join(f"{split} {count}" for split, count in check.sections.items()))
+    say("patients: " + ("on both sides of the splits, on purpose" if check.leaky else "each in one split"))
     for finding in check.findings:
-        print(f"finding: {finding}")
-    print(f"fingerprint {check.fingerprint}")
+        say(f"finding: {finding}")
+    say(f"fingerprint {check.fingerprint}")
 
 
 COMMAND = Command(

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, natural, positive
+from lung_ssp.cli.terminal import say
 from lung_ssp.interruption import ending_at_once
 from lung_ssp.runtime import require_libraries
 
@@ -48,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.config, arguments.output, arguments.override, device=arguments.device, resume=arguments.resume
         )
     best = f"best {done.score_name} {done.best_score:.4f} at step {done.best_step}"
-    print(f"{done.run}: {done.steps} steps done; {best}")
+    say(f"{done.run}: {done.steps} steps done; {best}")
 
 
 def training_arguments(arguments: argparse.Namespace) -> list[str]:

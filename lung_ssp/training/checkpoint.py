@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import paddle
+from pydantic import Field, JsonValue, ValidationError
 
 from lung_ssp.errors import CheckpointError, DamagedFile
 from lung_ssp.files import read_json, read_npz, sha256_of, write_atomically, write_json
+from lung_ssp.settings import Settings, first_problem
 from lung_ssp.training.finite import NotFinite, first_not_finite
 
 FORMAT = "lung_ssp checkpoint 1"
+NUMBERS = "fiub"  # the kinds of NumPy's types that are numbers
 MASTERS = "master_weights"  # Paddle's key of the float32 copies of float16 weights
 
 
@@ -28,7 +31,7 @@ def save_checkpoint(folder: Path, name: str, step: int, arrays: dict[str, np.nda
     """
     if (key := first_not_finite(arrays)) is not None:
         raise NotFinite(f"{key} is not finite")
-    arrays_file = folder / f"{name}-{step:06d}.npz"
+    arrays_file = folder / arrays_name(name, step)
     write_atomically(arrays_file, lambda file: np.savez(file, **arrays))
     pointer = {"format": FORMAT, "step": step, "arrays": arrays_file.name, "sha256": sha256_of(arrays_file)}
     write_json(folder / f"{name}.json", {**pointer, "state": state})
@@ -39,8 +42,18 @@ def remove_older(folder: Path, name: str, step: int) -> None:
     """Remove the arrays of checkpoints `name` of earlier steps, as `save_checkpoint` names them, and nothing else."""
     for path in sorted(folder.glob(f"{name}-*.npz")):
         digits = path.stem.removeprefix(f"{name}-")
-        if re.fullmatch("[0-9]{6,}", digits) and digits == f"{int(digits):06d}" and int(digits) < step:
+        if re.fullmatch("[0-9]{6,18}", digits) and path.name == arrays_name(name, int(digits)) and int(digits) < step:
             path.unlink()
+
+
+class Pointer(Settings):
+    """What <name>.json of a checkpoint says."""
+
+    format: str = Field(description="the kind of file and its version")
+    step: int = Field(ge=0, description="of the training")
+    arrays: str = Field(description="the file of the arrays")
+    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of that file; it begins with the weights' fingerprint")
+    state: dict[str, JsonValue] = Field(description="everything that is no array")
 
 
 def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray], dict[str, Any]]:
@@ -49,31 +62,63 @@ def load_checkpoint(folder: Path, name: str) -> tuple[int, dict[str, np.ndarray]
     Raises:
         CheckpointError: it is missing, incomplete, changed since it was written, or not of this project.
     """
-    pointer_file = folder / f"{name}.json"
-    if not pointer_file.is_file():
+    pointer, arrays = read_checkpoint(folder, name)
+    return pointer.step, arrays, pointer.state
+
+
+def read_pointer(folder: Path, name: str) -> Pointer:
+    """The pointer of checkpoint `name`.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or not of this project.
+    """
+    path = folder / f"{name}.json"
+    if not path.is_file():
         raise CheckpointError(f"{folder} holds no checkpoint {name}.json: train the run first.")
     try:
-        pointer = read_json(pointer_file)
-        if pointer["format"] != FORMAT:
-            raise CheckpointError(f"{pointer_file} has the format {pointer['format']!r}, not {FORMAT!r}.")
-        arrays_file = folder / Path(pointer["arrays"]).name
-        step, expected, state = int(pointer["step"]), pointer["sha256"], pointer["state"]
-    except (DamagedFile, KeyError, TypeError, ValueError) as error:
+        found = read_json(path)
+        if isinstance(found, dict) and found.get("format", FORMAT) != FORMAT:
+            raise CheckpointError(f"{path} has the format {shortened(found['format'])}, not {FORMAT!r}.")
+        pointer = Pointer.model_validate(found)
+        if Path(pointer.arrays).name != arrays_name(name, pointer.step):
+            raise ValueError("arrays: they are not of that step")
+    except (DamagedFile, ValueError) as error:  # pydantic's among them
+        reason = first_problem(error) if isinstance(error, ValidationError) else str(error)
+        what = "" if isinstance(error, DamagedFile) else f" ({reason})"
         raise CheckpointError(
-            f"{pointer_file} is not a checkpoint of lung_ssp, or it is damaged: restore it from a copy or train afresh "
+            f"{path} is not a checkpoint of lung_ssp, or it is damaged{what}: restore it from a copy or train afresh "
             "in another folder."
         ) from error
+    return pointer
+
+
+def shortened(value: object) -> str:
+    """A value of a damaged file, as a message shows it."""
+    return repr(value)[:80]
+
+
+def arrays_name(name: str, step: int) -> str:
+    """The name of the file of a checkpoint's arrays."""
+    return f"{name}-{step:06d}.npz"
+
+
+def read_checkpoint(folder: Path, name: str) -> tuple[Pointer, dict[str, np.ndarray]]:
+    """The pointer of checkpoint `name`, and its arrays; raises as `load_checkpoint` does."""
+    pointer_file = folder / f"{name}.json"
+    pointer = read_pointer(folder, name)
+    arrays_file = folder / Path(pointer.arrays).name
     if not arrays_file.is_file():
         raise CheckpointError(f"{arrays_file} is missing, though {pointer_file} names it: restore it from a copy.")
-    if sha256_of(arrays_file) != expected:
+    if sha256_of(arrays_file) != pointer.sha256:
         raise CheckpointError(
             f"{arrays_file} is damaged (its SHA-256 is not the one in {pointer_file}): restore it from a copy or "
             "train afresh in another folder."
         )
     try:
-        return step, read_npz(arrays_file), state
+        arrays = read_npz(arrays_file)
     except DamagedFile as error:
         raise CheckpointError(str(error)) from error
+    return pointer, arrays
 
 
 def network_arrays(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
@@ -97,6 +142,8 @@ def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], whe
             f"{where} is of another network: it {side} {key}. Use the configuration it was made with."
         )
     for key, tensor in wanted.items():
+        if found[key].dtype.kind not in NUMBERS:
+            raise CheckpointError(f"{where} holds no numbers in {key}: restore it from a copy.")
         if list(found[key].shape) != list(tensor.shape):
             raise CheckpointError(
                 f"{where} is of another network: {key} has the shape {list(found[key].shape)}, "
@@ -112,6 +159,15 @@ def check_finite(arrays: dict[str, np.ndarray], where: str) -> None:
         raise CheckpointError(
             f"{where} holds numbers that are not finite ({key}): restore it from a copy, or train again in another "
             "folder with a lower lr_scheduler.learning_rate."
+        )
+
+
+def check_complete(arrays: dict[str, np.ndarray], step: int, where: str) -> None:
+    """Refuse the checkpoint of a trained network without the optimizer's accumulators, with a CheckpointError."""
+    if step > 0 and not any(key.startswith("optimizer/") for key in arrays):
+        raise CheckpointError(
+            f"{where} lacks the optimizer's accumulators, without which the training would take another course: "
+            "restore it from a copy or train afresh in another folder."
         )
 
 
@@ -151,7 +207,9 @@ def restore_optimizer(
     for key, value in arrays.items():
         kind, _, rest = key.partition("/")
         if kind in ("optimizer", MASTERS):
-            name, own = rest.rsplit("/", 1)
+            name, _, own = rest.rpartition("/")
+            if name not in parameters or value.dtype.kind not in NUMBERS:
+                raise CheckpointError(f"{where} is of another network: it holds {key}.")
             tensor = paddle.to_tensor(value)
             tensor.name = f"{parameters[name].name}_{own}"
             if kind == MASTERS:

@@ -20,9 +20,10 @@ from pathlib import Path
 
 from lung_ssp import runtime
 from lung_ssp.errors import ConfigError, EnvironmentProblem, LungSspError, TrainingError, sentence_of_system_error
-from lung_ssp.files import copy, read_json, write_json
+from lung_ssp.files import copy, read_json, refuse_links, write_json
 from lung_ssp.interruption import ending_by_exception
 from lung_ssp.training.settings import TrainingSettings
+from lung_ssp.visible import visible
 
 WORKER_LOGS = "launch"  # in the run's folder: the workers' logs after a failure
 WORKER_ARGV = (sys.executable, "-u", "-m", "lung_ssp.cli")  # takes `Job.training_arguments`
@@ -87,16 +88,20 @@ def launch(job: Job, restarts: int) -> None:
 
     Raises:
         EnvironmentProblem: there are fewer GPUs than processes.
+        LungSspError: the folder of the workers' logs is a symbolic link.
         TrainingError: a worker refused its input, or failed once more than there are restarts.
     """
     check_devices(job)
+    refuse_links(job.output, [WORKER_LOGS])
     for restart in range(restarts + 1):
         try:
             run_workers(job)
         except WorkerFailure as failure:
             if restart == restarts:
                 raise TrainingError(f"{failure} Add --resume to go on from the last checkpoint.") from failure
-            logger.warning(f"{failure} Going on from the last checkpoint, restart {restart + 1} of {restarts}.")
+            logger.warning(
+                visible(f"{failure} Going on from the last checkpoint, restart {restart + 1} of {restarts}.")
+            )
         else:
             return
         if "--resume" not in job.training_arguments:

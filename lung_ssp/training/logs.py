@@ -42,6 +42,11 @@ class RunLog:
                     f"{path} is missing or shorter than the run's checkpoint says: restore it from a copy or train "
                     "afresh in another folder."
                 )
+        if positions is not None and not ends_a_line(self._csv_path, positions[csv_name]):
+            raise CheckpointError(
+                f"{self._csv_path} has no end of a line where the run's checkpoint says: restore it from a copy or "
+                "train afresh in another folder."
+            )
         # VisualDL appends to the file and begins with a record of its own, which a resumed file already has. So the
         # file is truncated after the writer is opened, not before.
         visualdl_path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,6 +92,13 @@ class RunLog:
     def hyperparameters(self, values: dict[str, Any], measures: list[str]) -> None:
         """Add the run's flat settings, and the names of the scalars by which runs are compared."""
         self._writer.add_hparams(hparams_dict=values, metrics_list=measures)
+
+
+def ends_a_line(path: Path, size: int) -> bool:
+    """Whether the first `size` bytes of a file end with a line."""
+    with path.open("rb") as file:
+        file.seek(max(0, size - 1))
+        return size > 0 and file.read(1) == b"\n"
 
 
 class _Writer(LogWriter):

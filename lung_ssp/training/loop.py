@@ -15,6 +15,7 @@ from tqdm import tqdm
 from lung_ssp.errors import CheckpointError
 from lung_ssp.training.batches import StepBatch, batches, dropout_seed
 from lung_ssp.training.checkpoint import (
+    check_complete,
     load_checkpoint,
     network_arrays,
     optimizer_arrays,
@@ -31,9 +32,8 @@ from lung_ssp.training.order import OrderState, SampleOrder
 from lung_ssp.training.precision import Precision
 from lung_ssp.training.run import BEST, CHECKPOINTS, LATEST, has_begun
 from lung_ssp.training.settings import TrainingSettings
+from lung_ssp.training.state import read_state
 from lung_ssp.training.task import Task, Training
-
-STATE_KEYS = {"order", "precision", "scheduler", "best_score", "best_step", "log_positions"}  # as `save` writes them
 
 
 @dataclass
@@ -182,21 +182,24 @@ class Trainer:
                     "afresh in another folder."
                 )
             return None
-        step, arrays, state = load_checkpoint(self.checkpoints, LATEST)
-        if lacking := STATE_KEYS - set(state):
-            raise CheckpointError(
-                f"{latest}.json lacks {min(lacking)}, it is damaged or of an earlier version: restore it from a copy "
-                "or train afresh in another folder."
-            )
+        step, arrays, raw = load_checkpoint(self.checkpoints, LATEST)
+        state = read_state(str(latest), step, raw, self.training)
+        check_complete(arrays, step, str(latest))
         restore_network(self.task.network, arrays, str(latest))
         restore_optimizer(self.training.optimizer, self.task.network, arrays, str(latest))
-        self.training.scheduler.set_state_dict(state["scheduler"])
-        self.order.restore(state["order"])
-        self.precision.restore(state["precision"])
-        self.progress = Progress(step, state["best_score"], state["best_step"])
+        self.training.scheduler.set_state_dict(state.scheduler)
+        try:
+            self.order.restore(state.order.model_dump())
+            self.precision.restore(state.precision)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:  # NumPy's and Paddle's
+            raise CheckpointError(
+                f"{latest}.json is damaged (state.order or state.precision cannot be restored): restore it from a copy "
+                "or train afresh in another folder."
+            ) from error
+        self.progress = Progress(step, state.best_score, state.best_step)
         if is_main_process():  # a process killed just after it has written a checkpoint leaves the one before
             remove_older(self.checkpoints, LATEST, step)
-        return state["log_positions"]
+        return state.log_positions
 
 
 def update(task: Task, precision: Precision, batch: Any) -> dict[str, paddle.Tensor]:

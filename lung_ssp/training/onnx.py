@@ -8,10 +8,12 @@ from typing import Literal
 
 import numpy as np
 import paddle
+from pydantic import Field, ValidationError
 
 from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem
 from lung_ssp.files import read_json, write_atomically, write_json
 from lung_ssp.runtime import Device, cores, package_version
+from lung_ssp.settings import Settings
 from lung_ssp.training.run import EXPORT_FOLDER, best_fingerprint
 
 NETWORK_FILE, FACTS_FILE = "network.onnx", "export.json"
@@ -46,6 +48,16 @@ class OnnxFile:
     path: Path
     megabytes: float
     greatest_difference: float
+
+
+class ExportFacts(Settings):
+    """What export/export.json says of the ONNX file beside it."""
+
+    weights_fingerprint: str = Field(description="of the checkpoint that was exported")
+    sha256: str = Field(description="of the ONNX file")
+    opset: int | None = Field(None, description="version of ONNX's operators")
+    greatest_difference: float | None = Field(None, description="between its outputs and Paddle's")
+    paddle2onnx: str | None = Field(None, description="the version of the converter")
 
 
 class ExportedNetwork:
@@ -86,10 +98,14 @@ def load_exported(run: Path) -> ExportedNetwork:
     again = f"export it again with lung-ssp export {run}"
     if not facts_path.is_file() or not network_path.is_file():
         raise CheckpointError(f"{run} has not been exported: {again}, or use --engine paddle.")
-    facts, model = read_json(facts_path), network_path.read_bytes()
-    if not isinstance(facts, dict) or hashlib.sha256(model).hexdigest() != facts.get("sha256"):
+    found, model = read_json(facts_path), network_path.read_bytes()
+    try:
+        facts = ExportFacts.model_validate(found)
+    except ValidationError:
+        facts = None
+    if facts is None or hashlib.sha256(model).hexdigest() != facts.sha256:
         raise CheckpointError(f"{network_path} is damaged (its SHA-256 is not the one in {FACTS_FILE}): {again}.")
-    if facts.get("weights_fingerprint") != best_fingerprint(run):
+    if facts.weights_fingerprint != best_fingerprint(run):
         raise CheckpointError(f"{network_path} holds other weights than the best checkpoint of {run}: {again}.")
     return ExportedNetwork(model)
 
@@ -122,17 +138,16 @@ def write_onnx(run: Path, exportable: Exportable) -> OnnxFile:
             "run without an export, and report it."
         )
     path = run / EXPORT_FOLDER / NETWORK_FILE
+    (run / EXPORT_FOLDER / FACTS_FILE).unlink(missing_ok=True)  # a kill between the two must not leave a damaged export
     write_atomically(path, lambda file: file.write(model))
-    write_json(
-        run / EXPORT_FOLDER / FACTS_FILE,
-        {
-            "weights_fingerprint": exportable.fingerprint,
-            "sha256": hashlib.sha256(model).hexdigest(),
-            "opset": OPSET,
-            "greatest_difference": difference,
-            "paddle2onnx": package_version("paddle2onnx"),
-        },
+    facts = ExportFacts(
+        weights_fingerprint=exportable.fingerprint,
+        sha256=hashlib.sha256(model).hexdigest(),
+        opset=OPSET,
+        greatest_difference=difference,
+        paddle2onnx=package_version("paddle2onnx"),
     )
+    write_json(run / EXPORT_FOLDER / FACTS_FILE, facts.model_dump())
     return OnnxFile(path, len(model) / 1e6, difference)
 
 

@@ -1,5 +1,6 @@
 """The folder of a run: created, resumed or refused, never overwritten."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,11 +9,14 @@ from typing import Any
 
 import paddle
 import yaml
+from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort
+from lung_ssp.config import resolve
 from lung_ssp.errors import CheckpointError
 from lung_ssp.files import alone_in, leftovers, others_in, read_json, refuse_links, write_json, write_text
-from lung_ssp.training.checkpoint import load_checkpoint, restore_network
+from lung_ssp.settings import Settings, first_problem
+from lung_ssp.training.checkpoint import read_checkpoint, restore_network
 from lung_ssp.training.launch import WORKER_LOGS
 
 CONFIG_FILE, ENVIRONMENT_FILE = "config.yml", "environment.json"
@@ -38,6 +42,13 @@ class BestCheckpoint:
     score_name: str
     score: float
     fingerprint: str
+
+
+class BestScore(Settings):
+    """What a best checkpoint's state holds."""
+
+    score_name: str = Field(description="the validation score that chose it")
+    score: float = Field(description="that score")
 
 
 @contextmanager
@@ -87,28 +98,50 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
         CheckpointError: the folder holds a run and `resume` is false, a run of another configuration or cohort, or
             other files.
     """
-    config_path, environment_path = folder / CONFIG_FILE, folder / ENVIRONMENT_FILE
+    config_path = folder / CONFIG_FILE
     refuse_foreign(folder)
-    starts = read_json(environment_path) if environment_path.is_file() else []
+    starts = read_starts(folder)
     begun = has_begun(folder)
     if begun:
         if not resume:
             raise CheckpointError(
                 f"{folder} already holds a run: add --resume to go on with it, or name another --output."
             )
-        difference = first_difference(yaml.safe_load(config_path.read_text()), yaml.safe_load(config_text))
+        if not config_path.is_file():
+            raise CheckpointError(
+                f"{folder} has lost its {CONFIG_FILE}: restore it from a copy, or name another --output."
+            )
+        difference = first_difference(resolve(config_path).tree, yaml.safe_load(config_text))
         if difference:
             raise CheckpointError(
                 f"{folder} holds a run of another configuration ({difference}): use its {CONFIG_FILE} or name another "
                 "--output."
             )
         check_cohort(folder, cohort)
-    write_json(environment_path, [*starts, environment])
+    write_json(folder / ENVIRONMENT_FILE, [*starts, environment])
     if not begun:
         for name in (COHORT_FILE, "splits.csv"):
             if (cohort / name).is_file():
                 write_text(folder / name, (cohort / name).read_text(encoding="utf-8"))
         write_text(config_path, config_text)
+
+
+def read_starts(folder: Path) -> list[dict[str, JsonValue]]:
+    """What environment.json notes of each start of a run; nothing where there is none yet.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    path = folder / ENVIRONMENT_FILE
+    if not path.is_file():
+        return []
+    try:
+        return TypeAdapter(list[dict[str, JsonValue]]).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path} is damaged ({first_problem(error)}): restore it from a copy, or write [] into it; it only notes "
+            "with what the run was computed."
+        ) from error
 
 
 def check_cohort(folder: Path, cohort: Path) -> CohortDescription:
@@ -174,12 +207,13 @@ def restore_best(folder: Path, network: paddle.nn.Layer) -> BestCheckpoint:
         CheckpointError: the run has no best checkpoint, or it is damaged or of another network.
     """
     checkpoints = folder / CHECKPOINTS
-    step, arrays, state = load_checkpoint(checkpoints, BEST)
+    pointer, arrays = read_checkpoint(checkpoints, BEST)
     restore_network(network, arrays, str(checkpoints / BEST))
     network.eval()
     try:
-        return BestCheckpoint(step, str(state["score_name"]), float(state["score"]), best_fingerprint(folder))
-    except (KeyError, TypeError, ValueError) as error:
+        score = BestScore.model_validate(pointer.state)
+        return BestCheckpoint(pointer.step, score.score_name, score.score, pointer.sha256[:16])
+    except ValidationError as error:
         raise CheckpointError(
             f"{checkpoints / BEST}.json does not tell the score that chose it: restore it from a copy or train afresh "
             "in another folder."
@@ -190,9 +224,16 @@ def best_fingerprint(folder: Path) -> str:
     """The first 16 digits of the SHA-256 of a run's best weights.
 
     Raises:
-        CheckpointError: the run has no best checkpoint.
+        CheckpointError: the run has no best checkpoint, or its pointer is damaged.
     """
     path = folder / CHECKPOINTS / f"{BEST}.json"
     if not path.is_file():
         raise CheckpointError(f"{path} does not exist: train the run first.")
-    return str(read_json(path)["sha256"])[:16]
+    pointer = read_json(path)
+    sha256 = pointer.get("sha256") if isinstance(pointer, dict) else None
+    if not isinstance(sha256, str) or not re.fullmatch("[0-9a-f]{64}", sha256):
+        raise CheckpointError(
+            f"{path} is damaged, it does not tell the weights' SHA-256: restore it from a copy or train afresh in "
+            "another folder."
+        )
+    return sha256[:16]

@@ -1,5 +1,6 @@
 """A full disk at any write: one sentence that names the file, the last checkpoint intact, and the run goes on later."""
 
+import contextlib
 import os
 import resource
 import shutil
@@ -57,7 +58,7 @@ def run(*words: object, limit: int | None = None) -> subprocess.CompletedProcess
 def assert_told(done: subprocess.CompletedProcess[str], command: str, inside: Path, what: str) -> None:
     """One sentence at the end, which names a file of the folder; before it the progress bar alone."""
     assert done.returncode == 2, done.stderr
-    *bar, sentence = done.stderr.splitlines()
+    *_bar, sentence = done.stderr.splitlines()
     assert sentence.startswith(f"lung-ssp {command}: {what} ({inside}/")
     assert not any(word in done.stderr for word in ("Traceback", "Exception", "Warning"))
     assert "Warning" not in done.stdout
@@ -128,10 +129,8 @@ def test_an_archive_given_up_half_way_says_nothing_more(disk: Callable[[int], Pa
 
 def test_a_failure_that_a_library_keeps_to_itself_is_raised(disk: Callable[[int], Path]) -> None:
     def careless(file: object) -> None:
-        try:
+        with contextlib.suppress(OSError):
             file.write(bytes(1_000_000))  # type: ignore[attr-defined]
-        except OSError:
-            pass
 
     path = disk(64) / "a.bin"
     with pytest.raises(OSError, match="No space left") as caught:

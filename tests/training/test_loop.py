@@ -248,6 +248,28 @@ def test_a_log_cut_short_is_refused(tmp_path: Path) -> None:
         run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "words"),
+    [
+        ("log.csv", 10**20, r"log\.csv is missing or shorter"),
+        ("vdlrecords.run.log", 10**20, r"vdlrecords\.run\.log is missing or shorter"),
+        ("log.csv", 9, r"log\.csv has no end of a line"),
+        ("log.csv", 0, r"log\.csv has no end of a line"),
+        ("log.csv", -1, r"latest\.json is damaged \(state\.log_positions\.log\.csv"),
+    ],
+)
+def test_positions_in_the_log_that_cannot_be_are_refused(tmp_path: Path, name: str, size: int, words: str) -> None:
+    run(tmp_path, stop_after=8)
+    pointer = tmp_path / "checkpoints" / "latest.json"
+    content = json.loads(pointer.read_text())
+    content["state"]["log_positions"][name] = size
+    pointer.write_text(json.dumps(content))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(CheckpointError, match=words):
+        run(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_a_loss_that_is_no_number_stops_the_training(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="step 1"):
         run(tmp_path, Line(target=float("nan")))
