@@ -1,6 +1,5 @@
 """What lies in a folder, a list of files or a DICOM directory: the CT images by series, and everything else."""
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from lung_ssp.ct.elements import Elements
 from lung_ssp.ct.slice_header import is_localizer, truncated
 from lung_ssp.ct.volume_file import is_volume_file
 from lung_ssp.errors import SeriesError
+from lung_ssp.visible import visible
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 DIRECTORY_STORAGE = "1.2.840.10008.1.3.10"
@@ -233,5 +233,4 @@ def names_by_reason(left_out: Iterable[LeftOut], source: Source) -> dict[str, tu
 def shown_name(path: Path, source: Path) -> str:
     """A file's name within the source, as text that any terminal and file can hold."""
     inside = path.relative_to(source) if path.is_relative_to(source) else Path(path.name)
-    name = os.fsencode(inside).decode("utf-8", "replace")
-    return "".join(character if character.isprintable() else "?" for character in name)
+    return visible(str(inside))

@@ -63,14 +63,13 @@ def make_samples(
     """
     series = open_series(job.folder, job.series_uid, settings.reading.accept, settings.reading.gaps)
     volume = series.volume
-    found_lungs = segment_lungs(volume, settings.parenchyma)
-    lungs = found_lungs.mask
+    lungs, lung_remarks = _lungs(volume, settings)
     regions = marked_regions(job, series, settings)
     are_drawn = bool(regions) and regions[0].source.startswith("mask:")
     if not regions and find_candidates is not None and job.exam is not None:
         return_free_memory()  # the lung mask's, before the network needs it
         regions = [Region(found.lesion, "candidate", found.score) for found in find_candidates(volume, lungs)]
-    lobes, corrections = None, [*series.remarks, *found_lungs.remarks]
+    lobes, corrections = None, [*series.remarks, *lung_remarks]
     try:
         if job.lung_masks:
             lobes = lung_lobes(first_of_series(job.lung_masks, series, LOBE_PATTERNS, settings.annotations)[1])
@@ -106,6 +105,12 @@ def make_samples(
         ),
     )
     return len(rows), len(unplaced)
+
+
+def _lungs(volume: Volume, settings: SeriesSettings) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The mask, bool (z, y, x), and what is unusual about it; the steps that led to it do not stay in memory."""
+    found = segment_lungs(volume, settings.parenchyma)
+    return found.mask, found.remarks
 
 
 def _origin_of(job: SeriesJob, sample: LabelledPlace, place: Place) -> dict[str, Any]:
