@@ -5,6 +5,7 @@
 values stop here, before anything runs. Which settings a file must hold is the caller's to say.
 """
 
+import warnings
 from ast import literal_eval
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def find_config(path: Path) -> Path:
         ConfigError: it is in neither place; the message names the nearest shipped one.
     """
     for place in (path, SHIPPED_CONFIGS / path):
-        if place.is_file():
+        if _is_file(place):
             return place
     if path.exists():
         raise ConfigError(f"{path} is no ordinary file: name a configuration file.")
@@ -126,6 +127,18 @@ def find_config(path: Path) -> Path:
         f"{path} does not exist, neither from here nor among the shipped configurations"
         f"{nearest(path.as_posix(), shipped)}."
     )
+
+
+def _is_file(path: Path) -> bool:
+    """Whether a path is an ordinary file.
+
+    Raises:
+        ConfigError: the system cannot say, since the path is too long or a folder on the way is closed.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise ConfigError(f"{cut(path)} cannot be opened ({error.strerror}): name another file.") from error
 
 
 class _Reading:
@@ -140,7 +153,7 @@ class _Reading:
         Args:
             below: the files that led here.
         """
-        if not path.is_file():
+        if not _is_file(path):
             problem = "is no ordinary file" if path.exists() else "does not exist"
             raise ConfigError(f"{path} {problem}{f' (named as _base_ in {below[-1]})' if below else ''}.")
         if path.resolve() in below:
@@ -171,6 +184,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         tree = yaml_of(read_bytes(path, LARGEST_CONFIG).decode("utf-8"))
     except DamagedFile as error:
         raise ConfigError(str(error)) from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be opened ({error.strerror}): name another file.") from error
     except ValueError as error:  # of UTF-8 as well as of YAML
         raise ConfigError(f"{path} is not valid YAML: {cut(error)}.") from error
     if not isinstance(tree, dict):
@@ -229,7 +244,9 @@ def parse_value(text: str) -> Any:
     if len(text) > LONGEST_VALUE:
         raise ValueError(f"it has more than {LONGEST_VALUE:,} characters")
     try:
-        value = literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of text that looks like code
+            value = literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         try:
             value = yaml_of(text)

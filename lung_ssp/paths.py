@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from lung_ssp.errors import LungSspError, shown
 
 LONGEST_NAME = 200  # bytes; a file system allows 255, and endings and a temporary file's letters come behind it
-LONGEST_PATH = 4000
+LONGEST_PATH = 1000  # characters
 
 
 def is_one_line(text: str) -> bool:

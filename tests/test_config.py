@@ -12,7 +12,7 @@ from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
-from lung_ssp.config import LARGEST_CONFIG, SHIPPED_CONFIGS, Config, flatten, load_config, merge, resolve
+from lung_ssp.config import LARGEST_CONFIG, SHIPPED_CONFIGS, Config, flatten, load_config, merge, parse_value, resolve
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.settings import Settings
@@ -250,6 +250,18 @@ def test_what_is_no_text_file_is_told_at_once(tmp_path: Path, what: str) -> None
     base = write(tmp_path, "_base_: run.yml", "own.yml")
     with pytest.raises(ConfigError, match=r"run\.yml (is not valid YAML|is no ordinary file|has more than 1 MB)"):
         load_config(base, Numbers)
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path / ("x" * 5000), write(tmp_path, f"_base_: {'y' * 5000}")):
+        with pytest.raises(ConfigError, match=r"cannot be opened \(File name too long\): name another file") as caught:
+            load_config(path, Numbers)
+        assert len(str(caught.value)) < 500
+
+
+@pytest.mark.filterwarnings("error")
+def test_text_that_looks_like_code_is_read_without_a_warning() -> None:
+    assert parse_value("0x1in") == "0x1in"
 
 
 def test_files_that_build_upon_ever_more_files_are_refused(tmp_path: Path) -> None:

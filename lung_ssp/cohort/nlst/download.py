@@ -21,7 +21,7 @@ from lung_ssp.cohort.nlst.results import BYTES_OF_MB, Amount, DownloadResult
 from lung_ssp.cohort.nlst.settings import DownloadSettings
 from lung_ssp.cohort.nlst.text import space_text
 from lung_ssp.errors import CohortError, EnvironmentProblem
-from lung_ssp.files import alone_in, write_text
+from lung_ssp.files import alone_in, refuse_links, write_text
 
 BYTES_OF_GB = 1e9
 NAMED = 20  # failures that the error names
@@ -232,6 +232,7 @@ def download(
             "(--max-gb)."
         )
     data_root.mkdir(parents=True, exist_ok=True)
+    refuse_links(data_root, [INCOMING, *missing["series_uid"]])
     with alone_in(data_root), tqdm(total=needed, unit="B", unit_scale=True, desc="download") as bar:
         left = Transfer(data_root, settings, client or own_client(), bar.update).fetch(missing)
     if not left.empty:

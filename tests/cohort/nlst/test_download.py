@@ -227,6 +227,17 @@ def test_a_second_download_into_the_same_folder_is_refused(tmp_path: Path) -> No
     assert len(inner) == 1
 
 
+@pytest.mark.parametrize("name", [".incoming", "1.2.1"])
+def test_nothing_is_fetched_through_a_link(tmp_path: Path, name: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / name).symlink_to(tmp_path / "elsewhere")
+    plan = plan_of(2)
+    with pytest.raises(LungSspError, match=f"{name} is a symbolic link"):
+        download(plan, tmp_path / "images", SETTINGS, execute=True, client=StandIn(plan))
+    assert not any((tmp_path / "elsewhere").iterdir())
+
+
 def test_a_plan_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     plan = plan_of(2).assign(series_uid="../outside")
     with pytest.raises(CohortError, match="series_uid has the wrong form"):
