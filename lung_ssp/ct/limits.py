@@ -28,10 +28,12 @@ def check_grid(what: str, shape: Sequence[int], spacing: Sequence[float]) -> Non
     """
     depth, height, width = shape
     extent = np.multiply(shape, spacing)
-    problem = ""
+    problem, advice = "", "give a complete axial chest CT with its true geometry."
     if depth < MIN_SLICES:
-        problem = f"has {depth} slices, at least {MIN_SLICES} are needed"
-    elif max(height, width) > LARGEST_SIDE or depth > MOST_SLICES or depth * height * width > MOST_VOXELS:
+        raise SeriesError(
+            f"{what} has {depth} slices, at least {MIN_SLICES} are needed: {advice}", reason="too few slices"
+        )
+    if max(height, width) > LARGEST_SIDE or depth > MOST_SLICES or depth * height * width > MOST_VOXELS:
         problem = f"is {depth} x {height} x {width} voxels large, {MOST_VOXELS:,} are the most that are read"
     elif not (SPACING_MM[0] <= min(spacing) and max(spacing) <= SPACING_MM[1]):
         steps = " x ".join(f"{step:.4g}" for step in spacing)
@@ -39,7 +41,4 @@ def check_grid(what: str, shape: Sequence[int], spacing: Sequence[float]) -> Non
     elif extent[0] > LARGEST_LENGTH_MM or max(extent[1:]) > LARGEST_FIELD_MM:
         problem = f"is {extent[0]:.0f} x {extent[1]:.0f} x {extent[2]:.0f} mm large, more than a scanner can see"
     if problem:
-        raise SeriesError(
-            f"{what} {problem} (z, y, x): give a complete axial chest CT with its true geometry.",
-            reason="too few slices" if depth < MIN_SLICES else "header",
-        )
+        raise SeriesError(f"{what} {problem} (z, y, x): {advice}", reason="header")
