@@ -51,6 +51,10 @@ class SeriesError(LungSspError):
         super().__init__(message)
         self.reason = reason
 
+    def in_words(self, message: str) -> "SeriesError":
+        """The same problem, told otherwise."""
+        return self.__class__(message, reason=self.reason)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """For the way from a worker process: by default only the message would come back."""
         return partial(SeriesError, reason=self.reason), self.args

@@ -148,7 +148,7 @@ def _open_archive(path: Path, series_uid: str | None, accept: Collection[str], g
         try:
             series = _open_slices(folder, series_uid, accept, gaps)
         except SeriesError as error:
-            raise SeriesError(str(error).replace(str(folder), str(path)), reason=error.reason) from error
+            raise error.in_words(str(error).replace(str(folder), str(path))) from error
         slices = tuple(
             one
             if one.path is None or one.header is None
