@@ -9,11 +9,13 @@ import pytest
 from lung_ssp.ct.volume import Volume
 from lung_ssp.segmentation.networks import ImprovedUNet
 from lung_ssp.segmentation.predict import (
+    probability_by_onnx,
     probability_of_images,
     probability_of_slices,
     segment_nodules,
 )
 from lung_ssp.segmentation.settings import PredictionSettings, SegmentationSettings
+from lung_ssp.training.finite import NotFinite
 
 
 class Brightness(paddle.nn.Layer):
@@ -100,3 +102,18 @@ def test_the_network_is_left_in_evaluation_mode(settings):
     )
     assert not network.training
     assert np.array_equal(one.probability, two.probability)  # no averages of batch normalisation moved in between
+
+
+class Lost(paddle.nn.Layer):
+    """Gives logits that are no numbers."""
+
+    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
+        return [paddle.full([x.shape[0], 2, *x.shape[2:]], float("nan"))]
+
+
+def test_probabilities_that_are_no_numbers_are_never_no_findings() -> None:
+    images = np.zeros((1, 1, 16, 16), np.float32)
+    with pytest.raises(NotFinite, match="output is not finite"):
+        probability_of_images(Lost(), images)
+    with pytest.raises(NotFinite, match="output is not finite"):
+        probability_by_onnx(lambda batch: [np.full((1, 2, 16, 16), np.inf, np.float32)], images)
