@@ -1,27 +1,22 @@
-"""Writing files so that a killed process leaves the old file or the new one, never half of one."""
+"""Files, written so that a killed process leaves the old one or the new one, and read back within limits."""
 
 import hashlib
 import io
 import json
 import os
-import re
 import secrets
 import shutil
 import stat
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
-from lung_ssp.errors import DamagedFile, LungSspError, cut
+from lung_ssp.errors import DamagedFile, cut
 from lung_ssp.formats import LARGEST_ARRAYS, MOST_COMPRESSED, UNREADABLE, ArrayForm, check_arrays, json_of
-
-LOCK = ".lock"
-LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}", re.DOTALL)  # the names of `write_atomically`'s temporary files
 
 LARGEST_FILE = 64_000_000  # bytes of a JSON file or of a table of our own
 
@@ -39,7 +34,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         OSError: the system refuses; it names `path`, not the temporary file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # as `leftovers` knows it
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # as `folders.leftovers` knows it
     with naming(path, temporary):
         path.parent.mkdir(parents=True, exist_ok=True)
         raw = _Raw(temporary, opener=lambda name, _: os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
@@ -100,21 +95,6 @@ def append(path: Path, content: bytes) -> None:
                 content = content[file.write(content) :]
 
 
-def leftovers(folder: Path) -> list[Path]:
-    """The temporary files that a process left in a folder when it was killed in `write_atomically`."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink()
-    ]
-
-
-def others_in(folder: Path) -> set[str]:
-    """The names in a folder, without a lock and what killed processes have left half written."""
-    left = {LOCK, *(path.name for path in leftovers(folder))}
-    return {path.name for path in folder.iterdir()} - left
-
-
 def synchronise_folder(folder: Path) -> None:
     """Make a rename or a removal in `folder` survive a loss of power."""
     handle = os.open(folder, os.O_RDONLY)
@@ -122,16 +102,6 @@ def synchronise_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def check_empty(folder: Path) -> None:
-    """Refuse a folder that holds something.
-
-    Raises:
-        LungSspError: naming it.
-    """
-    if folder.exists() and (not folder.is_dir() or others_in(folder)):
-        raise LungSspError(f"{folder} is not an empty folder: name another one, so that nothing is overwritten.")
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -148,55 +118,6 @@ def copy(source: Path, target: Path) -> None:
     """Copy a file, atomically."""
     with source.open("rb") as content:
         write_atomically(target, lambda file: shutil.copyfileobj(content, file))
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep a second process out of what this one does in a folder, which is made; the lock falls with the process.
-
-    What killed processes have left half written in the folder is removed. At the end the lock is, and the folder too
-    if it was made here and holds nothing.
-
-    Raises:
-        LungSspError: another one works there, or the lock is a symbolic link.
-    """
-    made = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    refuse_links(folder, [LOCK])
-    path = folder / LOCK
-    lock = FileLock(path)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise LungSspError(f"Another process works in {folder}: wait for it, or end it.") from error
-    try:
-        for temporary in leftovers(folder):
-            temporary.unlink()
-        yield
-    finally:
-        with suppress(OSError):
-            if path.stat().st_size == 0:  # as ours is; who waits for it notices that it is gone
-                path.unlink()
-            if made and not any(folder.iterdir()):
-                folder.rmdir()
-        lock.release()
-
-
-def refuse_links(folder: Path, names: Iterable[str]) -> None:
-    """Refuse symbolic links in a folder: what they point to, elsewhere, would be written over.
-
-    Args:
-        names: of what is written in the folder, e.g. "checkpoints" or "visualdl/run.log".
-
-    Raises:
-        LungSspError: naming the first link.
-    """
-    for name in names:
-        if (folder / name).is_symlink():
-            raise LungSspError(
-                f"{folder / name} is a symbolic link, and what it points to would be written over: remove the link, "
-                "or put a copy in its place."
-            )
 
 
 def write_text(path: Path, text: str) -> None:

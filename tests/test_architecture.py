@@ -22,7 +22,7 @@ MEASURED_AGAINST = ("torch", "skimage")  # by benchmarks/
 ORDER = (
     ("errors", "interruption", "visible"),
     ("formats", "paths"),
-    ("settings", "files", "runtime"),
+    ("settings", "files", "folders", "runtime"),
     ("records", "strict_yaml"),
     ("figures",),
     ("config_errors",),
@@ -47,6 +47,7 @@ WITHOUT_PADDLE = (
         "paths",
         "settings",
         "files",
+        "folders",
         "records",
         "strict_yaml",
         "figures",

@@ -29,7 +29,8 @@ from pydantic import AfterValidator
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.description import CohortCounts
 from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import alone_in, others_in, read_npz, refuse_links, write_atomically, write_json, write_text
+from lung_ssp.files import read_npz, write_atomically, write_json, write_text
+from lung_ssp.folders import alone_in, others_in, refuse_links
 from lung_ssp.formats import ArrayForm
 from lung_ssp.paths import is_one_line
 from lung_ssp.records import read_record

@@ -19,7 +19,7 @@ from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.settings import DiagnosisSettings, diagnosis_settings
 from lung_ssp.diagnosis.timing import timed
 from lung_ssp.errors import CheckpointError
-from lung_ssp.files import alone_in
+from lung_ssp.folders import alone_in
 from lung_ssp.runtime import Device, choose_device, require_libraries
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
 from lung_ssp.training.onnx import Engine, engine_for

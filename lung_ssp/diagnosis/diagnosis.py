@@ -18,7 +18,8 @@ from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.settings import DiagnosisSettings
 from lung_ssp.diagnosis.timing import timed
 from lung_ssp.errors import LungSspError
-from lung_ssp.files import check_empty, others_in, write_json, write_text
+from lung_ssp.files import write_json, write_text
+from lung_ssp.folders import check_empty, others_in
 from lung_ssp.segmentation.predict import NoduleSegmentation
 from lung_ssp.training.onnx import Engine
 from lung_ssp.training.run import BestCheckpoint, run_cohort

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from lung_ssp import runtime
 from lung_ssp.errors import ConfigError, EnvironmentProblem, LungSspError, TrainingError, sentence_of_system_error
-from lung_ssp.files import copy, read_json, refuse_links, write_json
+from lung_ssp.files import copy, read_json, write_json
+from lung_ssp.folders import refuse_links
 from lung_ssp.interruption import ending_by_exception
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.visible import visible

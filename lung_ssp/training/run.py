@@ -14,7 +14,8 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort
 from lung_ssp.config import resolve
 from lung_ssp.errors import CheckpointError
-from lung_ssp.files import alone_in, leftovers, others_in, read_json, refuse_links, write_json, write_text
+from lung_ssp.files import read_json, write_json, write_text
+from lung_ssp.folders import alone_in, leftovers, others_in, refuse_links
 from lung_ssp.settings import Settings, first_problem
 from lung_ssp.training.checkpoint import read_checkpoint, restore_network
 from lung_ssp.training.launch import WORKER_LOGS

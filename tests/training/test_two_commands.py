@@ -11,7 +11,7 @@ from lung_ssp.cli import main
 from lung_ssp.diagnosis import diagnoser
 from lung_ssp.diagnosis.diagnoser import diagnose_series
 from lung_ssp.errors import LungSspError
-from lung_ssp.files import alone_in
+from lung_ssp.folders import alone_in
 from lung_ssp.runs import evaluate, export, train
 
 pytestmark = pytest.mark.slow

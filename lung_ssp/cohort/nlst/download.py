@@ -21,7 +21,8 @@ from lung_ssp.cohort.nlst.results import BYTES_OF_MB, Amount, DownloadResult
 from lung_ssp.cohort.nlst.settings import DownloadSettings
 from lung_ssp.cohort.nlst.text import space_text
 from lung_ssp.errors import CohortError, EnvironmentProblem
-from lung_ssp.files import alone_in, refuse_links, write_text
+from lung_ssp.files import write_text
+from lung_ssp.folders import alone_in, refuse_links
 
 BYTES_OF_GB = 1e9
 NAMED = 20  # failures that the error names

@@ -19,7 +19,8 @@ from lung_ssp.cohort.nlst.selection import ClassifiedIndex, classify_index, near
 from lung_ssp.cohort.nlst.settings import PlanSettings
 from lung_ssp.cohort.nlst.text import plan_text
 from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import alone_in, others_in, read_bytes, sha256_of, write_json, write_text
+from lung_ssp.files import read_bytes, sha256_of, write_json, write_text
+from lung_ssp.folders import alone_in, others_in
 from lung_ssp.records import read_record
 
 SUMMARY, SUMMARY_TEXT, MANIFEST = "summary.json", "summary.txt", "manifest.s5cmd"

@@ -25,7 +25,8 @@ from lung_ssp.cohort.nlst.tables import Tables, read_tables
 from lung_ssp.cohort.nlst.text import figures_text
 from lung_ssp.cohort.store import alone_in_cohort, refuse_other_files
 from lung_ssp.errors import CohortError
-from lung_ssp.files import alone_in, write_json, write_text
+from lung_ssp.files import write_json, write_text
+from lung_ssp.folders import alone_in
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from lung_ssp.cohort.nlst.series_samples import CandidateFinder, make_samples
 from lung_ssp.cohort.nlst.settings import SeriesSettings, WorkerSettings
 from lung_ssp.cohort.uids import without_uids
 from lung_ssp.errors import CheckpointError, CohortError, DamagedFile, LungSspError, SeriesError
-from lung_ssp.files import read_bytes, refuse_links
+from lung_ssp.files import read_bytes
+from lung_ssp.folders import refuse_links
 from lung_ssp.runtime import return_free_memory
 
 LARGEST_JOURNAL = 1_000_000_000  # bytes
