@@ -115,9 +115,8 @@ def check_chest(series: str, name_of: Callable[[int], str], shares: list[TissueS
             raise implausible(name_of(index), "is blank or has no soft tissue, unlike its neighbours")
 
 
-def clipped_sentence(shares: list[TissueShares]) -> list[str]:
-    """What was clipped, in a sentence; none where nothing was."""
-    clipped = sum(share.clipped for share in shares)
+def clipped_sentence(clipped: int) -> list[str]:
+    """How many pixels were clipped, in a sentence; none where none was."""
     return [f"{clipped} pixel{'s' * (clipped > 1)} above {BRIGHTEST_HU} HU clipped"] if clipped else []
 
 

@@ -25,6 +25,11 @@ def frame_headers(path: Path) -> list[SliceHeader]:
     file = read_dicom(path, TAG_NUMBERS + GROUP_NUMBERS, LONGEST_GROUPS)
     if file is None:
         raise SeriesError(f"{path} is not a DICOM file any more: copy it again from its source.", reason="damaged")
+    if file.syntax == pydicom.uid.DeflatedExplicitVRLittleEndian:  # it would be inflated again for each frame
+        raise SeriesError(
+            f"{path} (series {file.series_uid}) is deflated as a whole: export the series uncompressed.",
+            reason="compressed",
+        )
     frames = file.elements.whole_number("NumberOfFrames", 1, MOST_FRAMES)
     shared = next(iter(file.elements.items(SHARED)), None)
     of_frames = file.elements.items(PER_FRAME)

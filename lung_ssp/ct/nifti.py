@@ -2,7 +2,7 @@
 
 import gzip
 import io
-import math
+import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -74,14 +74,12 @@ def _header(content: bytes) -> nibabel.Nifti1Header:
 
 def _voxels(path: Path, grid: Grid, begin: int, framing: int | None) -> np.ndarray:
     """What follows the header, exactly as many bytes as it declares."""
-    with _opened(path, framing) as file:
-        wanted = math.prod(grid.shape) * grid.dtype.itemsize
-        try:
+    try:
+        with _opened(path, framing) as file:
             file.seek(begin)
-            content = file.read(wanted + 1)
-        except (OSError, EOFError) as error:
-            raise SeriesError(
-                f"{path} is damaged or truncated, its voxels cannot be unpacked: copy it again from its source.",
-                reason="damaged",
-            ) from error
-        return read_voxels(path, io.BytesIO(content), grid, None)
+            return read_voxels(path, file, grid, None)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SeriesError(
+            f"{path} is damaged or truncated, its voxels cannot be unpacked: copy it again from its source.",
+            reason="damaged",
+        ) from error

@@ -186,7 +186,7 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
         spacing,
     )
     hu, shares = _read_stack(headers, planes, tilt)
-    corrections += clipped_sentence(shares)
+    corrections += clipped_sentence(sum(share.clipped for share in shares))
     if tilt is None:
         check_scales(headers, planes, hu)
     corrections += fill_gaps(hu, planes)

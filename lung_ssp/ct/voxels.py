@@ -10,10 +10,12 @@ from typing import BinaryIO
 import numpy as np
 import SimpleITK as sitk
 
-from lung_ssp.ct.limits import LARGEST_SIDE, MOST_SLICES, MOST_VOXELS
+from lung_ssp.ct.limits import LARGEST_SIDE, MOST_SLICES
 from lung_ssp.errors import SeriesError
 
-BLOCK = 2**20  # bytes that are unpacked at once
+MOST_FILE_VOXELS = 2**28  # 1,024 slices of 512 x 512: there are several copies of them in memory at a time
+LARGEST_FILE_VOXELS = 2**30  # bytes of them
+BLOCK, PIECE = 2**20, 2**24  # bytes that are read, and unpacked, at once
 LARGEST_SHEAR_MM = 0.5  # over the whole scan, for axes that are taken as perpendicular
 NOTICEABLE_SHEAR_MM = 1e-3  # below it, it is the rounding of numbers written in a header
 ZLIB, GZIP = zlib.MAX_WBITS, zlib.MAX_WBITS | 16  # how deflated bytes are framed
@@ -61,10 +63,10 @@ def checked_shape(path: Path, sizes: list[int]) -> tuple[int, int, int]:
             "needed.",
             reason="foreign file",
         )
-    if sorted(sizes)[1] > LARGEST_SIDE or max(sizes) > MOST_SLICES or math.prod(sizes) > MOST_VOXELS:
+    if sorted(sizes)[1] > LARGEST_SIDE or max(sizes) > MOST_SLICES or math.prod(sizes) > MOST_FILE_VOXELS:
         raise SeriesError(
-            f"{path} declares {' x '.join(map(str, sizes))} voxels, {MOST_VOXELS:,} are the most that are read: give "
-            "one chest CT.",
+            f"{path} declares {' x '.join(map(str, sizes))} voxels, {MOST_FILE_VOXELS:,} are the most that are read: "
+            "give one chest CT.",
             reason="header",
         )
     return sizes[0], sizes[1], sizes[2]
@@ -83,7 +85,13 @@ def read_voxels(path: Path, file: BinaryIO, grid: Grid, framing: int | None) -> 
         SeriesError: there are fewer or more than declared, or they cannot be unpacked.
     """
     wanted = math.prod(grid.shape) * grid.dtype.itemsize
-    data = file.read(wanted + 1) if framing is None else _inflate(path, file, wanted, framing)
+    if wanted > LARGEST_FILE_VOXELS:
+        raise SeriesError(
+            f"{path} holds {wanted >> 20:,} MB of voxels, {LARGEST_FILE_VOXELS >> 20:,} are the most that are read: "
+            "save the scan as whole numbers of 16 bits.",
+            reason="header",
+        )
+    data = _read(file, wanted) if framing is None else _inflate(path, file, wanted, framing)
     if len(data) != wanted:
         what = "fewer" if len(data) < wanted else "more"
         raise SeriesError(
@@ -94,18 +102,32 @@ def read_voxels(path: Path, file: BinaryIO, grid: Grid, framing: int | None) -> 
     return np.frombuffer(data, grid.dtype).reshape(grid.shape[::-1]).astype(grid.dtype.newbyteorder("="), copy=False)
 
 
+def _read(file: BinaryIO, wanted: int) -> bytearray:
+    """The file's bytes from where it stands, at most one more than wanted."""
+    data, length = bytearray(wanted + 1), 0
+    with memoryview(data) as view:
+        while length <= wanted and (read := file.readinto(view[length : length + PIECE])):  # type: ignore[attr-defined]
+            length += read
+    del data[length:]
+    return data
+
+
 def _inflate(path: Path, file: BinaryIO, wanted: int, framing: int) -> bytearray:
     """The unpacked bytes, at most one more than wanted: a stream that goes on is not followed."""
-    data, stream = bytearray(), zlib.decompressobj(framing)
+    data, length = bytearray(wanted + 1), 0  # as a whole at once: a growing one is copied, and in memory twice
+    stream = zlib.decompressobj(framing)
     try:
-        while len(data) <= wanted and not stream.eof and (block := file.read(BLOCK)):
-            data += stream.decompress(block, wanted + 1 - len(data))
+        while length <= wanted and not stream.eof and (block := stream.unconsumed_tail or file.read(BLOCK)):
+            unpacked = stream.decompress(block, min(PIECE, wanted + 1 - length))
+            data[length : length + len(unpacked)] = unpacked
+            length += len(unpacked)
     except zlib.error as error:
         raise SeriesError(
             f"{path} is damaged, its voxels cannot be unpacked: copy it again from its source.", reason="damaged"
         ) from error
-    if not stream.eof and len(data) == wanted:
-        return data[:-1]  # cut within its end, which tells whether the rest is right
+    if not stream.eof and length == wanted:
+        length -= 1  # cut within its end, which tells whether the rest is right
+    del data[length:]
     return data
 
 

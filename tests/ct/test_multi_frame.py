@@ -85,6 +85,13 @@ def test_compressed_frames(legacy, hu):
     np.testing.assert_array_equal(read_series(legacy).hu, hu)
 
 
+def test_a_deflated_file_is_told(legacy, refused):
+    def deflated(dataset):
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.DeflatedExplicitVRLittleEndian
+
+    assert "is deflated as a whole" in refused(read_series, changed(legacy, deflated), reason="compressed")
+
+
 def test_a_file_that_does_not_tell_the_place_of_its_frames_is_refused(legacy, refused):
     def cut(dataset):
         del dataset.PerFrameFunctionalGroupsSequence
