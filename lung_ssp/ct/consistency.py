@@ -9,6 +9,8 @@ from lung_ssp.ct.slice_header import ACQUISITION_TAGS, SliceHeader
 from lung_ssp.errors import SeriesError
 
 FEWEST_PARTS, MOST_PARTS = 2, 4  # acquisitions one above the other; more are the rotations of a single one
+SAMPLED_COLUMNS = 128  # about as many columns and rows are compared
+UNLIKELY = 0.05  # by how much neighbours may differ more than slices two apart, by chance
 NOTICEABLE_HU = 20.0  # on the mean over a slice: neighbouring slices with the same scale differ less from one another
 
 
@@ -55,8 +57,27 @@ def require_one_acquisition(headers: list[SliceHeader]) -> list[str]:
                 reason="mixed",
             )
         if FEWEST_PARTS <= distinct <= MOST_PARTS:
-            return [f"{distinct} acquisitions one above the other joined ({tag})"]
+            return [f"{distinct} acquisitions one above the other make up the scan ({tag})"]
     return []
+
+
+def alternation_remark(hu: np.ndarray) -> list[str]:
+    """A remark where slices resemble those two apart more than their neighbours, as where two acquisitions alternate.
+
+    In thirteen real and synthetic series neighbours differed by 0.57 to 0.82 of what slices two apart do; noise alone
+    would give 1.
+
+    Args:
+        hu: int16 (z, y, x).
+    """
+    stride = max(1, hu.shape[2] // SAMPLED_COLUMNS)
+    sampled = hu[:, ::stride, ::stride].astype(np.int32)
+    next_one, second_next = (np.abs(sampled[step:] - sampled[:-step]).mean() for step in (1, 2))
+    if next_one <= (1 + UNLIKELY) * second_next:
+        return []
+    return [
+        "neighbouring slices differ more than slices two apart do, two acquisitions may alternate: look at the images"
+    ]
 
 
 def check_scales(headers: list[SliceHeader], planes: np.ndarray, hu: np.ndarray) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from lung_ssp.ct.archive import is_archive, unpacked
-from lung_ssp.ct.consistency import check_scales, require_one_acquisition, require_one_kernel
+from lung_ssp.ct.consistency import alternation_remark, check_scales, require_one_acquisition, require_one_kernel
 from lung_ssp.ct.dicom_file import MULTI_FRAME_CT_CLASSES, DicomFile
 from lung_ssp.ct.gaps import fill_gaps, number_planes
 from lung_ssp.ct.geometry import axes_of, drop_duplicates, leave_out_scouts, sort_slices, stack_geometry
@@ -54,19 +54,21 @@ class Series:
     slices: one for each volume.hu[z]. The volume's axes may be turned against the stored rows and columns: what is
         given in stored pixels comes to the volume through patient coordinates (SliceHeader of the slice's file).
     corrections: what was corrected in the series, in sentences without file names and UIDs.
+    doubts: what is unusual about the series and was left as it is, in such sentences.
     left_out: the files of the source that are not in the volume, and why.
     """
 
     volume: Volume
     slices: tuple[SliceReference, ...]
     corrections: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What was corrected and what was left out, in sentences without file names and UIDs."""
+        """What was corrected, what is unusual and what was left out, in sentences without file names and UIDs."""
         kinds = Counter(one.why for one in self.left_out)
-        return (*self.corrections, *(f"{count} x {why} left out" for why, count in sorted(kinds.items())))
+        return (*self.corrections, *self.doubts, *(f"{count} x {why} left out" for why, count in sorted(kinds.items())))
 
 
 def read_series(source: Source, series_uid: str | None = None) -> Volume:
@@ -173,7 +175,7 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
     )
     _require_enough(headers, chosen)
     corrections = _count(len(found) - len(headers), "duplicate slice")
-    corrections += require_one_acquisition(headers)
+    doubts = require_one_acquisition(headers)
     planes = number_planes(headers, gaps if "gaps" in accept else None)
     origin, spacing, direction = stack_geometry(headers, planes)
     tilt = tilt_correction(headers, "tilt" in accept)
@@ -190,6 +192,7 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
     if tilt is None:
         check_scales(headers, planes, hu)
     corrections += fill_gaps(hu, planes)
+    doubts += alternation_remark(hu)
 
     volume = Volume(hu, spacing, origin, direction, headers[0].series_uid)
     if sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(direction) != "LPS":
@@ -199,7 +202,7 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
         references[plane] = SliceReference(header.path, header.sop_uid, header.instance_number, header)
     if axes_of(headers[0])[2, 2] < 0:  # sorted along their normal, which points to the feet
         references.reverse()
-    return Series(volume, tuple(references), tuple(corrections), tuple(contents.left_out))
+    return Series(volume, tuple(references), tuple(corrections), tuple(doubts), tuple(contents.left_out))
 
 
 def _headers(chosen: list[DicomFile], contents: Contents) -> list[SliceHeader]:

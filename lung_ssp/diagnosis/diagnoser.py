@@ -45,13 +45,18 @@ class Diagnoser:
     engines: dict[str, Engine]
 
     def __call__(
-        self, scan: Volume, corrections: Sequence[str] = (), left_out: Mapping[str, Sequence[str]] | None = None
+        self,
+        scan: Volume,
+        corrections: Sequence[str] = (),
+        doubts: Sequence[str] = (),
+        left_out: Mapping[str, Sequence[str]] | None = None,
     ) -> Diagnosis:
         """Find and classify the nodules of a scan.
 
         Args:
             scan: HU, as `read_series` gives it.
             corrections: what was corrected in the series when it was read (Series.corrections); it is reported.
+            doubts: what is unusual about the series (Series.doubts); it is reported.
             left_out: the names of files that were left out, by why they were (names_by_reason); they are reported.
 
         Raises:
@@ -71,6 +76,7 @@ class Diagnoser:
             lungs,
             segmentation,
             tuple(corrections),
+            tuple(doubts),
             files,
             self.settings,
             self.weights,
@@ -172,7 +178,8 @@ def diagnose_series(
             diagnoser = load_diagnoser(segmentation, classification, engine, device, overrides)
         with timed("reading", seconds):
             series = open_series(source, series_uid, accept, diagnoser.settings.gaps)
-        diagnosis = diagnoser(series.volume, series.corrections, names_by_reason(series.left_out, source))
+        left_out = names_by_reason(series.left_out, source)
+        diagnosis = diagnoser(series.volume, series.corrections, series.doubts, left_out)
         diagnosis = replace(diagnosis, seconds={**seconds, **diagnosis.seconds})
         diagnosis.save(out)
     return diagnosis

@@ -57,6 +57,7 @@ class Diagnosis:
     scan, lungs: the scan and its lung mask.
     segmentation: the candidates and the probability of a nodule.
     corrections: what was corrected in the series when it was read, in sentences.
+    doubts: what is unusual about the series and was left as it is, in sentences.
     left_out: the names of files beside the series' slices that were not read, by why they were not.
     settings: of the lungs and the candidates.
     weights: by task, where the weights of its network come from.
@@ -69,6 +70,7 @@ class Diagnosis:
     lungs: LungMask
     segmentation: NoduleSegmentation
     corrections: tuple[str, ...]
+    doubts: tuple[str, ...]
     left_out: dict[str, tuple[str, ...]]
     settings: DiagnosisSettings
     weights: dict[str, Weights]
@@ -94,6 +96,7 @@ class Diagnosis:
             self.notice,
             "",
             *(f"Corrected: {what}." for what in self.corrections),
+            *(f"Series: {what}." for what in self.doubts),
             *(left_out_line(why, names) for why, names in self.left_out.items()),
             *(f"Lungs: {remark}." for remark in self.lungs.remarks),
             f"{len(self.findings)} findings:",
@@ -144,6 +147,7 @@ class Diagnosis:
                 "spacing_zyx_mm": [round(step, 4) for step in self.scan.spacing],
             },
             "corrections": list(self.corrections),
+            "doubts": list(self.doubts),
             "left_out": {why: list(names) for why, names in self.left_out.items()},
             "settings": self.settings.model_dump(),
             "lungs": lungs_as_json(self.lungs),

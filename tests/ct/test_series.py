@@ -389,11 +389,22 @@ def test_slices_of_two_acquisitions_that_alternate_are_refused(tmp_path, hu, wri
     assert f"Series {UID} mixes the slices of 2 acquisitions (AcquisitionNumber changes to and fro" in message
 
 
+def test_slices_that_alternate_without_saying_so_are_told(tmp_path, hu, write_series):
+    """Two passes under one number; in the second one the patient has breathed."""
+    steady = np.repeat(hu[:1], 18, axis=0)
+    write_series(tmp_path / "a", steady)
+    write_series(tmp_path / "b", np.roll(steady, 3, axis=1), origin=(-100.0, -120.0, 31.25))
+    series = open_series(tmp_path)
+    (doubt,) = series.doubts
+    assert doubt.startswith("neighbouring slices differ more") and "two acquisitions may alternate" in doubt
+    assert series.corrections == () and series.remarks == (doubt,)
+
+
 def test_acquisitions_one_above_the_other_are_one_scan(tmp_path, hu, write_series):
     write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "AcquisitionNumber", 1 + index // 9))
     series = open_series(tmp_path)
     np.testing.assert_array_equal(series.volume.hu, hu)
-    assert series.corrections == ("2 acquisitions one above the other joined (AcquisitionNumber)",)
+    assert series.doubts == ("2 acquisitions one above the other make up the scan (AcquisitionNumber)",)
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(2.0, -1024.0), (1.0, -900.0), (1.1, -1024.0)])
