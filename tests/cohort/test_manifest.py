@@ -168,7 +168,7 @@ def test_a_faulty_line_is_named(clinic, line, message):
     [
         (["patient,mask", "A,mask.npz"], "lacks the column 'series'"),
         (["patient,series,pathologylabel", "A,series,1"], "unknown column 'pathologylabel'"),
-        ([HEADER], "has no rows"),
+        ([HEADER], "has no rows: list a lesion in each line below"),
     ],
 )
 def test_a_faulty_table_is_described(clinic, lines, message):
@@ -177,7 +177,7 @@ def test_a_faulty_table_is_described(clinic, lines, message):
 
 
 def test_a_manifest_that_is_not_there(tmp_path):
-    with pytest.raises(CohortError, match="does not exist"):
+    with pytest.raises(CohortError, match=r"none\.csv does not exist: name the CSV file .*cohort\.manifest"):
         read_manifest(tmp_path / "none.csv")
 
 
