@@ -1,5 +1,6 @@
 """A series in a zip archive: unpacked into a folder of its own for as long as it is read."""
 
+import re
 import shutil
 import tempfile
 import zipfile
@@ -22,6 +23,8 @@ DAMAGE = (  # what zipfile raises where an archive is damaged, encrypted, or nam
     NotADirectoryError,
     IsADirectoryError,
 )
+BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks the others whole, whatever size they declare
+DRIVE = re.compile(r"[A-Za-z]:")  # of Windows, at the beginning of a name
 MOST_FILES = 50_000
 MOST_BYTES = 2**32  # of all files when unpacked; a study of 4,000 slices has half of it
 
@@ -45,8 +48,12 @@ def unpacked(path: Path) -> Iterator[Path]:
             with zipfile.ZipFile(path) as archive:
                 _unpack(archive, path, Path(folder))
         except (*DAMAGE, OSError) as error:
-            if isinstance(error, OSError) and not isinstance(error, DAMAGE) and error.errno is not None:
-                raise  # the system's, such as a full disk; bz2 raises OSError for damage, without a number
+            if isinstance(error, OSError) and not isinstance(error, DAMAGE):
+                raise SeriesError(
+                    f"{path} cannot be unpacked ({error.strerror or error}): unpack it yourself and give the folder, "
+                    "or let TMPDIR name a folder with room for it.",
+                    reason="damaged",
+                ) from error
             why = "encrypted" if "password" in str(error) or "encrypted" in str(error) else "damaged"
             raise SeriesError(
                 f"{path} cannot be unpacked, it is {why}: unpack it yourself and give the folder, or copy it again.",
@@ -64,6 +71,11 @@ def _unpack(archive: zipfile.ZipFile, path: Path, folder: Path) -> None:
             "GB are unpacked: unpack it yourself and give the folder.",
             reason="damaged",
         )
+    if any(member.compress_type not in BOUNDED for member in members):
+        raise SeriesError(
+            f"{path} is compressed in a way that cannot be unpacked safely: unpack it yourself and give the folder.",
+            reason="compressed",
+        )
     for member in members:
         target = folder / _place(member.filename, path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +90,7 @@ def _place(name: str, path: Path) -> PurePosixPath:
         SeriesError: it leads out of it.
     """
     place = PurePosixPath(name.replace("\\", "/"))
-    if place.is_absolute() or ".." in place.parts or ":" in name.partition("/")[0] or not place.parts:
+    if place.is_absolute() or ".." in place.parts or DRIVE.match(name) or not place.parts:
         raise SeriesError(
             f"{path} holds a file that would be written outside of it ({name!r:.100}): it may be an attack, do not "
             "unpack it.",

@@ -8,7 +8,8 @@ import numpy as np
 from lung_ssp.ct.slice_header import ACQUISITION_TAGS, SliceHeader
 from lung_ssp.errors import SeriesError
 
-FEWEST_PARTS, MOST_PARTS = 2, 4  # acquisitions one above the other; more are the rotations of a single one
+FEWEST_PARTS, MOST_PARTS = 2, 4  # acquisitions in a series; more are the rotations, or the slices, of a single one
+ALTERNATING = 3  # changes from slice to slice for each acquisition; a single odd slice makes two
 SAMPLED_COLUMNS = 128  # about as many columns and rows are compared
 UNLIKELY = 0.05  # by how much neighbours may differ more than slices two apart, by chance
 NOTICEABLE_HU = 20.0  # on the mean over a slice: neighbouring slices with the same scale differ less from one another
@@ -44,21 +45,30 @@ def require_one_acquisition(headers: list[SliceHeader]) -> list[str]:
     Raises:
         SeriesError: acquisitions alternate.
     """
+    remarks = []
     for index, tag in enumerate(ACQUISITION_TAGS):
-        values = [header.acquisition[index] for header in headers if len(header.acquisition) > index]
-        if len(values) < len(headers) or not all(values):
-            continue
-        parts = 1 + sum(one != other for one, other in pairwise(values))
+        values = [_as_number(header.acquisition[index]) for header in headers if len(header.acquisition) > index]
         distinct = len(set(values))
-        if parts > distinct:
+        if len(values) < len(headers) or not all(values) or not FEWEST_PARTS <= distinct <= MOST_PARTS:
+            continue
+        changes = [at for at, (one, other) in enumerate(pairwise(values), start=1) if one != other]
+        if len(changes) >= ALTERNATING * distinct:
             raise SeriesError(
                 f"Series {headers[0].series_uid} mixes the slices of {distinct} acquisitions ({tag} changes to and fro "
-                f"from slice to slice, first at {headers[0].path}): keep the slices of one.",
+                f"from slice to slice, first at {headers[changes[0]].name}): keep the slices of one.",
                 reason="mixed",
             )
-        if FEWEST_PARTS <= distinct <= MOST_PARTS:
-            return [f"{distinct} acquisitions one above the other make up the scan ({tag})"]
-    return []
+        if len(changes) == distinct - 1:
+            remarks.append(f"{distinct} acquisitions one above the other make up the scan ({tag})")
+    return remarks[:1]
+
+
+def _as_number(text: str) -> float | str:
+    """A number, however it is written ("120" and "120.0" are one voltage); a text that is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def alternation_remark(hu: np.ndarray) -> list[str]:

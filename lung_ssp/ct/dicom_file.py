@@ -148,8 +148,8 @@ def open_content(path: Path) -> Iterator[BinaryIO]:
         dataset = inflate.decompress(file.read(), LARGEST_INFLATED)
         if inflate.unconsumed_tail:
             raise SeriesError(
-                f"{path} is larger than {LARGEST_INFLATED >> 20} MB when it is inflated, which no slice is: export the "
-                "series again without compression.",
+                f"{path} is larger than {LARGEST_INFLATED >> 20} MB when it is inflated: export the series again "
+                "without compression.",
                 reason="damaged",
             )
     # of one length, so that the length of the meta information stays true

@@ -29,7 +29,7 @@ def number_planes(headers: list[SliceHeader], accepted: GapSettings | None) -> n
     tolerance = max(REGULAR_SHARE * usual, REGULAR_MM)
     planes = [0]
     for before, after, step in zip(headers, headers[1:], steps, strict=False):
-        pair = f"{before.path} and {after.path}"
+        pair = f"{before.place} and {after.place}"
         gap = step > 1.5 * usual
         missing = max(1, round(step / usual) - 1) if gap else 0
         if gap and (accepted is None or missing > accepted.longest):

@@ -1,11 +1,13 @@
 """MetaImage: .mha, and .mhd with its voxels in a file beside it, as LUNA16 has them."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 
 from lung_ssp.ct.voxels import ZLIB, Grid, checked_shape, finite_numbers, read_voxels
-from lung_ssp.errors import SeriesError
+from lung_ssp.errors import SeriesError, shown
+from lung_ssp.paths import is_plain_name
 
 LONGEST_HEADER = 2**20  # bytes
 LOCAL, LIST = "LOCAL", "LIST"  # in place of a file's name: behind the header, and in several files
@@ -16,6 +18,8 @@ TYPES = {
     "MET_USHORT": "u2",
     "MET_INT": "i4",
     "MET_UINT": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
@@ -38,9 +42,12 @@ def read_metaimage(path: Path) -> tuple[np.ndarray, Grid]:
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise _damaged(path) from error
     with data_file.open("rb") as file:
-        if begin < 0 and not compressed:  # the voxels end the file
-            begin = data_file.stat().st_size - int(np.prod(grid.shape)) * grid.dtype.itemsize
-        file.seek(max(0, begin))
+        size = data_file.stat().st_size
+        if begin == -1 and not compressed:  # the voxels end the file
+            begin = size - math.prod(grid.shape) * grid.dtype.itemsize
+        if not 0 <= begin <= size:
+            raise _damaged(path)
+        file.seek(begin)
         return read_voxels(path, file, grid, ZLIB if compressed else None), grid
 
 
@@ -68,6 +75,12 @@ def _grid(path: Path, fields: dict[str, str]) -> Grid:
         raise SeriesError(f"{path} holds its voxels as text: export the scan in binary form.", reason="foreign file")
     shape = checked_shape(path, [int(size) for size in fields["DimSize"].split()])
     big = _flag(fields, "BinaryDataByteOrderMSB") or _flag(fields, "ElementByteOrderMSB")
+    if fields["ElementType"] not in TYPES:
+        raise SeriesError(
+            f"{path} holds voxels of the type {shown(fields['ElementType'])}, which is not read: save it as one of "
+            f"{', '.join(TYPES)}.",
+            reason="foreign file",
+        )
     dtype = np.dtype(TYPES[fields["ElementType"]]).newbyteorder(">" if big else "<")
     spacing = _numbers(fields, ("ElementSpacing", "ElementSize"), "1 1 1")[:3]
     origin = _numbers(fields, ("Offset", "Position", "Origin"), "0 0 0")[:3]
@@ -86,7 +99,7 @@ def _data_file(path: Path, name: str, header_size: int, end: int) -> tuple[Path,
     """
     if name.upper() == LOCAL:
         return path, end
-    if not name or Path(name).name != name or "%" in name or name.split()[0].upper() in (LIST, LOCAL):
+    if not is_plain_name(name) or "%" in name or name.split()[0].upper() in (LIST, LOCAL):
         raise SeriesError(
             f"{path} names {name!r:.100} as the file of its voxels: it must be one file in the same folder.",
             reason="foreign file",

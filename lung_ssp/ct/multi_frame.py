@@ -15,8 +15,8 @@ SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsS
 GROUP_NUMBERS = tuple(pydicom.tag.Tag(name) for name in (SHARED, PER_FRAME))
 
 
-def frame_headers(path: Path) -> list[SliceHeader]:
-    """The headers of a file's frames, in the order of the file; frames that are localizers are left out.
+def frame_headers(path: Path) -> tuple[list[SliceHeader], int]:
+    """The headers of a file's frames, in the order of the file, and how many localizers are left out of them.
 
     Raises:
         SeriesError: the file or a frame lacks what a CT slice needs, or holds something impossible; or frames were
@@ -39,11 +39,9 @@ def frame_headers(path: Path) -> list[SliceHeader]:
             f"({PER_FRAME}): export the series again, as single CT slices if need be.",
             reason="header",
         )
-    return [
-        slice_of(file, _groups(file, own, shared), number, frames)
-        for number, own in enumerate(of_frames)
-        if not _is_localizer(file, own, shared)
-    ]
+    slices = [(number, own) for number, own in enumerate(of_frames) if not _is_localizer(own, shared)]
+    headers = [slice_of(file, _groups(file, own, shared), number, frames) for number, own in slices]
+    return headers, frames - len(slices)
 
 
 def _groups(file: DicomFile, own: Elements, shared: Elements | None) -> Groups:
@@ -76,6 +74,6 @@ def _text(elements: Elements | None, keyword: str) -> str:
     return "" if elements is None else elements.text(keyword)
 
 
-def _is_localizer(file: DicomFile, own: Elements, shared: Elements | None) -> bool:
+def _is_localizer(own: Elements, shared: Elements | None) -> bool:
     kind = _find(own, shared, "CTImageFrameTypeSequence")
     return kind is not None and "LOCALIZER" in kind.texts("FrameType")

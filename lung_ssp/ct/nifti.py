@@ -31,6 +31,12 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Grid]:
         with _opened(path, framing) as file:
             header = _header(file.read(LONGEST_HEADER))
         shape = checked_shape(path, [int(size) for size in header.get_data_shape()])
+        if not header["sform_code"] and not header["qform_code"]:
+            raise SeriesError(
+                f"{path} does not tell where its voxels lie in the patient (neither sform nor qform): export the scan "
+                "again with its geometry.",
+                reason="orientation",
+            )
         affine = header.get_best_affine() * MILLIMETRES[header.get_xyzt_units()[0]]
         dtype, begin = header.get_data_dtype(), int(header.get_data_offset())
         slope, inter = header.get_slope_inter()
@@ -79,6 +85,8 @@ def _voxels(path: Path, grid: Grid, begin: int, framing: int | None) -> np.ndarr
             file.seek(begin)
             return read_voxels(path, file, grid, None)
     except (OSError, EOFError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's, such as a failing disk
         raise SeriesError(
             f"{path} is damaged or truncated, its voxels cannot be unpacked: copy it again from its source.",
             reason="damaged",

@@ -1,12 +1,13 @@
 """NRRD with its voxels in the file itself (http://teem.sourceforge.net/nrrd/format.html)."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from lung_ssp.ct.voxels import GZIP, Grid, checked_shape, finite_numbers, read_voxels
-from lung_ssp.errors import SeriesError
+from lung_ssp.errors import SeriesError, shown
 
 LONGEST_HEADER = 2**20  # bytes
 MAGIC = b"NRRD000"
@@ -17,6 +18,8 @@ NAMES = {  # of each kind of number, the names that the format gives it
     "u2": ("uint16", "uint16_t", "ushort", "unsigned short", "unsigned short int"),
     "i4": ("int32", "int32_t", "int", "signed int"),
     "u4": ("uint32", "uint32_t", "uint", "unsigned int"),
+    "i8": ("int64", "int64_t", "long long", "longlong", "long long int", "signed long long", "signed long long int"),
+    "u8": ("uint64", "uint64_t", "ulonglong", "unsigned long long", "unsigned long long int"),
     "f4": ("float",),
     "f8": ("double",),
 }
@@ -76,6 +79,8 @@ def _fields(path: Path, head: bytes) -> dict[str, str]:
 
 def _grid(path: Path, fields: dict[str, str]) -> Grid:
     shape = checked_shape(path, [int(size) for size in fields["sizes"].split()])
+    _require_known(path, fields, "type", TYPES)
+    _require_known(path, fields, "encoding", ENCODINGS)
     kind = TYPES[fields["type"].lower()]
     big = fields.get("endian", "little").lower() == "big"
     turn = np.array(SPACES[fields["space"].lower()] if "space" in fields else (1, 1, 1))
@@ -89,6 +94,14 @@ def _grid(path: Path, fields: dict[str, str]) -> Grid:
         raise ValueError("three axes are needed")
     x, y, z = (turn * origin).tolist()
     return Grid(shape, np.dtype(kind).newbyteorder(">" if big else "<"), turn[:, None] * axes, (x, y, z))
+
+
+def _require_known(path: Path, fields: dict[str, str], name: str, known: Collection[str]) -> None:
+    if fields[name].lower() not in known:
+        raise SeriesError(
+            f"{path} has the {name} {shown(fields[name])}, which is not read: save it with one of {', '.join(known)}.",
+            reason="foreign file",
+        )
 
 
 def _damaged(path: Path) -> SeriesError:

@@ -89,11 +89,15 @@ class SliceHeader:
     frame_of_reference: str = ""
 
     @property
-    def name(self) -> str:
-        """The slice for messages: its file and series, and which frame of the file it is."""
+    def place(self) -> str:
+        """Where the slice is, for messages: its file, and which frame of it."""
         several = self.pixels is not None and self.pixels.frames > 1
-        frame = f"frame {self.pixels.frame + 1}, " if several and self.pixels else ""
-        return f"{self.path} ({frame}series {self.series_uid})"
+        return f"frame {self.pixels.frame + 1} of {self.path}" if several and self.pixels else str(self.path)
+
+    @property
+    def name(self) -> str:
+        """The slice for messages: its file, frame and series."""
+        return f"{self.place} (series {self.series_uid})"
 
 
 @dataclass(frozen=True)
@@ -162,11 +166,6 @@ def slice_of(file: DicomFile, groups: Groups, frame: int, frames: int) -> SliceH
 def is_localizer(elements: Elements) -> bool:
     """Whether a CT image is a projection for planning, no slice (third value of ImageType, PS3.3 C.8.2.1.1.1)."""
     return "LOCALIZER" in elements.texts("ImageType")
-
-
-def has_no_geometry(elements: Elements) -> bool:
-    """Whether a CT image has neither place nor direction nor pixel size, as a screen shot of the dose report."""
-    return not any(tag in elements for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"))
 
 
 def _layout(file: DicomFile, rescaling: Elements, frame: int, frames: int) -> PixelLayout:

@@ -135,7 +135,11 @@ class Diagnosis:
         (folder / UNFINISHED).unlink()
 
     def as_json(self) -> dict[str, Any]:
-        """All but the voxels, in plain numbers. Of the patient it holds neither name nor number nor dates."""
+        """All but the voxels, in plain numbers.
+
+        Of what the files say of the patient it holds neither name nor number nor dates. Names of files that were left
+        out are the user's own.
+        """
         return {
             "notice": NOT_FOR_DIAGNOSIS,
             "training": training_statement(self.weights),

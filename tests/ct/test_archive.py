@@ -69,3 +69,22 @@ def test_what_it_unpacks_to_is_bounded(packed, refused, monkeypatch):
 
 def test_no_archive_is_told(tmp_path, refused):
     assert "does not exist" in refused(read_series, tmp_path / "none.zip", reason="not found")
+
+
+def test_what_zipfile_unpacks_without_bound_is_not_unpacked(tmp_path, refused):
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w", zipfile.ZIP_BZIP2) as file:
+        file.writestr("slice", bytes(1000))
+    assert "cannot be unpacked safely" in refused(read_series, tmp_path / "scan.zip", reason="compressed")
+
+
+def test_a_colon_in_a_name_is_no_drive(packed, hu):
+    with zipfile.ZipFile(packed, "a") as file:
+        file.writestr("CT 10:22/notes", "about the scan")
+    np.testing.assert_array_equal(read_series(packed).hu, hu)
+
+
+def test_a_name_that_no_file_can_have_is_told(packed, refused):
+    with zipfile.ZipFile(packed, "a") as file:
+        file.writestr("a" * 300, "x")
+    message = refused(read_series, packed, reason="damaged")
+    assert f"{packed} cannot be unpacked (File name too long)" in message

@@ -122,3 +122,20 @@ def test_a_study_of_both_kinds_is_a_choice_of_series(legacy, hu, refused):
     assert f"{UID} (18 slices)" in message and f"{LEGACY} (1 file of 18 frames)" in message
     for uid in (UID, LEGACY):
         np.testing.assert_array_equal(read_series(study, uid).hu, hu)
+
+
+def test_a_screen_shot_beside_the_file_is_left_out(legacy, hu, write_series, change_tag):
+    shot = write_series(legacy.parent / "shot", hu[:1], series_uid=LEGACY)[0]
+    change_tag(shot, ImagePositionPatient=None, ImageOrientationPatient=None, PixelSpacing=None)
+    series = open_series(legacy.parent)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert [one.path for one in series.left_out] == [shot]
+
+
+def test_phases_in_one_file_are_told_by_their_frames(legacy, refused):
+    def with_a_phase(dataset):
+        frames = dataset.PerFrameFunctionalGroupsSequence
+        frames[5].PlanePositionSequence = frames[4].PlanePositionSequence
+
+    message = refused(read_series, changed(legacy, with_a_phase), reason="duplicate")
+    assert f"frame 5 of {legacy} and frame 6 of {legacy}" in message

@@ -143,6 +143,25 @@ def test_a_file_that_is_cut_is_told(write_series, hu, tmp_path, refused, cut):
     assert f"{path} (series" in refused(read_pixels, header_of(path), reason="damaged")
 
 
+def test_a_few_bytes_behind_the_pixels_are_passed_over(write_series, hu, tmp_path, refused):
+    def longer(dataset, index):
+        dataset.PixelData += b"\0" * (40 if index == 0 else 48)  # a row has 48
+
+    fitting, wrong = write_series(tmp_path, hu[:2], edit=longer)
+    np.testing.assert_array_equal(read_pixels(header_of(fitting)), hu[0])
+    assert "truncated or damaged" in refused(read_pixels, header_of(wrong), reason="damaged")
+
+
+def test_a_disk_that_fails_is_no_damage_of_the_file(write_series, hu, tmp_path, monkeypatch):
+    path = write_series(tmp_path, hu[:1])[0]
+    dataset = pydicom.dcmread(path)
+    dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    dataset.save_as(path)
+    monkeypatch.setattr("lung_ssp.ct.decoding.tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError):
+        read_pixels(header_of(path))
+
+
 def test_pixels_of_another_size_than_the_header_says_are_told(write_series, hu, tmp_path, refused, change_tag):
     path = write_series(tmp_path, hu)[0]
     change_tag(path, Rows=hu.shape[1] + 1)

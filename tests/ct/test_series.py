@@ -362,6 +362,20 @@ def test_a_scout_that_is_not_marked_is_known_by_its_plane(tmp_path, hu, write_se
     assert series.left_out == (LeftOut(scout, "CT image in another plane (scout)"),)
 
 
+def test_a_scout_without_pixel_size_or_scale_is_left_out(tmp_path, hu, write_series, change_tag):
+    write_series(tmp_path / "a", hu)
+    scout = write_series(tmp_path / "b", hu[:1, :16])[0]
+    change_tag(scout, ImageOrientationPatient=[1, 0, 0, 0, 0, -1], PixelSpacing=None, RescaleSlope=None)
+    assert [one.path for one in open_series(tmp_path).left_out] == [scout]
+
+
+def test_a_screen_shot_may_have_a_pixel_size(tmp_path, hu, write_series, change_tag):
+    write_series(tmp_path / "a", hu)
+    shot = write_series(tmp_path / "b", hu[:1])[0]
+    change_tag(shot, ImagePositionPatient=None, ImageOrientationPatient=None)
+    assert [one.path for one in open_series(tmp_path).left_out] == [shot]
+
+
 def test_a_series_of_two_planes_is_refused(tmp_path, hu, write_series, refused):
     write_series(tmp_path / "a", hu)
     write_series(tmp_path / "b", hu[:4], orientation=(1, 0, 0, 0, 0, -1))
@@ -387,6 +401,29 @@ def test_slices_of_two_acquisitions_that_alternate_are_refused(tmp_path, hu, wri
     write_series(tmp_path / "b", hu, origin=(-100.0, -120.0, 31.25), edit=of(2))
     message = refused(read_series, tmp_path, reason="mixed")
     assert f"Series {UID} mixes the slices of 2 acquisitions (AcquisitionNumber changes to and fro" in message
+
+
+@pytest.mark.parametrize("numbers", [[1] * 9 + [2] + [1] * 8, [2] + [1] * 17, ["120"] * 9 + ["120.0"] * 9])
+def test_a_slice_or_two_with_another_number_are_no_second_acquisition(tmp_path, hu, write_series, numbers):
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "KVP", numbers[index]))
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+def test_each_sign_of_two_acquisitions_is_looked_at(tmp_path, hu, write_series, refused):
+    """One above the other by their numbers, and two voltages that alternate."""
+
+    def change(dataset, index):
+        dataset.AcquisitionNumber, dataset.KVP = 1 + index // 9, 80 + 60 * (index % 2)
+
+    paths = write_series(tmp_path, hu, edit=change)
+    assert f"KVP changes to and fro from slice to slice, first at {paths[1]}" in refused(read_series, tmp_path)
+
+
+def test_times_of_slices_are_no_acquisitions(tmp_path, hu, write_series):
+    times = [f"1200{(index * 7 // 10) % 18:02d}" for index in range(18)]
+    times[5], times[6] = times[6], times[5]
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "AcquisitionTime", times[index]))
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
 
 
 def test_slices_that_alternate_without_saying_so_are_told(tmp_path, hu, write_series):

@@ -77,7 +77,10 @@ def test_a_damaged_file_of_another_series_does_not_stop_a_chosen_one(tmp_path, h
     assert "garbled" not in refused(read_series, tmp_path, reason="damaged")
     series = open_series(tmp_path, UID)
     np.testing.assert_array_equal(series.volume.hu, hu)
-    assert set(series.left_out) == {LeftOut(garbled, "damaged file"), LeftOut(cut, "CT image of another series")}
+    assert set(series.left_out) == {
+        LeftOut(garbled, "damaged file, perhaps of this series"),
+        LeftOut(cut, "CT image of another series"),
+    }
 
 
 def test_a_long_list_of_series_is_cut(tmp_path, hu, write_series, refused):
@@ -114,9 +117,11 @@ def test_the_files_of_a_dicomdir_are_read(disc, hu, write_series, tmp_path):
 
 
 def test_a_dicomdir_whose_files_are_gone_is_told(disc, refused):
-    next(path for path in disc.rglob("*") if path.is_file() and path.name != "DICOMDIR").unlink()
+    slices = [path for path in disc.rglob("*") if path.is_file() and path.name != "DICOMDIR"]
+    max(slices, key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2]).unlink()
     message = refused(read_series, disc / "DICOMDIR", reason="damaged")
     assert f"{disc / 'DICOMDIR'} lists 1 CT image(s) that are not in its folder" in message
+    assert open_series(disc / "DICOMDIR", UID).left_out[0].why == "damaged file, perhaps of this series"
 
 
 def test_a_dicomdir_does_not_lead_out_of_its_folder(disc, refused):

@@ -37,6 +37,8 @@ def test_a_volume_is_read_from_every_format(volume, tmp_path, suffix, axes, comp
 
 
 KINDS = [
+    sitk.sitkInt64,
+    sitk.sitkUInt64,
     sitk.sitkInt8,
     sitk.sitkUInt8,
     sitk.sitkUInt16,
@@ -170,3 +172,53 @@ def test_files_that_hold_no_scan_are_told(tmp_path, refused):
     ):
         message = refused(read_series, tmp_path / name, reason=reason)
         assert message.startswith(str(tmp_path / name)) and what in message
+
+
+@pytest.mark.parametrize(("was", "becomes"), [("MET_SHORT", "MET_COMPLEX"), ("LOCAL", "x" * 400)])
+def test_a_metaimage_with_what_is_not_read_is_told(volume, tmp_path, refused, was, becomes):
+    path = tmp_path / "ct.mha"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=False)
+    path.write_bytes(path.read_bytes().replace(was.encode(), becomes.encode()))
+    assert refused(read_series, path, reason="foreign file").startswith(str(path))
+
+
+@pytest.mark.parametrize("begin", ["-2", "1000000", "9223372036854775807", "1" + "0" * 30])
+def test_voxels_beyond_the_end_of_a_file_are_told(volume, tmp_path, refused, begin):
+    path = tmp_path / "ct.mhd"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=False)
+    path.write_text(path.read_text().replace("ElementType", f"HeaderSize = {begin}\nElementType"))
+    assert refused(read_series, path, reason="damaged").startswith(str(path))
+
+
+def test_voxels_that_end_a_file_are_found(volume, tmp_path):
+    path = tmp_path / "ct.mhd"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=False)
+    path.write_text(path.read_text().replace("ElementType", "HeaderSize = -1\nElementType"))
+    (tmp_path / "ct.raw").write_bytes(b"a header of its own" + (tmp_path / "ct.raw").read_bytes())
+    np.testing.assert_array_equal(read_series(path).hu, volume.hu)
+
+
+def test_a_nifti_file_that_does_not_tell_its_place_is_refused(volume, tmp_path, refused):
+    path = tmp_path / "ct.nii"
+    sitk.WriteImage(volume.to_image(), str(path))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<2h", content, 252, 0, 0)  # qform_code and sform_code
+    path.write_bytes(content)
+    assert "neither sform nor qform" in refused(read_series, path, reason="orientation")
+
+
+@pytest.mark.parametrize("step", ["1e200", "0", "30", "1e-9"])
+def test_impossible_spacing_of_a_mask_is_told(volume, tmp_path, refused, step):
+    path = tmp_path / "mask.nrrd"
+    sitk.WriteImage(volume.to_image(), str(path))
+    path.write_bytes(path.read_bytes().replace(b"(0.5,0,0)", f"({step},0,0)".encode()))
+    assert refused(read_image, path, reason="header").startswith(str(path))
+
+
+def test_a_nrrd_file_with_what_is_not_read_is_told(volume, tmp_path, refused):
+    path = tmp_path / "ct.nrrd"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=False)
+    content = path.read_bytes()
+    for was, becomes in ((b"encoding: raw", b"encoding: hex"), (b"type: short", b"type: block")):
+        path.write_bytes(content.replace(was, becomes))
+        assert "which is not read" in refused(read_series, path, reason="foreign file")
