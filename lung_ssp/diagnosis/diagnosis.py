@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -213,7 +213,8 @@ def training_statement(weights: Mapping[str, Weights]) -> str:
 def left_out_line(why: str, names: Sequence[str]) -> str:
     """Files that were left out as a line: how many, why, and the first of their names."""
     more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"Left out: {len(names)} x {why} ({', '.join(names[:NAMED])}{more})."
+    first = ", ".join(PurePosixPath(name).name for name in names[:NAMED])
+    return f"Left out: {len(names)} x {why} ({first}{more})."
 
 
 def finding_line(finding: Finding) -> str:
