@@ -5,10 +5,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from lung_ssp.ct.slice_header import ACQUISITION_TAGS, SliceHeader
+from lung_ssp.ct.slice_header import SliceHeader
 from lung_ssp.errors import SeriesError
 
 FEWEST_PARTS, MOST_PARTS = 2, 4  # acquisitions one above the other; more are the rotations of a single one
+ASCENDING = ("AcquisitionDateTime", "AcquisitionTime", "FrameAcquisitionDateTime")  # from slice to slice, in one scan
+SLICES_THAT_LACK_IT = 1  # an element that a single slice lacks tells nothing: it makes one part more
 NOTICEABLE_HU = 20.0  # on the mean over a slice: neighbouring slices with the same scale differ less from one another
 
 
@@ -28,6 +30,23 @@ def require_one_kernel(headers: list[SliceHeader]) -> None:
         )
 
 
+def require_one_frame_of_reference(headers: list[SliceHeader]) -> None:
+    """Positions can be compared within one frame of reference only (FrameOfReferenceUID, PS3.3 C.7.4.1.1.1).
+
+    Raises:
+        SeriesError: there are several.
+    """
+    first = next((header for header in headers if header.frame_of_reference), headers[0])
+    for header in headers:
+        if header.frame_of_reference not in ("", first.frame_of_reference):
+            raise SeriesError(
+                f"Series {first.series_uid} mixes frames of reference, in which positions cannot be compared: "
+                f"{first.path} has {first.frame_of_reference}, {header.path} has {header.frame_of_reference}; keep the "
+                "slices of one.",
+                reason="mixed",
+            )
+
+
 def require_one_acquisition(headers: list[SliceHeader]) -> list[str]:
     """Two acquisitions whose slices alternate show the patient at two moments, and look like one finer scan.
 
@@ -42,21 +61,41 @@ def require_one_acquisition(headers: list[SliceHeader]) -> list[str]:
     Raises:
         SeriesError: acquisitions alternate.
     """
-    for index, tag in enumerate(ACQUISITION_TAGS):
-        values = [header.acquisition[index] for header in headers if len(header.acquisition) > index]
-        if len(values) < len(headers) or not all(values):
-            continue
+    remarks = []
+    for tag in dict(headers[0].acquisition):
+        values = [dict(header.acquisition).get(tag, "") for header in headers]
         parts = 1 + sum(one != other for one, other in pairwise(values))
         distinct = len(set(values))
-        if parts > distinct:
-            raise SeriesError(
-                f"Series {headers[0].series_uid} mixes the slices of {distinct} acquisitions ({tag} changes to and fro "
-                f"from slice to slice, first at {headers[0].path}): keep the slices of one.",
-                reason="mixed",
-            )
-        if FEWEST_PARTS <= distinct <= MOST_PARTS:
-            return [f"{distinct} acquisitions one above the other joined ({tag})"]
-    return []
+        if parts > distinct + (SLICES_THAT_LACK_IT if "" in values else 0):
+            raise _alternating(headers, tag, f"{distinct} acquisitions")
+        if tag in ASCENDING and _turn_about(values):
+            raise _alternating(headers, tag, "several acquisitions")
+        if FEWEST_PARTS <= distinct <= MOST_PARTS and "" not in values:
+            remarks.append(f"{distinct} acquisitions one above the other joined ({tag})")
+    if _turn_about(["" if one.instance_number is None else str(one.instance_number) for one in headers]):
+        raise _alternating(headers, "InstanceNumber", "several acquisitions")
+    return remarks[:1]
+
+
+def _turn_about(values: list[str]) -> bool:
+    """Whether numbers, such as times, of sorted slices come from several ranges in turn: 1, 13, 2, 14, 3, 15."""
+    try:
+        numbers = [float(value) for value in values]
+    except ValueError:
+        return False
+    for turns in range(FEWEST_PARTS, MOST_PARTS + 1):
+        ranges = sorted((min(numbers[turn::turns]), max(numbers[turn::turns])) for turn in range(turns))
+        if all(below[1] < above[0] for below, above in pairwise(ranges)):
+            return True
+    return False
+
+
+def _alternating(headers: list[SliceHeader], tag: str, what: str) -> SeriesError:
+    return SeriesError(
+        f"Series {headers[0].series_uid} mixes the slices of {what} ({tag} changes to and fro from slice to slice, first "
+        f"at {headers[0].path}): keep the slices of one.",
+        reason="mixed",
+    )
 
 
 def check_scales(headers: list[SliceHeader], planes: np.ndarray, hu: np.ndarray) -> None:

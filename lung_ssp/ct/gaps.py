@@ -50,6 +50,7 @@ def number_planes(headers: list[SliceHeader], accepted: GapSettings | None) -> n
                 reason="irregular",
             )
         planes.append(planes[-1] + 1 + missing)
+    _require_even(headers, np.array(planes))
     total, missing = planes[-1] + 1, planes[-1] + 1 - len(headers)
     if accepted is not None and missing > accepted.largest_share * total:
         raise SeriesError(
@@ -58,6 +59,24 @@ def number_planes(headers: list[SliceHeader], accepted: GapSettings | None) -> n
             reason="gap",
         )
     return np.array(planes)
+
+
+def _require_even(headers: list[SliceHeader], planes: np.ndarray) -> None:
+    """Small differences of the steps may add up: parts with two spacings, one above the other, are no one grid.
+
+    Raises:
+        SeriesError: a slice lies further than half a step from its plane.
+    """
+    depths = depths_of(headers)
+    step = (depths[-1] - depths[0]) / planes[-1]
+    beside = np.abs(depths - depths[0] - planes * step)
+    if beside.max() > max(step / 2, REGULAR_MM):
+        raise SeriesError(
+            f"Series {headers[0].series_uid} is irregular: the slices are {np.diff(depths).min():.2f} to "
+            f"{(np.diff(depths) / np.diff(planes)).max():.2f} mm apart, and {headers[int(beside.argmax())].path} lies "
+            f"{beside.max():.1f} mm from where even steps would have it: choose a regular series, or resample it first.",
+            reason="irregular",
+        )
 
 
 def fill_gaps(hu: np.ndarray, planes: np.ndarray) -> list[str]:

@@ -9,7 +9,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from lung_ssp.ct.archive import is_archive, unpacked
-from lung_ssp.ct.consistency import check_scales, require_one_acquisition, require_one_kernel
+from lung_ssp.ct.consistency import (
+    check_scales,
+    require_one_acquisition,
+    require_one_frame_of_reference,
+    require_one_kernel,
+)
 from lung_ssp.ct.dicom_file import MULTI_FRAME_CT_CLASSES, DicomFile
 from lung_ssp.ct.gaps import fill_gaps, number_planes
 from lung_ssp.ct.geometry import axes_of, drop_duplicates, leave_out_scouts, sort_slices, stack_geometry
@@ -166,6 +171,7 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
     headers = _headers(chosen, contents)
     _require_enough(headers, chosen)
     require_one_kernel(headers)
+    require_one_frame_of_reference(headers)
 
     found = sort_slices(headers)
     headers = drop_duplicates(

@@ -115,3 +115,21 @@ def test_a_study_of_both_kinds_is_a_choice_of_series(legacy, hu, refused):
     assert f"{UID} (18 slices)" in message and f"{LEGACY} (1 file of 18 frames)" in message
     for uid in (UID, LEGACY):
         np.testing.assert_array_equal(read_series(study, uid).hu, hu)
+
+
+FRAME_TAGS = {
+    "StackID": ("1", "2"),
+    "TemporalPositionIndex": (1, 2),
+    "FrameAcquisitionDateTime": ("20200101", "20200102"),
+}
+
+
+@pytest.mark.parametrize("tag", FRAME_TAGS)
+def test_frames_of_two_stacks_or_moments_may_not_alternate(legacy, refused, tag):
+    def alternate(dataset):
+        frames = dataset.PerFrameFunctionalGroupsSequence
+        frames = sorted(frames, key=lambda groups: groups.PlanePositionSequence[0].ImagePositionPatient[2])
+        for index, groups in enumerate(frames):
+            setattr(groups.FrameContentSequence[0], tag, FRAME_TAGS[tag][index % 2])
+
+    assert f"({tag} changes to and fro" in refused(read_series, changed(legacy, alternate), reason="mixed")
