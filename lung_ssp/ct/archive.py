@@ -1,5 +1,7 @@
 """A series in a zip archive: unpacked into a folder of its own for as long as it is read."""
 
+import errno
+import lzma
 import shutil
 import tempfile
 import zipfile
@@ -14,6 +16,7 @@ from lung_ssp.errors import SeriesError
 DAMAGE = (  # what zipfile raises where an archive is damaged, encrypted, or names a file twice
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     RuntimeError,
     EOFError,
     ValueError,
@@ -22,8 +25,10 @@ DAMAGE = (  # what zipfile raises where an archive is damaged, encrypted, or nam
     NotADirectoryError,
     IsADirectoryError,
 )
+NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)  # what a file system says of names that it cannot hold
 MOST_FILES = 50_000
 MOST_BYTES = 2**32  # of all files when unpacked; a study of 4,000 slices has half of it
+LARGEST_RATIO, FROM_BYTES = 50, 2**28  # an archive from this size on that is packed closer holds no pictures
 
 
 def is_archive(path: Path) -> bool:
@@ -45,7 +50,7 @@ def unpacked(path: Path) -> Iterator[Path]:
             with zipfile.ZipFile(path) as archive:
                 _unpack(archive, path, Path(folder))
         except (*DAMAGE, OSError) as error:
-            if isinstance(error, OSError) and not isinstance(error, DAMAGE) and error.errno is not None:
+            if isinstance(error, OSError) and not isinstance(error, DAMAGE) and error.errno not in (None, *NAMES):
                 raise  # the system's, such as a full disk; bz2 raises OSError for damage, without a number
             why = "encrypted" if "password" in str(error) or "encrypted" in str(error) else "damaged"
             raise SeriesError(
@@ -62,6 +67,13 @@ def _unpack(archive: zipfile.ZipFile, path: Path, folder: Path) -> None:
         raise SeriesError(
             f"{path} holds {len(members)} files of {size / 1e9:.1f} GB, at most {MOST_FILES} of {MOST_BYTES / 1e9:.1f} "
             "GB are unpacked: unpack it yourself and give the folder.",
+            reason="damaged",
+        )
+    packed_size = sum(member.compress_size for member in members)
+    if size > max(FROM_BYTES, LARGEST_RATIO * packed_size):
+        raise SeriesError(
+            f"{path} of {packed_size / 1e6:.1f} MB would unpack to {size / 1e6:.0f} MB, which no scan does: it may be "
+            "an attack, unpack it yourself and give the folder.",
             reason="damaged",
         )
     for member in members:
