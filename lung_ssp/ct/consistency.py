@@ -92,8 +92,8 @@ def _turn_about(values: list[str]) -> bool:
 
 def _alternating(headers: list[SliceHeader], tag: str, what: str) -> SeriesError:
     return SeriesError(
-        f"Series {headers[0].series_uid} mixes the slices of {what} ({tag} changes to and fro from slice to slice, first "
-        f"at {headers[0].path}): keep the slices of one.",
+        f"Series {headers[0].series_uid} mixes the slices of {what} ({tag} changes to and fro from slice to slice, "
+        f"first at {headers[0].path}): keep the slices of one.",
         reason="mixed",
     )
 

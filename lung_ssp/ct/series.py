@@ -24,15 +24,11 @@ from lung_ssp.ct.multi_frame import frame_headers
 from lung_ssp.ct.pixels import read_pixels
 from lung_ssp.ct.settings import GapSettings, check_accept
 from lung_ssp.ct.slice_header import SliceHeader, has_no_geometry, parse_header
-from lung_ssp.ct.source import Contents, LeftOut, Source, contents_of
+from lung_ssp.ct.source import FORMS, Contents, LeftOut, Source, contents_of
 from lung_ssp.ct.tilt import TiltCorrection, tilt_correction
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.volume_file import is_volume_file, read_volume
 from lung_ssp.errors import SeriesError
-
-FORMS = (
-    "a folder or a .zip of a DICOM series, a DICOMDIR, one multi-frame file, or a .nii, .nii.gz, .mha, .mhd or .nrrd"
-)
 
 
 @dataclass(frozen=True)
@@ -130,7 +126,7 @@ def open_series(
     """
     check_accept(accept)
     path = Path(source) if isinstance(source, str | Path) else None
-    if path is not None and is_volume_file(path):
+    if path is not None and is_volume_file(path) and not path.is_dir():
         if series_uid is not None:
             raise SeriesError(
                 f"{path} is one volume without a series UID: leave the UID {series_uid} out, or give a DICOM series.",

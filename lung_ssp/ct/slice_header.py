@@ -212,8 +212,8 @@ def _layout(file: DicomFile, rescaling: Elements, frame: int, frames: int) -> Pi
     unit = rescaling.text("RescaleType")
     if unit and not unit.upper().startswith(HOUNSFIELD):
         raise SeriesError(
-            f"{file.path} (series {file.series_uid}) is measured in {unit} (RescaleType), not in Hounsfield units: choose "
-            "a series in HU.",
+            f"{file.path} (series {file.series_uid}) is measured in {unit} (RescaleType), not in Hounsfield units: "
+            "choose a series in HU.",
             reason="implausible HU",
         )
     return PixelLayout(
