@@ -27,6 +27,7 @@ BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks the othe
 DRIVE = re.compile(r"[A-Za-z]:")  # of Windows, at the beginning of a name
 MOST_FILES = 50_000
 MOST_BYTES = 2**32  # of all files when unpacked; a study of 4,000 slices has half of it
+LARGEST_RATIO, FROM_BYTES = 50, 2**28  # an archive from this size on that is packed closer holds no pictures
 
 
 def is_archive(path: Path) -> bool:
@@ -75,6 +76,13 @@ def _unpack(archive: zipfile.ZipFile, path: Path, folder: Path) -> None:
         raise SeriesError(
             f"{path} is compressed in a way that cannot be unpacked safely: unpack it yourself and give the folder.",
             reason="compressed",
+        )
+    packed_size = sum(member.compress_size for member in members)
+    if size > max(FROM_BYTES, LARGEST_RATIO * packed_size):
+        raise SeriesError(
+            f"{path} of {packed_size / 1e6:.1f} MB would unpack to {size / 1e6:.0f} MB, which no scan does: it may be "
+            "an attack, unpack it yourself and give the folder.",
+            reason="damaged",
         )
     for member in members:
         target = folder / _place(member.filename, path)

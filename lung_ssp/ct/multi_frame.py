@@ -12,6 +12,12 @@ from lung_ssp.errors import SeriesError
 MOST_FRAMES = 10_000
 LONGEST_GROUPS = 2**26  # bytes of the sequences that describe the frames
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+FRAME_TAGS = (  # what tells frames of one acquisition from those of another
+    "FrameAcquisitionNumber",
+    "FrameAcquisitionDateTime",
+    "StackID",
+    "TemporalPositionIndex",
+)
 GROUP_NUMBERS = tuple(pydicom.tag.Tag(name) for name in (SHARED, PER_FRAME))
 
 
@@ -57,7 +63,7 @@ def _groups(file: DicomFile, own: Elements, shared: Elements | None) -> Groups:
         measures=group("PixelMeasuresSequence", "PixelSpacing"),
         rescaling=group("PixelValueTransformationSequence", "RescaleSlope"),
         kernel=_text(_find(own, shared, "CTReconstructionSequence"), "ConvolutionKernel"),
-        acquisition=(_text(_find(own, shared, "FrameContentSequence"), "FrameAcquisitionNumber"),),
+        acquisition=tuple((tag, _text(_find(own, shared, "FrameContentSequence"), tag)) for tag in FRAME_TAGS),
     )
 
 

@@ -9,7 +9,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from lung_ssp.ct.archive import is_archive, unpacked
-from lung_ssp.ct.consistency import alternation_remark, check_scales, require_one_acquisition, require_one_kernel
+from lung_ssp.ct.consistency import (
+    alternation_remark,
+    check_scales,
+    require_one_acquisition,
+    require_one_frame_of_reference,
+    require_one_kernel,
+)
 from lung_ssp.ct.dicom_file import MULTI_FRAME_CT_CLASSES, DicomFile
 from lung_ssp.ct.gaps import fill_gaps, number_planes
 from lung_ssp.ct.geometry import axes_of, drop_duplicates, sort_slices, stack_geometry
@@ -20,15 +26,11 @@ from lung_ssp.ct.pictures import without_pictures
 from lung_ssp.ct.pixels import read_pixels
 from lung_ssp.ct.settings import GapSettings, check_accept
 from lung_ssp.ct.slice_header import SliceHeader, parse_header
-from lung_ssp.ct.source import Contents, LeftOut, Source, contents_of
+from lung_ssp.ct.source import FORMS, Contents, LeftOut, Source, contents_of
 from lung_ssp.ct.tilt import TiltCorrection, tilt_correction
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.volume_file import is_volume_file, read_volume
 from lung_ssp.errors import SeriesError
-
-FORMS = (
-    "a folder or a .zip of a DICOM series, a DICOMDIR, one multi-frame file, or a .nii, .nii.gz, .mha, .mhd or .nrrd"
-)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def open_series(
     """
     check_accept(accept)
     path = Path(source) if isinstance(source, str | Path) else None
-    if path is not None and is_volume_file(path):
+    if path is not None and is_volume_file(path) and not path.is_dir():
         if series_uid is not None:
             raise SeriesError(
                 f"{path} is one volume without a series UID: leave the UID {series_uid} out, or give a DICOM series.",
@@ -169,6 +171,7 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
     headers = _headers(chosen, contents)
     _require_enough(headers, chosen)
     require_one_kernel(headers)
+    require_one_frame_of_reference(headers)
 
     found = sort_slices(headers)
     headers = drop_duplicates(

@@ -22,6 +22,9 @@ VOLUME_FILE, ZIP = "volume file", "zip archive"
 NAMELESS = "without SeriesInstanceUID"
 MOST_NAMED = 10  # series or files that a message names
 
+FORMS = (
+    "a folder or a .zip of a DICOM series, a DICOMDIR, one multi-frame file, or a .nii, .nii.gz, .mha, .mhd or .nrrd"
+)
 Source = str | Path | Sequence[str | Path]  # a folder, one file, or a list of files
 
 
@@ -132,8 +135,9 @@ def _ct_file(path: Path, named: bool) -> DicomFile | LeftOut:
     if file is not None and not why:
         return file
     if file is None and (named or path.suffix.lower() in DICOM_SUFFIXES):
+        advice = f"give {FORMS}" if named else "remove it"
         raise SeriesError(
-            f"{path} is {'empty, ' if _is_empty(path) else ''}not a DICOM file: remove it, or copy it again from its "
+            f"{path} is {'empty, ' if _is_empty(path) else ''}not a DICOM file: {advice}, or copy it again from its "
             "source.",
             reason="foreign file",
         )

@@ -18,7 +18,9 @@ LARGEST_FILE_BYTES = 2**30  # bytes of them
 BLOCK, PIECE = 2**20, 2**24  # bytes that are read, and unpacked, at once
 LARGEST_SHEAR_MM = 0.5  # over the whole scan, for axes that are taken as perpendicular
 NOTICEABLE_SHEAR_MM = 1e-3  # below it, it is the rounding of numbers written in a header
-ZLIB, GZIP = zlib.MAX_WBITS, zlib.MAX_WBITS | 16  # how deflated bytes are framed
+GZIP = zlib.MAX_WBITS | 16  # how deflated bytes are framed
+ZLIB_OR_GZIP = zlib.MAX_WBITS | 32  # as they say themselves
+UNITS_MM = {"mm": 1.0, "um": 0.001, "cm": 10.0, "m": 1000.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ def read_voxels(path: Path, file: BinaryIO, grid: Grid, framing: int | None) -> 
     """Read the voxels from where the file stands.
 
     Args:
-        framing: ZLIB or GZIP where they are compressed, else None.
+        framing: GZIP or ZLIB_OR_GZIP where they are compressed, else None.
 
     Returns:
         (z, y, x) of the file's axes, in the machine's byte order.
@@ -117,10 +119,14 @@ def _inflate(path: Path, file: BinaryIO, wanted: int, framing: int) -> bytearray
     data, length = bytearray(wanted + 1), 0  # as a whole at once: a growing one is copied, and in memory twice
     stream = zlib.decompressobj(framing)
     try:
-        while length <= wanted and not stream.eof and (block := stream.unconsumed_tail or file.read(BLOCK)):
+        block = file.read(BLOCK)
+        while length <= wanted and block:
+            if stream.eof:  # gzip may be made of several members
+                stream = zlib.decompressobj(framing)
             unpacked = stream.decompress(block, min(PIECE, wanted + 1 - length))
             data[length : length + len(unpacked)] = unpacked
             length += len(unpacked)
+            block = stream.unconsumed_tail or stream.unused_data or file.read(BLOCK)
     except zlib.error as error:
         raise SeriesError(
             f"{path} is damaged, its voxels cannot be unpacked: copy it again from its source.", reason="damaged"

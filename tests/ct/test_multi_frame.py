@@ -139,3 +139,21 @@ def test_phases_in_one_file_are_told_by_their_frames(legacy, refused):
 
     message = refused(read_series, changed(legacy, with_a_phase), reason="duplicate")
     assert f"frame 5 of {legacy} and frame 6 of {legacy}" in message
+
+
+FRAME_TAGS = {
+    "StackID": ("1", "2"),
+    "TemporalPositionIndex": (1, 2),
+    "FrameAcquisitionDateTime": ("20200101", "20200102"),
+}
+
+
+@pytest.mark.parametrize("tag", FRAME_TAGS)
+def test_frames_of_two_stacks_or_moments_may_not_alternate(legacy, refused, tag):
+    def alternate(dataset):
+        frames = dataset.PerFrameFunctionalGroupsSequence
+        frames = sorted(frames, key=lambda groups: groups.PlanePositionSequence[0].ImagePositionPatient[2])
+        for index, groups in enumerate(frames):
+            setattr(groups.FrameContentSequence[0], tag, FRAME_TAGS[tag][index % 2])
+
+    assert f"({tag} changes to and fro" in refused(read_series, changed(legacy, alternate), reason="mixed")

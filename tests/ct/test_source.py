@@ -13,10 +13,14 @@ UID = "1.2.826.0.1.3680043.8.498.1"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
-def without_preamble(path):
+def without_preamble(path, implicit_vr=True, little_endian=True):
     """As archives of raw network streams hold them: no preamble and no meta information."""
     dataset = pydicom.dcmread(path)
-    pydicom.dcmwrite(path, dataset, implicit_vr=True, little_endian=True, enforce_file_format=False)
+    if not little_endian:
+        dataset.PixelData = dataset.pixel_array.astype(">i2").tobytes()
+    syntax = pydicom.uid.ImplicitVRLittleEndian if implicit_vr else pydicom.uid.ExplicitVRLittleEndian
+    dataset.file_meta.TransferSyntaxUID = syntax if little_endian else pydicom.uid.ExplicitVRBigEndian
+    pydicom.dcmwrite(path, dataset, implicit_vr=implicit_vr, little_endian=little_endian, enforce_file_format=False)
     content = path.read_bytes()
     path.write_bytes(content[144 + int.from_bytes(content[140:144], "little") :])
 
@@ -30,6 +34,15 @@ def test_slices_without_preamble_are_slices(tmp_path, hu, write_series, chosen, 
     paths = [path.rename(path.with_suffix(suffix)) for path in write_series(tmp_path, hu, edit=implicit)]
     for path in paths[chosen]:
         without_preamble(path)
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+@pytest.mark.parametrize("suffix", ["", ".dcm"])
+@pytest.mark.parametrize("little_endian", [True, False])
+def test_explicit_slices_without_preamble_in_either_byte_order(tmp_path, hu, write_series, little_endian, suffix):
+    for path in write_series(tmp_path, hu):
+        without_preamble(path, implicit_vr=False, little_endian=little_endian)
+        path.rename(path.with_suffix(suffix))
     np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
 
 
