@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import secrets
 import shutil
 import stat
 import zipfile
@@ -17,6 +16,7 @@ import numpy as np
 
 from lung_ssp.errors import DamagedFile, cut
 from lung_ssp.formats import LARGEST_ARRAYS, MOST_COMPRESSED, UNREADABLE, ArrayForm, check_arrays, json_of
+from lung_ssp.paths import temporary_beside
 
 LARGEST_FILE = 64_000_000  # bytes of a JSON file or of a table of our own
 
@@ -34,7 +34,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         OSError: the system refuses; it names `path`, not the temporary file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # as `folders.leftovers` knows it
+    temporary = temporary_beside(path)  # which `folders.leftovers` finds after a kill
     with naming(path, temporary):
         path.parent.mkdir(parents=True, exist_ok=True)
         raw = _Raw(temporary, opener=lambda name, _: os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))

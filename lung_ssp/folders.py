@@ -1,6 +1,5 @@
 """Folders in which a command works: alone, through no symbolic link, and over nothing that is not its own."""
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,9 +7,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from lung_ssp.errors import LungSspError
+from lung_ssp.paths import is_temporary
 
 LOCK = ".lock"
-LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}", re.DOTALL)  # the names of `files.write_atomically`'s temporary files
 
 
 def leftovers(folder: Path) -> list[Path]:
@@ -18,7 +17,7 @@ def leftovers(folder: Path) -> list[Path]:
     return [
         path
         for path in sorted(folder.iterdir())
-        if LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink()
+        if is_temporary(path.name) and path.is_file() and not path.is_symlink()
     ]
 
 

@@ -1,6 +1,8 @@
-"""Names and paths that stand in a file: they may not lead out of the folder that they belong to."""
+"""Names and paths: those that stand in a file may not lead out of their folder; those of half-written files."""
 
 import os
+import re
+import secrets
 import unicodedata
 from pathlib import Path, PurePosixPath
 
@@ -8,6 +10,17 @@ from lung_ssp.errors import LungSspError, shown
 
 LONGEST_NAME = 200  # bytes; a file system allows 255, and endings and a temporary file's letters come behind it
 LONGEST_PATH = 1000  # characters
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.lung-ssp", re.DOTALL)  # what `temporary_beside` names
+
+
+def temporary_beside(path: Path) -> Path:
+    """A new hidden name beside a file, under which it is written until it is whole; no user's file has such a name."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.lung-ssp")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one that `temporary_beside` gives."""
+    return TEMPORARY.fullmatch(name) is not None
 
 
 def is_one_line(text: str) -> bool:

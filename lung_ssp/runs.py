@@ -71,14 +71,15 @@ def train(
     task_type, checked = read_training(config, overrides)
     settings = checked.settings
     cohort = read_cohort(settings.cohort)
-    check_unchanged(settings.cohort)
-    if not cohort.leaky:
-        check_disjoint(patients_by_split(settings.cohort))
     runtime.use_deterministic_algorithms(settings.compute.deterministic)
     distributed.init_process_group()
     check_processes(settings)
     statement = cohort.statement
     is_main = distributed.is_main_process()
+    if is_main:  # the others wait for it below
+        check_unchanged(settings.cohort)
+        if not cohort.leaky:
+            check_disjoint(patients_by_split(settings.cohort))
     with working_in(output) if is_main else nullcontext():
         if is_main:
             facts = start_facts(settings, statement, cohort.fingerprint)

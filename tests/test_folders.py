@@ -21,11 +21,15 @@ write_atomically(Path(sys.argv[1]), lambda file: os.kill(os.getpid(), 9))
 
 
 def test_what_a_killed_process_left_is_known_and_no_other_file_is(tmp_path: Path) -> None:
-    mine = (".gitignore", ".a.json.bak", ".a.json.original", ".a.json.0123abcde", "a.json.0123abcd", ".0123abcd")
+    mine = (
+        *(".gitignore", ".a.json.bak", ".notes.20240131", ".a.json.0123abcd", ".0123abcd.lung-ssp"),
+        *("a.json.0123abcd.lung-ssp", ".a.json.0123abcde.lung-ssp", ".a.json.0123ABCD.lung-ssp"),
+        *(".a.json.0123abcd.lung-ssp.bak", ".a.json.0123abcd.lung-ssp\n", ".a.json.0123abcd.lung_ssp"),
+    )
     for name in mine:
         (tmp_path / name).write_text("mine")
-    (tmp_path / ".folder.0123abcd").mkdir()
-    (tmp_path / ".link.0123abcd").symlink_to(tmp_path / ".gitignore")
+    (tmp_path / ".folder.0123abcd.lung-ssp").mkdir()
+    (tmp_path / ".link.0123abcd.lung-ssp").symlink_to(tmp_path / ".gitignore")
     before = {path.name for path in tmp_path.iterdir()}
     subprocess.run([sys.executable, "-c", KILLED_IN_A_WRITE, tmp_path / "a.json"], check=False)
     (left,) = leftovers(tmp_path)

@@ -1,15 +1,42 @@
-"""Whether the labels and tables of a prepared cohort are still those that were prepared; cheap, before each use."""
+"""Whether the files of a prepared cohort are still those that were prepared: their record, and a cheap look at it."""
 
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import RootModel
 
-from lung_ssp.errors import CohortError
+from lung_ssp.errors import CohortError, DamagedFile, LungSspError
 from lung_ssp.files import sha256_of
+from lung_ssp.paths import inside
+from lung_ssp.records import read_record
 
-FILES = "files.json"  # SHA-256 of each file by its path in the cohort's folder (cohort/verify.py)
+FILES = "files.json"
 LARGE = ("slices/", "tiles/", "slides/")  # left to lung-ssp prepare verify, as the DICOM files are
 SUFFIXES = (".csv", ".json", ".npz")
+REMEDY = "restore it from a copy, or remove the folder and prepare the cohort again"
+
+
+class RecordedFiles(RootModel[dict[str, str]]):
+    """What files.json says: the SHA-256 of each file, by its path in the cohort's folder."""
+
+
+def recorded_files(root: Path) -> dict[str, str]:
+    """The SHA-256 of each file of a finished cohort, by its path within `root`.
+
+    Raises:
+        CohortError: the record is damaged, or names a file outside of `root`.
+        OSError: it is missing.
+    """
+    record = Path(root) / FILES
+    try:
+        recorded = read_record(record, RecordedFiles, REMEDY).root
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
+    for name in recorded:
+        try:
+            inside(root, name)
+        except LungSspError as error:
+            raise CohortError(f"{record} is damaged, it names {error}: {REMEDY}.") from error
+    return recorded
 
 
 def check_unchanged(root: Path) -> None:
@@ -20,19 +47,13 @@ def check_unchanged(root: Path) -> None:
     Raises:
         CohortError: a file is gone or another one than was recorded, or the record is damaged.
     """
-    record = Path(root) / FILES
-    if not record.is_file():
+    if not (Path(root) / FILES).is_file():
         return
-    again = "restore it from a copy, or remove the folder and prepare the cohort again"
-    try:
-        recorded = TypeAdapter(dict[str, str]).validate_json(record.read_bytes(), strict=True)
-    except ValidationError as error:
-        raise CohortError(f"{record} is damaged: {again}.") from error
-    for name, expected in sorted(recorded.items()):
+    for name, expected in sorted(recorded_files(root).items()):
         if not name.endswith(SUFFIXES) or name.startswith(LARGE):
             continue
         path = Path(root) / name
         if not path.is_file():
-            raise CohortError(f"{path} is missing, which was there when the cohort was prepared: {again}.")
+            raise CohortError(f"{path} is missing, which was there when the cohort was prepared: {REMEDY}.")
         if sha256_of(path) != expected:
-            raise CohortError(f"{path} has changed since the cohort was prepared: {again}.")
+            raise CohortError(f"{path} has changed since the cohort was prepared: {REMEDY}.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field, RootModel
+from pydantic import Field
 
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription, read_cohort
@@ -25,17 +25,13 @@ from lung_ssp.cohort.store import (
     class_counts,
     read_sections,
 )
+from lung_ssp.cohort.unchanged import FILES, recorded_files
 from lung_ssp.ct.hounsfield import LOWEST_HU
 from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import sha256_of, write_json
-from lung_ssp.records import TableRow, read_record, read_table
+from lung_ssp.records import TableRow, read_table
 
-FILES = "files.json"
 SHOWN = 5  # problems that the message names; it counts the rest
-
-
-class RecordedFiles(RootModel[dict[str, str]]):
-    """What files.json says: the SHA-256 of each file, by its path in the cohort's folder."""
 
 
 class SectionRow(TableRow):
@@ -139,8 +135,8 @@ def _problems_of_files(root: Path) -> Iterator[str]:
         yield f"it has no {FILES}, its preparation did not end"
         return
     try:
-        recorded = read_record(root / FILES, RecordedFiles).root
-    except DamagedFile:
+        recorded = recorded_files(root)
+    except CohortError:
         yield f"{FILES} is damaged"
         return
     present = _names(root)

@@ -108,17 +108,18 @@ def record_evaluation(run: Path, made_from: dict[str, JsonValue]) -> None:
 
 
 def recorded_metrics(run: Path, made_from: dict[str, JsonValue], kind: type[Kind]) -> Kind | None:
-    """The figures in the folder of a run, if they were made from just that and all of their files are there; else None.
+    """The figures in the folder of a run, if they were made from just that and all of their files are there.
 
-    Raises:
-        DamagedFile: metrics.json is no such file.
+    None where they were not, a file is gone, or metrics.json is not what was written: they have to be made again.
     """
     try:
         record = EvaluationRecord.model_validate_json((run / EVALUATED).read_bytes())
     except (OSError, ValidationError):
         return None
     there = is_measured(run) and all((run / FIGURES / name).is_file() for name in record.figures)
-    if record.made_from != made_from or not there:
+    if record.made_from != made_from or not there or sha256_of(run / METRICS_FILE) != record.metrics_sha256:
         return None
-    metrics = read_metrics(run, kind)
-    return metrics if sha256_of(run / METRICS_FILE) == record.metrics_sha256 else None
+    try:
+        return read_metrics(run, kind)
+    except DamagedFile:
+        return None

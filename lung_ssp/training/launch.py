@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -225,21 +225,26 @@ def first_failed(workers: list[Worker]) -> Worker:
 
 
 def error_of(failed: Worker, workers: list[Worker], job: Job) -> TrainingError:
-    """The TrainingError of a worker that refused its input, else a WorkerFailure; then the run gets all logs."""
+    """The TrainingError of a worker that refused its input, else a WorkerFailure; then the run gets all logs.
+
+    Logs for which there is no room hide no failure: it is told all the same, and a restart may follow.
+    """
     failure = failed.failure()
     if failure is not None and failure.sentence is not None:
         return TrainingError(failure.sentence)
     kept = job.output / WORKER_LOGS
-    for worker in workers:
-        copy(worker.log, kept / worker.log.name)
+    log = f": see {kept / failed.log.name}"
+    try:
+        for worker in workers:
+            copy(worker.log, kept / worker.log.name)
+    except OSError as error:
+        log = f"; the workers' logs could not be kept: {sentence_of_system_error(error)}"
     code = failed.process.returncode
     if failure is not None:
         how = f"failed ({failure.exception})"
     else:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    return WorkerFailure(
-        f"Worker {failed.rank} of {job.processes} (counted from 0) {how}: see {kept / failed.log.name}."
-    )
+    return WorkerFailure(f"Worker {failed.rank} of {job.processes} (counted from 0) {how}{log}.")
 
 
 def is_worker() -> bool:
@@ -258,7 +263,8 @@ def running_as_worker() -> Iterator[None]:
     except Exception as error:
         if is_worker():
             failure = Failure(time.monotonic(), type(error).__name__, sentence_of(error))
-            write_json(Path(os.environ[FAILURE_FILE]), asdict(failure))
+            with suppress(OSError):  # the exception itself tells more than that it could not be written down
+                write_json(Path(os.environ[FAILURE_FILE]), asdict(failure))
         raise
 
 

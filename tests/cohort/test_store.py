@@ -62,14 +62,14 @@ def test_a_cohort_whose_folders_are_links_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [".lock", ".preparation.json.0123abcd", ".preparation.json.k2_x9abc", ".cohort.json.ffffffff"]
+    "name", [".lock", ".preparation.json.0123abcd", ".preparation.json.k2_x9abc", ".cohort.json.ffffffff.lung-ssp"]
 )
 def test_what_a_killed_preparation_left_is_nothing(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     mark_folder(tmp_path, "key")
 
 
-@pytest.mark.parametrize("name", ["notes.txt", ".notes", ".git"])
+@pytest.mark.parametrize("name", ["notes.txt", ".notes", ".git", ".notes.20240131"])
 def test_a_folder_with_other_files_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     with pytest.raises(CohortError, match=r"is not an empty folder and holds no cohort: choose another"):

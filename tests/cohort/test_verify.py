@@ -11,7 +11,8 @@ import pytest
 from lung_ssp.cohort.description import NlstDescription, read_cohort, write_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.store import read_sections
-from lung_ssp.cohort.verify import FILES, record_files, verify_cohort
+from lung_ssp.cohort.unchanged import FILES, check_unchanged
+from lung_ssp.cohort.verify import record_files, verify_cohort
 from lung_ssp.errors import CohortError
 from lung_ssp.files import read_json, sha256_of, write_json
 
@@ -49,12 +50,17 @@ def flip_a_bit(root: Path) -> None:
     path.write_bytes(bytes(content))
 
 
+def record_also(root: Path, name: str) -> None:
+    write_json(root / FILES, {**read_json(root / FILES), name: "0" * 64})
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     r"slices/PHANTOM-\d+\.npz has changed": flip_a_bit,
     r"scans/PHANTOM-00001\.npz is missing": lambda root: (root / "scans" / "PHANTOM-00001.npz").unlink(),
     r"sections/more\.npz was not there": lambda root: (root / "sections" / "more.npz").write_bytes(b""),
     r"its preparation did not end": lambda root: (root / FILES).unlink(),
     r"files\.json is damaged": lambda root: (root / FILES).write_text("5"),
+    r"files\.json is damaged(?#by a path)": lambda root: record_also(root, "../evil.json"),
     r"holds no prepared cohort": lambda root: (root / "cohort.json").unlink(),
 }
 
@@ -64,6 +70,25 @@ def test_a_file_that_changed_went_or_came_is_named(cohort, fault):
     DAMAGES[fault](cohort)
     with pytest.raises(CohortError, match=fault):
         verify_cohort(cohort)
+
+
+@pytest.mark.parametrize("name", ["../evil.json", "/etc/evil.json", "a/../../evil.json", "out/evil.json"])
+def test_a_record_that_names_files_elsewhere_is_damaged_and_they_are_not_read(tmp_path, name):
+    root = tmp_path / "cohort"
+    (root / "sections").mkdir(parents=True)
+    (root / "out").symlink_to(tmp_path)
+    (tmp_path / "evil.json").write_text("5")
+    write_json(root / FILES, {name: sha256_of(tmp_path / "evil.json")})
+    with pytest.raises(CohortError, match=rf"files\.json is damaged, it names '{name}'.*restore it from a copy") as error:
+        check_unchanged(root)
+    assert str(root / FILES) in str(error.value)
+
+
+def test_a_record_of_endless_size_is_refused_unread(tmp_path):
+    with (tmp_path / FILES).open("wb") as file:
+        file.truncate(10**12)
+    with pytest.raises(CohortError, match=r"files\.json has more than 64 MB"):
+        check_unchanged(tmp_path)
 
 
 def rewrite_sections(root: Path, **changes: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lung_ssp import runs
 from lung_ssp.cohort.store import read_sections, write_sections
 from lung_ssp.cohort.verify import record_files
 from lung_ssp.errors import CheckpointError, CohortError, LungSspError
@@ -196,3 +197,27 @@ def test_a_checkpoint_without_the_optimizers_accumulators_is_refused(run: Path) 
     write_json(folder / "latest.json", {**pointer, "sha256": sha256_of(path)})
     with pytest.raises(CheckpointError, match="latest lacks the optimizer's accumulators"):
         train(run / "config.yml", run, resume=True)
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_of_several_processes_the_main_one_alone_hashes_the_cohort(
+    noise_configs: dict[str, Path],
+    own_cohort: tuple[Path, list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    main: bool,
+) -> None:
+    class Begun(Exception):
+        pass
+
+    def begin(*_: object) -> None:
+        raise Begun
+
+    root, overrides = own_cohort
+    checked: list[Path] = []
+    monkeypatch.setattr(runs, "check_unchanged", checked.append)
+    monkeypatch.setattr(runs, "train_task", begin)
+    monkeypatch.setattr(runs.distributed, "is_main_process", lambda: main)
+    with pytest.raises(Begun):
+        train(noise_configs["classification"], tmp_path / "run", overrides)
+    assert checked == [root] * main

@@ -269,6 +269,36 @@ def test_a_worker_that_died_comes_before_what_the_others_say_of_it(tmp_path: Pat
     ]
 
 
+def test_logs_that_cannot_be_kept_hide_no_failure_and_cost_no_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "run").write_text("as a full disk, this stands in the way of the logs' folder")
+    workers = [ended(tmp_path, 0, "pass"), ended(tmp_path, 1, KILLED)]
+    told = error_of(workers[1], workers, job(tmp_path))
+    assert isinstance(told, WorkerFailure)
+    said = str(told)
+    assert said.startswith("Worker 1 of 2 (counted from 0) was killed by SIGKILL; the workers' logs could not be kept: ")
+    assert str(tmp_path / "run" / "launch") in said and said.endswith(".") and "see" not in said
+    starts = []
+
+    def fail_once(one: Job) -> None:
+        starts.append("--resume" in one.training_arguments)
+        if len(starts) == 1:
+            raise error_of(workers[1], workers, one)
+
+    monkeypatch.setattr(launch, "run_workers", fail_once)
+    launch.launch(job(tmp_path), restarts=1)
+    assert starts == [False, True]
+    assert "could not be kept" in caplog.text and "restart 1 of 1" in caplog.text
+
+
+def test_a_worker_that_cannot_write_why_it_failed_fails_of_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(FAILURE_FILE, str(tmp_path / "file" / "failure.json"))
+    with pytest.raises(ConfigError, match="wrong"), running_as_worker():
+        raise ConfigError("wrong")
+
+
 def test_the_earliest_exception_is_the_cause_of_the_others(tmp_path: Path) -> None:
     workers = [
         ended(tmp_path, 0, FAILED, Failure(2.0, "RuntimeError", None)),

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lung_ssp.errors import CohortError, DamagedFile
-from lung_ssp.files import read_bytes
+from lung_ssp.files import naming, read_bytes
+from lung_ssp.paths import temporary_beside
 
 LETTERS = 12  # of the hash in hexadecimal: 48 bits, with 26,254 participants a collision has odds of 1 in 800,000
 SALT_BYTES = 32
@@ -69,15 +70,33 @@ def open_pseudonyms(path: Path, make: bool = False) -> Pseudonyms:
 
 def _make_salt(path: Path) -> None:
     """Write a new salt, whole or not at all, and never over one that another process has made meanwhile."""
+    salt, temporary = secrets.token_hex(SALT_BYTES) + "\n", temporary_beside(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with naming(path, temporary), suppress(FileExistsError):
+        try:
+            _write_new(temporary, salt)
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                raise
+            except OSError:  # exFAT, SMB and many FUSE file systems have no links
+                _write_new(path, salt)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet, for its owner alone; nothing is left of it where that fails.
+
+    Raises:
+        FileExistsError: it is there.
+    """
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_hex(SALT_BYTES) + "\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        temporary.unlink()
+    except BaseException:
+        path.unlink()
+        raise

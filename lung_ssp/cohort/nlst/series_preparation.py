@@ -20,7 +20,7 @@ from lung_ssp.cohort.nlst.series_samples import CandidateFinder, make_samples
 from lung_ssp.cohort.nlst.settings import SeriesSettings, WorkerSettings
 from lung_ssp.cohort.uids import without_uids
 from lung_ssp.errors import CheckpointError, CohortError, DamagedFile, LungSspError, SeriesError
-from lung_ssp.files import read_bytes
+from lung_ssp.files import append, read_bytes
 from lung_ssp.folders import refuse_links
 from lung_ssp.runtime import return_free_memory
 
@@ -159,9 +159,12 @@ def as_result(job: SeriesJob, outcome: object) -> SeriesResult:
 
 
 def record(out: Path, result: SeriesResult) -> None:
-    """Add one result to the journal."""
-    with (out / JOURNAL).open("a", encoding="utf-8") as file:
-        file.write("\n" + json.dumps(asdict(result)))  # begins a line: a kill may have cut the one before
+    """Add one result to the journal.
+
+    Raises:
+        OSError: the system refuses, or the journal is a symbolic link; it names the journal.
+    """
+    append(out / JOURNAL, ("\n" + json.dumps(asdict(result))).encode())  # begins a line: a kill may have cut the last
 
 
 def read_journal(out: Path) -> dict[str, SeriesResult]:

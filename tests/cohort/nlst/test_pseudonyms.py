@@ -1,5 +1,6 @@
 """Salted hashes: the same for the same salt, nothing without it."""
 
+import errno
 import os
 import stat
 
@@ -63,3 +64,35 @@ def test_a_salt_that_another_process_makes_meanwhile_is_kept(tmp_path):
     _make_salt(path)
     assert open_pseudonyms(path) == first
     assert [file.name for file in tmp_path.iterdir()] == ["salt"]
+
+
+def no_links(*_, **__):
+    raise OSError(errno.EPERM, "Operation not permitted")  # as exFAT, SMB and FUSE refuse
+
+
+def test_a_salt_is_made_on_a_disk_without_links_and_never_over_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "salt"
+    first = open_pseudonyms(path, make=True)
+    assert len(first.salt) == 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    _make_salt(path)
+    assert open_pseudonyms(path) == first
+    assert [file.name for file in tmp_path.iterdir()] == ["salt"]
+
+
+@pytest.mark.parametrize("written_before", [0, 1])
+def test_a_full_disk_leaves_no_part_of_a_salt_and_names_it(tmp_path, monkeypatch, written_before):
+    written = []
+
+    def full(handle):
+        written.append(handle)
+        if len(written) > written_before:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", no_links)
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        open_pseudonyms(tmp_path / "salt", make=True)
+    assert error.value.filename == str(tmp_path / "salt")
+    assert list(tmp_path.iterdir()) == []

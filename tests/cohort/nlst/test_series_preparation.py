@@ -1,5 +1,7 @@
 """The journal and the report of a preparation."""
 
+import pytest
+
 from lung_ssp.cohort.nlst.plan_to_cohort import write_report
 from lung_ssp.cohort.nlst.results import PreparationFigures, SeriesResult
 from lung_ssp.cohort.nlst.series_preparation import read_journal, record
@@ -34,6 +36,16 @@ def test_a_journal_of_other_values_is_read_without_them(tmp_path):
         file.write(b"\n" + b"[" * 100_000)
         file.write(b'\n{"name": "x", "series": "S", "status": "done", "samples": ' + b"9" * 5000 + b"}")
     assert read_journal(tmp_path) == {"a": DONE}
+
+
+def test_the_journal_is_never_written_through_a_link(tmp_path):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (tmp_path / "journal.jsonl").symlink_to(mine)
+    with pytest.raises(OSError, match="symbolic links") as error:
+        record(tmp_path, DONE)
+    assert error.value.filename == str(tmp_path / "journal.jsonl")
+    assert mine.read_text() == "mine"
 
 
 def test_a_report_lies_beside_the_samples(tmp_path):
