@@ -1,5 +1,6 @@
 """A series in a zip archive: unpacked into a folder of its own for as long as it is read."""
 
+import re
 import shutil
 import tempfile
 import zipfile
@@ -22,8 +23,11 @@ DAMAGE = (  # what zipfile raises where an archive is damaged, encrypted, or nam
     NotADirectoryError,
     IsADirectoryError,
 )
+BOUNDED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # zipfile unpacks the others whole, whatever size they declare
+DRIVE = re.compile(r"[A-Za-z]:")  # of Windows, at the beginning of a name
 MOST_FILES = 50_000
 MOST_BYTES = 2**32  # of all files when unpacked; a study of 4,000 slices has half of it
+LARGEST_RATIO, FROM_BYTES = 50, 2**28  # an archive from this size on that is packed closer holds no pictures
 
 
 def is_archive(path: Path) -> bool:
@@ -45,8 +49,12 @@ def unpacked(path: Path) -> Iterator[Path]:
             with zipfile.ZipFile(path) as archive:
                 _unpack(archive, path, Path(folder))
         except (*DAMAGE, OSError) as error:
-            if isinstance(error, OSError) and not isinstance(error, DAMAGE) and error.errno is not None:
-                raise  # the system's, such as a full disk; bz2 raises OSError for damage, without a number
+            if isinstance(error, OSError) and not isinstance(error, DAMAGE):
+                raise SeriesError(
+                    f"{path} cannot be unpacked ({error.strerror or error}): unpack it yourself and give the folder, "
+                    "or let TMPDIR name a folder with room for it.",
+                    reason="damaged",
+                ) from error
             why = "encrypted" if "password" in str(error) or "encrypted" in str(error) else "damaged"
             raise SeriesError(
                 f"{path} cannot be unpacked, it is {why}: unpack it yourself and give the folder, or copy it again.",
@@ -64,6 +72,18 @@ def _unpack(archive: zipfile.ZipFile, path: Path, folder: Path) -> None:
             "GB are unpacked: unpack it yourself and give the folder.",
             reason="damaged",
         )
+    if any(member.compress_type not in BOUNDED for member in members):
+        raise SeriesError(
+            f"{path} is compressed in a way that cannot be unpacked safely: unpack it yourself and give the folder.",
+            reason="compressed",
+        )
+    packed_size = sum(member.compress_size for member in members)
+    if size > max(FROM_BYTES, LARGEST_RATIO * packed_size):
+        raise SeriesError(
+            f"{path} of {packed_size / 1e6:.1f} MB would unpack to {size / 1e6:.0f} MB, which no scan does: it may be "
+            "an attack, unpack it yourself and give the folder.",
+            reason="damaged",
+        )
     for member in members:
         target = folder / _place(member.filename, path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +98,7 @@ def _place(name: str, path: Path) -> PurePosixPath:
         SeriesError: it leads out of it.
     """
     place = PurePosixPath(name.replace("\\", "/"))
-    if place.is_absolute() or ".." in place.parts or ":" in name.partition("/")[0] or not place.parts:
+    if place.is_absolute() or ".." in place.parts or DRIVE.match(name) or not place.parts:
         raise SeriesError(
             f"{path} holds a file that would be written outside of it ({name!r:.100}): it may be an attack, do not "
             "unpack it.",

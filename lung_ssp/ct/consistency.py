@@ -5,12 +5,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from lung_ssp.ct.slice_header import ACQUISITION_TAGS, SliceHeader
+from lung_ssp.ct.slice_header import SliceHeader
 from lung_ssp.errors import SeriesError
 
-FEWEST_PARTS, MOST_PARTS = 2, 4  # acquisitions one above the other; more are the rotations of a single one
+FEWEST_PARTS, MOST_PARTS = 2, 4  # acquisitions in a series; more are the rotations, or the slices, of a single one
+ALTERNATING = 3  # changes from slice to slice for each acquisition; a single odd slice makes two
 SAMPLED_COLUMNS = 128  # about as many columns and rows are compared
 UNLIKELY = 0.05  # by how much neighbours may differ more than slices two apart, by chance
+ASCENDING = ("AcquisitionDateTime", "AcquisitionTime", "FrameAcquisitionDateTime")  # from slice to slice, in one scan
 NOTICEABLE_HU = 20.0  # on the mean over a slice: neighbouring slices with the same scale differ less from one another
 
 
@@ -30,6 +32,23 @@ def require_one_kernel(headers: list[SliceHeader]) -> None:
         )
 
 
+def require_one_frame_of_reference(headers: list[SliceHeader]) -> None:
+    """Positions can be compared within one frame of reference only (FrameOfReferenceUID, PS3.3 C.7.4.1.1.1).
+
+    Raises:
+        SeriesError: there are several.
+    """
+    first = next((header for header in headers if header.frame_of_reference), headers[0])
+    for header in headers:
+        if header.frame_of_reference not in ("", first.frame_of_reference):
+            raise SeriesError(
+                f"Series {first.series_uid} mixes frames of reference, in which positions cannot be compared: "
+                f"{first.path} has {first.frame_of_reference}, {header.path} has {header.frame_of_reference}; keep the "
+                "slices of one.",
+                reason="mixed",
+            )
+
+
 def require_one_acquisition(headers: list[SliceHeader]) -> list[str]:
     """Two acquisitions whose slices alternate show the patient at two moments, and look like one finer scan.
 
@@ -44,21 +63,48 @@ def require_one_acquisition(headers: list[SliceHeader]) -> list[str]:
     Raises:
         SeriesError: acquisitions alternate.
     """
-    for index, tag in enumerate(ACQUISITION_TAGS):
-        values = [header.acquisition[index] for header in headers if len(header.acquisition) > index]
-        if len(values) < len(headers) or not all(values):
-            continue
-        parts = 1 + sum(one != other for one, other in pairwise(values))
+    remarks = []
+    for tag in dict(headers[0].acquisition):
+        values = [_as_number(dict(header.acquisition).get(tag, "")) for header in headers]
         distinct = len(set(values))
-        if parts > distinct:
-            raise SeriesError(
-                f"Series {headers[0].series_uid} mixes the slices of {distinct} acquisitions ({tag} changes to and fro "
-                f"from slice to slice, first at {headers[0].path}): keep the slices of one.",
-                reason="mixed",
-            )
-        if FEWEST_PARTS <= distinct <= MOST_PARTS:
-            return [f"{distinct} acquisitions one above the other make up the scan ({tag})"]
-    return []
+        changes = sum(one != other for one, other in pairwise(values))
+        if FEWEST_PARTS <= distinct <= MOST_PARTS and changes >= ALTERNATING * distinct:
+            raise _alternating(headers, tag, f"{distinct} acquisitions")
+        if tag in ASCENDING and _turn_about(values):
+            raise _alternating(headers, tag, "several acquisitions")
+        if FEWEST_PARTS <= distinct <= MOST_PARTS and changes == distinct - 1 and "" not in values:
+            remarks.append(f"{distinct} acquisitions one above the other make up the scan ({tag})")
+    if _turn_about(["" if one.instance_number is None else float(one.instance_number) for one in headers]):
+        raise _alternating(headers, "InstanceNumber", "several acquisitions")
+    return remarks[:1]
+
+
+def _turn_about(values: list[float | str]) -> bool:
+    """Whether numbers, such as times, of sorted slices come from several ranges in turn: 1, 13, 2, 14, 3, 15."""
+    numbers = [value for value in values if isinstance(value, float)]
+    if len(numbers) < len(values):
+        return False
+    for turns in range(FEWEST_PARTS, MOST_PARTS + 1):
+        ranges = sorted((min(numbers[turn::turns]), max(numbers[turn::turns])) for turn in range(turns))
+        if all(below[1] < above[0] for below, above in pairwise(ranges)):
+            return True
+    return False
+
+
+def _alternating(headers: list[SliceHeader], tag: str, what: str) -> SeriesError:
+    return SeriesError(
+        f"Series {headers[0].series_uid} mixes the slices of {what} ({tag} changes to and fro from slice to slice, "
+        f"first at {headers[1].place}): keep the slices of one.",
+        reason="mixed",
+    )
+
+
+def _as_number(text: str) -> float | str:
+    """A number, however it is written ("120" and "120.0" are one voltage); a text that is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def alternation_remark(hu: np.ndarray) -> list[str]:

@@ -4,8 +4,12 @@ GDCM is given a file of its own, made of one frame and what describes it: what e
 are none of its business.
 """
 
+import os
 import struct
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +26,7 @@ from lung_ssp.ct.slice_header import PixelLayout
 JPEG_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}
 JPEG_2000_START = b"\xff\x4f\xff\x51"  # of the codestream, and SIZ, which comes first
 TEMPORARY = "lung_ssp-"  # how the names of temporary folders begin
+_ERROR_STREAM = threading.Lock()
 LONGEST_CONTAINER = 512  # bytes that some writers put before a JPEG 2000 codestream
 
 
@@ -42,8 +47,23 @@ def decode_frame(content: BinaryIO, shape: tuple[int, int], layout: PixelLayout)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         path = Path(folder) / "frame.dcm"
         _file_of(frame, shape, layout).save_as(path, enforce_file_format=True)
-        image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
+        with _silent():
+            image = sitk.ReadImage(str(path), imageIO="GDCMImageIO")
     return sitk.GetArrayFromImage(image).reshape(shape)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep away what the decoder writes of a damaged frame to standard error: it is told in words."""
+    with _ERROR_STREAM:  # of two threads, the second would take the silence for the stream
+        stream, silence = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(silence, 2)
+            yield
+        finally:
+            os.dup2(stream, 2)
+            os.close(stream)
+            os.close(silence)
 
 
 def _file_of(frame: bytes, shape: tuple[int, int], layout: PixelLayout) -> FileDataset:

@@ -27,10 +27,18 @@ TAGS = (
     "SOPInstanceUID",
     "Modality",
     "SeriesInstanceUID",
+    "StudyInstanceUID",
     "FrameOfReferenceUID",
     "AcquisitionNumber",
+    "AcquisitionDateTime",
+    "AcquisitionDate",
     "AcquisitionTime",
     "KVP",
+    "SliceThickness",
+    "ContrastBolusAgent",
+    "FilterType",
+    "TemporalPositionIdentifier",
+    "NominalPercentageOfCardiacPhase",
     "InstanceNumber",
     "ConvolutionKernel",
     "ImagePositionPatient",
@@ -43,6 +51,7 @@ TAGS = (
     "PhotometricInterpretation",
     "RescaleSlope",
     "RescaleIntercept",
+    "RescaleType",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
     "PixelRepresentation",
@@ -53,7 +62,7 @@ TAGS = (
 TAG_NUMBERS = tuple(pydicom.tag.Tag(name) for name in TAGS)  # looked up once, not for every file
 PREAMBLE, MAGIC = 128, b"DICM"
 HEAD = 2048  # bytes in which the transfer syntax of a file with preamble is named
-FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")  # a file without preamble begins with one of these groups
+FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # one of which begins a file without preamble
 EXPLICIT, DEFLATED = (
     syntax.encode() for syntax in (pydicom.uid.ExplicitVRLittleEndian, pydicom.uid.DeflatedExplicitVRLittleEndian)
 )
@@ -148,8 +157,8 @@ def open_content(path: Path) -> Iterator[BinaryIO]:
         dataset = inflate.decompress(file.read(), LARGEST_INFLATED)
         if inflate.unconsumed_tail:
             raise SeriesError(
-                f"{path} is larger than {LARGEST_INFLATED >> 20} MB when it is inflated, which no slice is: export the "
-                "series again without compression.",
+                f"{path} is larger than {LARGEST_INFLATED >> 20} MB when it is inflated: export the series again "
+                "without compression.",
                 reason="damaged",
             )
     # of one length, so that the length of the meta information stays true

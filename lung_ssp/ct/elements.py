@@ -44,7 +44,7 @@ class Elements:
         element = self._raw(keyword)
         if not isinstance(element, RawDataElement):
             return element is not None and not element.is_empty
-        return element.value is None or element.value != b""  # None: too long to be read
+        return element.length != 0
 
     def text(self, keyword: str) -> str:
         """A text; several values are joined by backslashes; empty where there is none or where it is no text.
@@ -116,8 +116,8 @@ class Elements:
     def problem(self, what: str, keyword: str) -> SeriesError:
         """The error of an element that is missing or cannot be what it is."""
         return SeriesError(
-            f"{self.path} (series {self.series_uid}) {what} {keyword}: export the series again with its geometry and "
-            "its HU scale.",
+            f"{self.path} (series {self.series_uid}) {what} {keyword}: correct this element, or export the series "
+            "again with its geometry and its HU scale.",
             reason="header",
         )
 
@@ -133,10 +133,12 @@ class Elements:
             ValueError: they are too long, or cannot be read.
         """
         element = self._raw(keyword)
-        if element is None or element.value == b"":
+        if element is None:
             return []
         if not isinstance(element, RawDataElement):  # the few that pydicom itself needs, such as PixelRepresentation
-            return [str(element.value)]
+            return [] if element.is_empty else [str(element.value)]
+        if element.length == 0:
+            return []
         if not isinstance(element.value, bytes) or len(element.value) > LONGEST_VALUE:
             raise ValueError("too long, or a sequence")
         known = dictionary_VR(element.tag)

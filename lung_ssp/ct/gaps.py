@@ -11,6 +11,7 @@ from lung_ssp.ct.slice_header import SliceHeader
 from lung_ssp.errors import SeriesError
 
 REGULAR_SHARE = 0.1  # how far a step may be from the usual one, as a share of it
+LARGEST_SHIFT_MM = 1.0  # of a slice from its place in an even stack
 REGULAR_MM = 0.15  # but this at least: positions are often rounded to 0.1 mm
 
 
@@ -29,7 +30,7 @@ def number_planes(headers: list[SliceHeader], accepted: GapSettings | None) -> n
     tolerance = max(REGULAR_SHARE * usual, REGULAR_MM)
     planes = [0]
     for before, after, step in zip(headers, headers[1:], steps, strict=False):
-        pair = f"{before.path} and {after.path}"
+        pair = f"{before.place} and {after.place}"
         gap = step > 1.5 * usual
         missing = max(1, round(step / usual) - 1) if gap else 0
         if gap and (accepted is None or missing > accepted.longest):
@@ -50,6 +51,7 @@ def number_planes(headers: list[SliceHeader], accepted: GapSettings | None) -> n
                 reason="irregular",
             )
         planes.append(planes[-1] + 1 + missing)
+    _require_even(headers, np.array(planes))
     total, missing = planes[-1] + 1, planes[-1] + 1 - len(headers)
     if accepted is not None and missing > accepted.largest_share * total:
         raise SeriesError(
@@ -58,6 +60,24 @@ def number_planes(headers: list[SliceHeader], accepted: GapSettings | None) -> n
             reason="gap",
         )
     return np.array(planes)
+
+
+def _require_even(headers: list[SliceHeader], planes: np.ndarray) -> None:
+    """Small differences of the steps may add up: parts with two spacings, one above the other, are no one grid.
+
+    Raises:
+        SeriesError: a slice lies further than half a step, or 1 mm, from its plane.
+    """
+    depths = depths_of(headers)
+    step = (depths[-1] - depths[0]) / planes[-1]
+    beside = np.abs(depths - depths[0] - planes * step)
+    if beside.max() > max(min(step / 2, LARGEST_SHIFT_MM), REGULAR_MM):
+        raise SeriesError(
+            f"Series {headers[0].series_uid} is irregular: the slices are {np.diff(depths).min():.2f} to "
+            f"{(np.diff(depths) / np.diff(planes)).max():.2f} mm apart, and {headers[int(beside.argmax())].path} lies "
+            f"{beside.max():.1f} mm from its place in an even stack: choose a regular series, or resample it first.",
+            reason="irregular",
+        )
 
 
 def fill_gaps(hu: np.ndarray, planes: np.ndarray) -> list[str]:

@@ -1,6 +1,5 @@
 """Where slices lie: their common plane, their order, one at each position, and the grid they make."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,26 +11,7 @@ COSINE_TOLERANCE = 1e-3
 SPACING_TOLERANCE_MM = 1e-3
 SAME_POSITION_MM = 0.01
 
-FEWEST_OF_PLANE = 0.9  # of the images of a series, for those in other planes to be its scouts
-ANOTHER_PLANE = math.cos(math.radians(30))  # of the normals; a gantry is tilted by less
-
 Point = tuple[float, float, float]
-
-
-def leave_out_scouts(headers: list[SliceHeader]) -> tuple[list[SliceHeader], list[SliceHeader]]:
-    """The slices of a series, and the few images in quite another plane, which are projections for planning.
-
-    Scanners may store a scout within the series without marking it as a localizer.
-    """
-    normals = np.array([_normal(header) for header in headers])
-    usual = np.median(normals, axis=0)
-    in_plane = np.abs(normals @ usual) > ANOTHER_PLANE * np.linalg.norm(usual)
-    if in_plane.all() or np.count_nonzero(in_plane) < FEWEST_OF_PLANE * len(headers):
-        return headers, []
-    return (
-        [header for header, inside in zip(headers, in_plane, strict=True) if inside],
-        [header for header, inside in zip(headers, in_plane, strict=True) if not inside],
-    )
 
 
 def sort_slices(headers: list[SliceHeader]) -> list[SliceHeader]:
@@ -80,7 +60,7 @@ def drop_duplicates(
         if step >= SAME_POSITION_MM:
             kept.append(header)
             continue
-        where = f"Series {header.series_uid} has two slices at {depth:.2f} mm, {kept[-1].path} and {header.path}"
+        where = f"Series {header.series_uid} has two slices at {depth:.2f} mm, {kept[-1].place} and {header.place}"
         if not accepted:
             raise SeriesError(
                 f"{where}: remove one, or have identical ones left out with --accept duplicates.", reason="duplicate"
@@ -131,13 +111,9 @@ def axes_of(header: SliceHeader) -> np.ndarray:
     return np.column_stack([row, column, np.cross(row, column)])
 
 
-def _normal(header: SliceHeader) -> np.ndarray:
-    return np.cross(header.orientation[:3], header.orientation[3:])
-
-
 def _mixed(first: SliceHeader, other: SliceHeader, what: str, one: object, two: object) -> SeriesError:
     return SeriesError(
-        f"Series {first.series_uid} mixes {what}: {first.path} has {_short(one)}, {other.path} has {_short(two)}; "
+        f"Series {first.series_uid} mixes {what}: {first.place} has {_short(one)}, {other.place} has {_short(two)}; "
         "keep the slices of one reconstruction.",
         reason="mixed",
     )

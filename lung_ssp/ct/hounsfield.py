@@ -12,6 +12,7 @@ from lung_ssp.errors import SeriesError
 LOWEST_HU = -1024  # the CT number scale begins here; lower values mark what lies outside the field of view
 FAT_AND_AIR_END_HU = -50
 AIR_AND_LUNG_END_HU = -500
+AIR_END_HU = -700  # air reaches far below it, in the airways and around the patient, and most lung lies there
 SOFT_TISSUE_HU = (-250, 250)
 MIN_SHARE = 0.01
 SCALE = "its scale (RescaleSlope and RescaleIntercept in DICOM)"
@@ -24,13 +25,14 @@ class TissueShares:
     """What a slice shows.
 
     pixels: how many it has, padding left out; of them these shares are:
-    air: air and lung. soft_tissue: soft tissue. below_muscle: all below muscle in HU.
+    air: air and lung. dark: what air alone would be. soft_tissue: soft tissue. below_muscle: all below muscle in HU.
     clipped: how many pixels were brighter than 16 bits can hold.
     """
 
     pixels: int
     clipped: int
     air: float
+    dark: float
     soft_tissue: float
     below_muscle: float
 
@@ -74,6 +76,7 @@ def replace_padding(
         pixels=hu.size - padded,
         clipped=clipped,
         air=(np.count_nonzero(hu < AIR_AND_LUNG_END_HU) - padded) / shown,
+        dark=(np.count_nonzero(hu < AIR_END_HU) - padded) / shown,
         soft_tissue=np.count_nonzero(tissue) / shown,
         below_muscle=(np.count_nonzero(hu < FAT_AND_AIR_END_HU) - padded) / shown,
     )
@@ -108,6 +111,12 @@ def check_chest(series: str, name_of: Callable[[int], str], shares: list[TissueS
         kind = "air" if tissue else "soft tissue"
         raise SeriesError(
             f"{series} shows no {kind} in any slice: its HU are implausible for a chest, check {SCALE}.",
+            reason="implausible HU",
+        )
+    if max(share.dark for share in shares) < MIN_SHARE:
+        raise SeriesError(
+            f"{series} shows nothing below {AIR_END_HU} HU, where air is: its HU are clipped or scaled, export it "
+            f"without a window, or check {SCALE}.",
             reason="implausible HU",
         )
     for index in range(tissue[0], tissue[-1]):

@@ -28,17 +28,20 @@ def check_grid(what: str, shape: Sequence[int], spacing: Sequence[float]) -> Non
     """
     depth, height, width = shape
     extent = np.multiply(shape, spacing)
-    problem, advice = "", "give a complete axial chest CT with its true geometry."
+    problem, advice = "", "give a complete axial chest CT with its true geometry"
     if depth < MIN_SLICES:
         raise SeriesError(
-            f"{what} has {depth} slices, at least {MIN_SLICES} are needed: {advice}", reason="too few slices"
+            f"{what} has {depth} slices, at least {MIN_SLICES} are needed: {advice}.", reason="too few slices"
         )
     if max(height, width) > LARGEST_SIDE or depth > MOST_SLICES or depth * height * width > MOST_VOXELS:
-        problem = f"is {depth} x {height} x {width} voxels large, {MOST_VOXELS:,} are the most that are read"
+        limit = f"at most {MOST_VOXELS:,} voxels are read"
+        problem = f"has {depth} slices of {height} x {width}, {depth * height * width:,} voxels, {limit}"
+        advice = "reconstruct thicker slices or a smaller matrix"
     elif not (SPACING_MM[0] <= min(spacing) and max(spacing) <= SPACING_MM[1]):
         steps = " x ".join(f"{step:.4g}" for step in spacing)
-        problem = f"has voxels of {steps} mm, expected are {SPACING_MM[0]:g} to {SPACING_MM[1]:g}"
+        problem = f"has voxels of {steps} mm (z, y, x), expected are {SPACING_MM[0]:g} to {SPACING_MM[1]:g}"
     elif extent[0] > LARGEST_LENGTH_MM or max(extent[1:]) > LARGEST_FIELD_MM:
-        problem = f"is {extent[0]:.0f} x {extent[1]:.0f} x {extent[2]:.0f} mm large, more than a scanner can see"
+        sides = f"{extent[0]:.0f} x {extent[1]:.0f} x {extent[2]:.0f}"
+        problem = f"is {sides} mm large (z, y, x), more than a scanner can see"
     if problem:
-        raise SeriesError(f"{what} {problem} (z, y, x): {advice}", reason="header")
+        raise SeriesError(f"{what} {problem}: {advice}.", reason="header")

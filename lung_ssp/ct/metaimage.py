@@ -1,11 +1,13 @@
 """MetaImage: .mha, and .mhd with its voxels in a file beside it, as LUNA16 has them."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 
-from lung_ssp.ct.voxels import ZLIB, Grid, checked_shape, finite_numbers, read_voxels
-from lung_ssp.errors import SeriesError
+from lung_ssp.ct.voxels import UNITS_MM, ZLIB_OR_GZIP, Grid, checked_shape, finite_numbers, read_voxels
+from lung_ssp.errors import SeriesError, shown
+from lung_ssp.paths import is_plain_name
 
 LONGEST_HEADER = 2**20  # bytes
 LOCAL, LIST = "LOCAL", "LIST"  # in place of a file's name: behind the header, and in several files
@@ -16,6 +18,10 @@ TYPES = {
     "MET_USHORT": "u2",
     "MET_INT": "i4",
     "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
@@ -38,10 +44,13 @@ def read_metaimage(path: Path) -> tuple[np.ndarray, Grid]:
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise _damaged(path) from error
     with data_file.open("rb") as file:
-        if begin < 0 and not compressed:  # the voxels end the file
-            begin = data_file.stat().st_size - int(np.prod(grid.shape)) * grid.dtype.itemsize
-        file.seek(max(0, begin))
-        return read_voxels(path, file, grid, ZLIB if compressed else None), grid
+        size = data_file.stat().st_size
+        if begin == -1 and not compressed:  # the voxels end the file
+            begin = size - math.prod(grid.shape) * grid.dtype.itemsize
+        if not 0 <= begin <= size:
+            raise _damaged(path)
+        file.seek(begin)
+        return read_voxels(path, file, grid, ZLIB_OR_GZIP if compressed else None), grid
 
 
 def _fields(path: Path, head: bytes) -> tuple[dict[str, str], int]:
@@ -66,11 +75,31 @@ def _grid(path: Path, fields: dict[str, str]) -> Grid:
         )
     if not _flag(fields, "BinaryData", default=True):
         raise SeriesError(f"{path} holds its voxels as text: export the scan in binary form.", reason="foreign file")
+    if _numbers(fields, ("ElementToIntensityFunctionSlope",), "1") + _numbers(
+        fields, ("ElementToIntensityFunctionOffset",), "0"
+    ) != [1, 0]:
+        raise SeriesError(
+            f"{path} holds numbers that its ElementToIntensityFunctionSlope and -Offset turn into others: export the "
+            "scan in HU.",
+            reason="implausible HU",
+        )
     shape = checked_shape(path, [int(size) for size in fields["DimSize"].split()])
     big = _flag(fields, "BinaryDataByteOrderMSB") or _flag(fields, "ElementByteOrderMSB")
+    if fields["ElementType"] not in TYPES:
+        raise SeriesError(
+            f"{path} holds voxels of the type {shown(fields['ElementType'])}, which is not read: save it as one of "
+            f"{', '.join(TYPES)}.",
+            reason="foreign file",
+        )
     dtype = np.dtype(TYPES[fields["ElementType"]]).newbyteorder(">" if big else "<")
-    spacing = _numbers(fields, ("ElementSpacing", "ElementSize"), "1 1 1")[:3]
-    origin = _numbers(fields, ("Offset", "Position", "Origin"), "0 0 0")[:3]
+    unit = UNITS_MM[fields.get("DistanceUnits", "?").replace("?", "mm")]
+    spacing = [unit * step for step in _numbers(fields, ("ElementSpacing", "ElementSize"), "")[:3]]
+    if len(spacing) != 3 or min(spacing) <= 0:
+        raise SeriesError(
+            f"{path} has no ElementSpacing of three positive numbers: export the scan with its geometry.",
+            reason="header",
+        )
+    origin = [unit * place for place in _numbers(fields, ("Offset", "Position", "Origin"), "0 0 0")[:3]]
     matrix = _numbers(fields, ("TransformMatrix", "Rotation", "Orientation"), "1 0 0 0 1 0 0 0 1")
     rank = round(len(matrix) ** 0.5)
     axes = np.reshape(matrix, (rank, rank))[:3, :3].T * spacing  # each row of the file is the direction of one axis
@@ -86,7 +115,7 @@ def _data_file(path: Path, name: str, header_size: int, end: int) -> tuple[Path,
     """
     if name.upper() == LOCAL:
         return path, end
-    if not name or Path(name).name != name or "%" in name or name.split()[0].upper() in (LIST, LOCAL):
+    if not is_plain_name(name) or "%" in name or name.split()[0].upper() in (LIST, LOCAL):
         raise SeriesError(
             f"{path} names {name!r:.100} as the file of its voxels: it must be one file in the same folder.",
             reason="foreign file",
@@ -105,7 +134,7 @@ def _numbers(fields: dict[str, str], names: tuple[str, ...], default: str) -> li
 
 
 def _flag(fields: dict[str, str], name: str, default: bool = False) -> bool:
-    return fields.get(name, str(default)).lower() in ("true", "1")
+    return fields.get(name, str(default))[:1].lower() in ("t", "1")  # as MetaIO reads it
 
 
 def _damaged(path: Path) -> SeriesError:

@@ -12,11 +12,17 @@ from lung_ssp.errors import SeriesError
 MOST_FRAMES = 10_000
 LONGEST_GROUPS = 2**26  # bytes of the sequences that describe the frames
 SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+FRAME_TAGS = (  # what tells frames of one acquisition from those of another
+    "FrameAcquisitionNumber",
+    "FrameAcquisitionDateTime",
+    "StackID",
+    "TemporalPositionIndex",
+)
 GROUP_NUMBERS = tuple(pydicom.tag.Tag(name) for name in (SHARED, PER_FRAME))
 
 
-def frame_headers(path: Path) -> list[SliceHeader]:
-    """The headers of a file's frames, in the order of the file; frames that are localizers are left out.
+def frame_headers(path: Path) -> tuple[list[SliceHeader], int]:
+    """The headers of a file's frames, in the order of the file, and how many localizers are left out of them.
 
     Raises:
         SeriesError: the file or a frame lacks what a CT slice needs, or holds something impossible; or frames were
@@ -39,11 +45,9 @@ def frame_headers(path: Path) -> list[SliceHeader]:
             f"({PER_FRAME}): export the series again, as single CT slices if need be.",
             reason="header",
         )
-    return [
-        slice_of(file, _groups(file, own, shared), number, frames)
-        for number, own in enumerate(of_frames)
-        if not _is_localizer(file, own, shared)
-    ]
+    slices = [(number, own) for number, own in enumerate(of_frames) if not _is_localizer(own, shared)]
+    headers = [slice_of(file, _groups(file, own, shared), number, frames) for number, own in slices]
+    return headers, frames - len(slices)
 
 
 def _groups(file: DicomFile, own: Elements, shared: Elements | None) -> Groups:
@@ -59,7 +63,7 @@ def _groups(file: DicomFile, own: Elements, shared: Elements | None) -> Groups:
         measures=group("PixelMeasuresSequence", "PixelSpacing"),
         rescaling=group("PixelValueTransformationSequence", "RescaleSlope"),
         kernel=_text(_find(own, shared, "CTReconstructionSequence"), "ConvolutionKernel"),
-        acquisition=(_text(_find(own, shared, "FrameContentSequence"), "FrameAcquisitionNumber"),),
+        acquisition=tuple((tag, _text(_find(own, shared, "FrameContentSequence"), tag)) for tag in FRAME_TAGS),
     )
 
 
@@ -76,6 +80,6 @@ def _text(elements: Elements | None, keyword: str) -> str:
     return "" if elements is None else elements.text(keyword)
 
 
-def _is_localizer(file: DicomFile, own: Elements, shared: Elements | None) -> bool:
+def _is_localizer(own: Elements, shared: Elements | None) -> bool:
     kind = _find(own, shared, "CTImageFrameTypeSequence")
     return kind is not None and "LOCALIZER" in kind.texts("FrameType")

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import math
 import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -15,6 +16,8 @@ from lung_ssp.errors import SeriesError
 LONGEST_HEADER = 2**20  # bytes, with its extensions
 SIZES = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}  # of the header itself, which begins with its size
 MILLIMETRES = {"mm": 1.0, "unknown": 1.0, "meter": 1000.0, "micron": 0.001}
+LARGEST_DIFFERENCE = 0.02  # of the voxel sizes told in two ways
+LEAST_COSINE = math.cos(math.radians(30))  # of an axis told in two ways
 FROM_RAS = np.array([-1.0, -1.0, 1.0])  # NIfTI's x and y run to the right and the front
 
 
@@ -31,6 +34,7 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Grid]:
         with _opened(path, framing) as file:
             header = _header(file.read(LONGEST_HEADER))
         shape = checked_shape(path, [int(size) for size in header.get_data_shape()])
+        _require_one_place(path, header)
         affine = header.get_best_affine() * MILLIMETRES[header.get_xyzt_units()[0]]
         dtype, begin = header.get_data_dtype(), int(header.get_data_offset())
         slope, inter = header.get_slope_inter()
@@ -48,6 +52,35 @@ def read_nifti(path: Path) -> tuple[np.ndarray, Grid]:
     if (slope or 1.0) == 1.0 and not inter:
         return values, grid
     return values * np.float64(slope or 1.0) + (inter or 0.0), grid
+
+
+def _require_one_place(path: Path, header: nibabel.Nifti1Header) -> None:
+    """Refuse a file that does not say where left is, or says it in two ways that contradict each other.
+
+    The sform, the qform and pixdim tell the same axes and voxel sizes, but for a rounding or a small turn.
+
+    Raises:
+        SeriesError: it does not.
+    """
+    places = [place for place, code in (header.get_sform(coded=True), header.get_qform(coded=True)) if code]
+    if not places:
+        raise SeriesError(
+            f"{path} does not say how the scan lies in the patient (qform_code and sform_code are 0): export it with "
+            "its geometry.",
+            reason="orientation",
+        )
+    axes = [place[:3, :3] for place in places]
+    steps = [np.linalg.norm(matrix, axis=0) for matrix in axes]
+    pixdim = np.abs(header["pixdim"][1:4])
+    alike = np.allclose(steps[0], np.where(pixdim > 0, pixdim, steps[0]), rtol=LARGEST_DIFFERENCE)
+    if alike and len(places) == 2 and min(steps[0].min(), steps[1].min()) > 0:
+        alike = min((axes[0] / steps[0] * axes[1] / steps[1]).sum(axis=0)) > LEAST_COSINE
+    if not alike:
+        raise SeriesError(
+            f"{path} tells its axes or voxel sizes in two ways that disagree (sform, and qform with pixdim): export it "
+            "again from its source.",
+            reason="orientation",
+        )
 
 
 def _opened(path: Path, framing: int | None) -> BinaryIO:
@@ -79,6 +112,8 @@ def _voxels(path: Path, grid: Grid, begin: int, framing: int | None) -> np.ndarr
             file.seek(begin)
             return read_voxels(path, file, grid, None)
     except (OSError, EOFError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's, such as a failing disk
         raise SeriesError(
             f"{path} is damaged or truncated, its voxels cannot be unpacked: copy it again from its source.",
             reason="damaged",

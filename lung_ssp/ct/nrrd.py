@@ -1,12 +1,13 @@
 """NRRD with its voxels in the file itself (http://teem.sourceforge.net/nrrd/format.html)."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
-from lung_ssp.ct.voxels import GZIP, Grid, checked_shape, finite_numbers, read_voxels
-from lung_ssp.errors import SeriesError
+from lung_ssp.ct.voxels import GZIP, UNITS_MM, Grid, checked_shape, finite_numbers, read_voxels
+from lung_ssp.errors import SeriesError, shown
 
 LONGEST_HEADER = 2**20  # bytes
 MAGIC = b"NRRD000"
@@ -17,6 +18,8 @@ NAMES = {  # of each kind of number, the names that the format gives it
     "u2": ("uint16", "uint16_t", "ushort", "unsigned short", "unsigned short int"),
     "i4": ("int32", "int32_t", "int", "signed int"),
     "u4": ("uint32", "uint32_t", "uint", "unsigned int"),
+    "i8": ("int64", "int64_t", "longlong", "long long", "long long int", "signed long long", "signed long long int"),
+    "u8": ("uint64", "uint64_t", "ulonglong", "unsigned long long", "unsigned long long int"),
     "f4": ("float",),
     "f8": ("double",),
 }
@@ -31,6 +34,7 @@ SPACES = {
     "left-anterior-superior": (1, -1, 1),
     "las": (1, -1, 1),
 }
+QUOTED = re.compile(r'"([^"]*)"')
 VECTOR = re.compile(r"\(([^()]*)\)")
 
 
@@ -76,19 +80,33 @@ def _fields(path: Path, head: bytes) -> dict[str, str]:
 
 def _grid(path: Path, fields: dict[str, str]) -> Grid:
     shape = checked_shape(path, [int(size) for size in fields["sizes"].split()])
+    _require_known(path, fields, "type", TYPES)
+    _require_known(path, fields, "encoding", ENCODINGS)
     kind = TYPES[fields["type"].lower()]
     big = fields.get("endian", "little").lower() == "big"
-    turn = np.array(SPACES[fields["space"].lower()] if "space" in fields else (1, 1, 1))
+    if "space" not in fields or "space directions" not in fields:
+        raise SeriesError(
+            f"{path} does not say how the scan lies in the patient (space, space directions): export it with its "
+            "geometry.",
+            reason="orientation",
+        )
+    units = {UNITS_MM[unit] for unit in QUOTED.findall(fields.get("space units", '"mm"'))}
+    turn = np.array(SPACES[fields["space"].lower()]) * units.pop()
     directions = [finite_numbers(text.split(",")) for text in VECTOR.findall(fields.get("space directions", ""))]
-    if directions:
-        axes = np.array(directions, dtype=float).T
-    else:
-        axes = np.diag(finite_numbers(fields.get("spacings", "1 1 1").split()))
+    axes = np.array(directions, dtype=float).T
     origin = finite_numbers(fields.get("space origin", "(0,0,0)").strip("()").split(","))
-    if axes.shape != (3, 3) or len(origin) != 3:
-        raise ValueError("three axes are needed")
+    if axes.shape != (3, 3) or len(origin) != 3 or units:
+        raise ValueError("three axes are needed, in one unit")
     x, y, z = (turn * origin).tolist()
     return Grid(shape, np.dtype(kind).newbyteorder(">" if big else "<"), turn[:, None] * axes, (x, y, z))
+
+
+def _require_known(path: Path, fields: dict[str, str], name: str, known: Collection[str]) -> None:
+    if fields[name].lower() not in known:
+        raise SeriesError(
+            f"{path} has the {name} {shown(fields[name])}, which is not read: save it with one of {', '.join(known)}.",
+            reason="foreign file",
+        )
 
 
 def _damaged(path: Path) -> SeriesError:

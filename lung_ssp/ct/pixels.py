@@ -37,6 +37,8 @@ def read_pixels(header: SliceHeader) -> np.ndarray:
             else:
                 stored = _plain_frame(content, header.shape, layout, length)
     except (OSError, ValueError, EOFError, RuntimeError, struct.error, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's, such as a full disk
         raise SeriesError(
             f"{header.name} cannot be decoded, it is truncated or damaged: copy it again from its source.",
             reason="damaged",
@@ -81,7 +83,8 @@ def _plain_frame(content: BinaryIO, shape: tuple[int, int], layout: PixelLayout,
         ValueError: the element or the file is shorter, or the element is longer, than its frames.
     """
     size = shape[0] * shape[1] * layout.allocated // 8
-    if not size * layout.frames <= length <= size * layout.frames + 1:  # one byte makes an odd length even
+    beyond = length - size * layout.frames
+    if not 0 <= beyond < size // shape[0]:  # less than a row: some writers fill the element up
         raise ValueError("the pixels have another size than rows and columns")
     content.seek(size * layout.frame, 1)
     data = content.read(size)

@@ -9,25 +9,28 @@ import numpy as np
 import SimpleITK as sitk
 
 from lung_ssp.ct.archive import is_archive, unpacked
-from lung_ssp.ct.consistency import alternation_remark, check_scales, require_one_acquisition, require_one_kernel
+from lung_ssp.ct.consistency import (
+    alternation_remark,
+    check_scales,
+    require_one_acquisition,
+    require_one_frame_of_reference,
+    require_one_kernel,
+)
 from lung_ssp.ct.dicom_file import MULTI_FRAME_CT_CLASSES, DicomFile
 from lung_ssp.ct.gaps import fill_gaps, number_planes
-from lung_ssp.ct.geometry import axes_of, drop_duplicates, leave_out_scouts, sort_slices, stack_geometry
+from lung_ssp.ct.geometry import axes_of, drop_duplicates, sort_slices, stack_geometry
 from lung_ssp.ct.hounsfield import TissueShares, check_chest, clipped_sentence, replace_padding
 from lung_ssp.ct.limits import MIN_SLICES, check_grid
 from lung_ssp.ct.multi_frame import frame_headers
+from lung_ssp.ct.pictures import without_pictures
 from lung_ssp.ct.pixels import read_pixels
 from lung_ssp.ct.settings import GapSettings, check_accept
-from lung_ssp.ct.slice_header import SliceHeader, has_no_geometry, parse_header
-from lung_ssp.ct.source import Contents, LeftOut, Source, contents_of
+from lung_ssp.ct.slice_header import SliceHeader, parse_header
+from lung_ssp.ct.source import FORMS, Contents, LeftOut, Source, contents_of
 from lung_ssp.ct.tilt import TiltCorrection, tilt_correction
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.volume_file import is_volume_file, read_volume
 from lung_ssp.errors import SeriesError
-
-FORMS = (
-    "a folder or a .zip of a DICOM series, a DICOMDIR, one multi-frame file, or a .nii, .nii.gz, .mha, .mhd or .nrrd"
-)
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def open_series(
     """
     check_accept(accept)
     path = Path(source) if isinstance(source, str | Path) else None
-    if path is not None and is_volume_file(path):
+    if path is not None and is_volume_file(path) and not path.is_dir():
         if series_uid is not None:
             raise SeriesError(
                 f"{path} is one volume without a series UID: leave the UID {series_uid} out, or give a DICOM series.",
@@ -168,6 +171,7 @@ def _open_slices(source: Source, series_uid: str | None, accept: Collection[str]
     headers = _headers(chosen, contents)
     _require_enough(headers, chosen)
     require_one_kernel(headers)
+    require_one_frame_of_reference(headers)
 
     found = sort_slices(headers)
     headers = drop_duplicates(
@@ -211,15 +215,17 @@ def _headers(chosen: list[DicomFile], contents: Contents) -> list[SliceHeader]:
     Raises:
         SeriesError: a slice's header is incomplete or impossible.
     """
-    headers = []
-    pictures = [file for file in chosen if has_no_geometry(file.elements)]
-    for file in chosen if len(pictures) == len(chosen) else [file for file in chosen if file not in pictures]:
-        headers += frame_headers(file.path) if file.kind in MULTI_FRAME_CT_CLASSES else [parse_header(file)]
-    if len(pictures) < len(chosen):
-        contents.left_out += [LeftOut(file.path, "CT image without geometry (screen shot)") for file in pictures]
-    slices, scouts = leave_out_scouts(headers)
-    contents.left_out += [LeftOut(header.path, "CT image in another plane (scout)") for header in scouts]
-    return slices
+    several = [file for file in chosen if file.kind in MULTI_FRAME_CT_CLASSES]
+    single = [file for file in chosen if file.kind not in MULTI_FRAME_CT_CLASSES]
+    slices, scouts, pictures = without_pictures(single, len(several) > 0)
+    contents.left_out += [LeftOut(file.path, "CT image without geometry (screen shot)") for file in pictures]
+    contents.left_out += [LeftOut(file.path, "CT image in another plane (scout)") for file in scouts]
+    headers = [parse_header(file) for file in slices]
+    for file in several:
+        frames, localizers = frame_headers(file.path)
+        headers += frames
+        contents.left_out += [LeftOut(file.path, "localizer frame")] * localizers
+    return headers
 
 
 def _require_enough(headers: list[SliceHeader], chosen: list[DicomFile]) -> None:

@@ -10,7 +10,21 @@ from lung_ssp.ct.elements import Elements
 from lung_ssp.ct.limits import LARGEST_FIELD_MM, LARGEST_POSITION_MM, LARGEST_SIDE, SPACING_MM
 from lung_ssp.errors import SeriesError
 
-ACQUISITION_TAGS = ("AcquisitionNumber", "AcquisitionTime", "KVP")
+ACQUISITION_TAGS = (
+    "AcquisitionNumber",
+    "AcquisitionDateTime",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "KVP",
+    "SliceThickness",
+    "ContrastBolusAgent",
+    "FilterType",
+    "TemporalPositionIdentifier",
+    "NominalPercentageOfCardiacPhase",
+    "ConvolutionKernel",
+    "StudyInstanceUID",
+)
+HOUNSFIELD = ("HU", "US", "HOUNSFIELD")  # how RescaleType begins; US is "unspecified", which of a CT means HU
 LARGEST_ALLOCATED = 32  # bits of a pixel
 LARGEST_RESCALING = 2**24  # of slope and intercept; no scanner needs more
 UNCOMPRESSED = (
@@ -69,8 +83,8 @@ class SliceHeader:
     sop_uid: the slice's own name (SOPInstanceUID), empty where the file has none, and of a frame, which shares it.
     instance_number: its number in the series (InstanceNumber), of a frame its number in the file; or None.
     kernel: of the reconstruction (ConvolutionKernel), empty where the file names none.
-    acquisition: what tells one acquisition from another, as far as the file says it: AcquisitionNumber,
-        AcquisitionTime and KVP (of a frame, FrameAcquisitionNumber), in this order.
+    acquisition: what tells one acquisition or reconstruction from another: the name of an element, and its text, which
+        is empty where the file does not say it.
     frame_of_reference: FrameOfReferenceUID, or empty.
     """
 
@@ -85,15 +99,19 @@ class SliceHeader:
     sop_uid: str = ""
     instance_number: int | None = None
     kernel: str = ""
-    acquisition: tuple[str, ...] = ()
+    acquisition: tuple[tuple[str, str], ...] = ()
     frame_of_reference: str = ""
 
     @property
-    def name(self) -> str:
-        """The slice for messages: its file and series, and which frame of the file it is."""
+    def place(self) -> str:
+        """Where the slice is, for messages: its file, and which frame of it."""
         several = self.pixels is not None and self.pixels.frames > 1
-        frame = f"frame {self.pixels.frame + 1}, " if several and self.pixels else ""
-        return f"{self.path} ({frame}series {self.series_uid})"
+        return f"frame {self.pixels.frame + 1} of {self.path}" if several and self.pixels else str(self.path)
+
+    @property
+    def name(self) -> str:
+        """The slice for messages: its file, frame and series."""
+        return f"{self.place} (series {self.series_uid})"
 
 
 @dataclass(frozen=True)
@@ -105,7 +123,7 @@ class Groups:
     measures: Elements
     rescaling: Elements
     kernel: str
-    acquisition: tuple[str, ...]
+    acquisition: tuple[tuple[str, str], ...]
 
 
 def parse_header(file: DicomFile) -> SliceHeader:
@@ -118,7 +136,7 @@ def parse_header(file: DicomFile) -> SliceHeader:
     elements = file.elements
     if (elements.whole_number("NumberOfFrames") if "NumberOfFrames" in elements else 1) != 1:
         raise _no_slice(file)
-    acquisition = tuple(elements.text(tag) for tag in ACQUISITION_TAGS)
+    acquisition = tuple((tag, elements.text(tag)) for tag in ACQUISITION_TAGS)
     kernel = elements.text("ConvolutionKernel")
     return slice_of(file, Groups(elements, elements, elements, elements, kernel, acquisition), 0, 1)
 
@@ -164,11 +182,6 @@ def is_localizer(elements: Elements) -> bool:
     return "LOCALIZER" in elements.texts("ImageType")
 
 
-def has_no_geometry(elements: Elements) -> bool:
-    """Whether a CT image has neither place nor direction nor pixel size, as a screen shot of the dose report."""
-    return not any(tag in elements for tag in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"))
-
-
 def _layout(file: DicomFile, rescaling: Elements, frame: int, frames: int) -> PixelLayout:
     elements = file.elements
     if file.syntax not in UNCOMPRESSED + COMPRESSED:
@@ -195,6 +208,13 @@ def _layout(file: DicomFile, rescaling: Elements, frame: int, frames: int) -> Pi
     if slope > LARGEST_RESCALING or abs(intercept) > LARGEST_RESCALING:
         tag = "RescaleSlope" if slope > LARGEST_RESCALING else "RescaleIntercept"
         raise elements.problem("has an impossible", tag)
+    unit = rescaling.text("RescaleType")
+    if unit and not unit.upper().startswith(HOUNSFIELD):
+        raise SeriesError(
+            f"{file.path} (series {file.series_uid}) is measured in {unit} (RescaleType), not in Hounsfield units: "
+            "choose a series in HU.",
+            reason="implausible HU",
+        )
     return PixelLayout(
         syntax=file.syntax,
         at=file.pixels_at,

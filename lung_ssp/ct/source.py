@@ -18,9 +18,13 @@ DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 DIRECTORY_STORAGE = "1.2.840.10008.1.3.10"
 DIRECTORY_TAGS = (pydicom.tag.Tag("DirectoryRecordSequence"), pydicom.tag.Tag("SOPClassUID"))
 LONGEST_DIRECTORY = 2**26  # bytes of its records
+VOLUME_FILE, ZIP = "volume file", "zip archive"
 NAMELESS = "without SeriesInstanceUID"
 MOST_NAMED = 10  # series or files that a message names
 
+FORMS = (
+    "a folder or a .zip of a DICOM series, a DICOMDIR, one multi-frame file, or a .nii, .nii.gz, .mha, .mhd or .nrrd"
+)
 Source = str | Path | Sequence[str | Path]  # a folder, one file, or a list of files
 
 
@@ -75,7 +79,7 @@ class Contents:
                 f"{name} holds no series {series_uid}, choose one of those there: {inventory}.", reason="not found"
             )
         chosen = self.by_series[series_uid if series_uid is not None else next(iter(self.by_series))]
-        self.left_out += [LeftOut(path, "damaged file") for path, _ in self.unreadable]
+        self.left_out += [LeftOut(path, "damaged file, perhaps of this series") for path, _ in self.unreadable]
         self.left_out += [
             LeftOut(file.path, "CT image of another series")
             for files in self.by_series.values()
@@ -87,9 +91,9 @@ class Contents:
     def _besides(self) -> str:
         """ ", only 52 x Secondary Capture Image Storage, 1 x zip archive", or nothing where nothing is there."""
         kinds = Counter(one.why for one in self.left_out)
-        return (
-            f", only {', '.join(f'{count} x {why}' for why, count in kinds.most_common(MOST_NAMED))}" if kinds else ""
-        )
+        listed = ", ".join(f"{count} x {why}" for why, count in kinds.most_common(MOST_NAMED))
+        given = " (a .zip or a volume can be given itself)" if {ZIP, VOLUME_FILE} & set(kinds) else ""
+        return f", only {listed}{given}" if kinds else ""
 
 
 def contents_of(source: Source) -> Contents:
@@ -101,8 +105,8 @@ def contents_of(source: Source) -> Contents:
         SeriesError: no such source, a file that was named is no CT image or cannot be read, or a file that has the
             name of a DICOM file is none.
     """
-    files, named = _files_of(source)
     contents = Contents()
+    files, named = _files_of(source, contents)
     for path in files:
         try:
             file = _ct_file(path, named)
@@ -131,8 +135,9 @@ def _ct_file(path: Path, named: bool) -> DicomFile | LeftOut:
     if file is not None and not why:
         return file
     if file is None and (named or path.suffix.lower() in DICOM_SUFFIXES):
+        advice = f"give {FORMS}" if named else "remove it"
         raise SeriesError(
-            f"{path} is {'empty, ' if _is_empty(path) else ''}not a DICOM file: remove it, or copy it again from its "
+            f"{path} is {'empty, ' if _is_empty(path) else ''}not a DICOM file: {advice}, or copy it again from its "
             "source.",
             reason="foreign file",
         )
@@ -148,8 +153,8 @@ def _why_not(path: Path, file: DicomFile | None) -> str:
         if _is_empty(path):
             return "empty file"
         if is_volume_file(path):
-            return "volume file"
-        return "zip archive" if path.suffix.lower() == ".zip" else "file of another kind"
+            return VOLUME_FILE
+        return ZIP if path.suffix.lower() == ".zip" else "file of another kind"
     if file.kind not in CT_CLASSES:
         return pydicom.uid.UID(file.kind).name if file.kind else "DICOM file of an unknown kind"
     return "localizer" if is_localizer(file.elements) else ""
@@ -159,13 +164,13 @@ def _is_empty(path: Path) -> bool:
     return path.stat().st_size == 0
 
 
-def _files_of(source: Source) -> tuple[list[Path], bool]:
-    """The files that may be slices, and whether they were named one by one."""
+def _files_of(source: Source, contents: Contents) -> tuple[list[Path], bool]:
+    """The files that may be slices, and whether they were named one by one; what is missing goes to the contents."""
     if not isinstance(source, str | Path):
         return [Path(path) for path in source], True
     folder = Path(source)
     if folder.is_file():
-        listed = _listed(folder)
+        listed = _listed(folder, contents)
         return ([folder], True) if listed is None else (listed, False)
     if not folder.is_dir():
         what = "is neither a file nor a folder" if folder.exists() else "does not exist"
@@ -173,11 +178,13 @@ def _files_of(source: Source) -> tuple[list[Path], bool]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")), False
 
 
-def _listed(path: Path) -> list[Path] | None:
+def _listed(path: Path, contents: Contents) -> list[Path] | None:
     """The CT images that a DICOM directory (DICOMDIR, PS3.3 F.3) lists; None where the file is no such directory.
 
+    Those that are not there are noted as files that cannot be read.
+
     Raises:
-        SeriesError: the directory is damaged, or some of its files are not there.
+        SeriesError: the directory is damaged.
     """
     file = read_dicom(path, DIRECTORY_TAGS, LONGEST_DIRECTORY)
     if file is None or file.kind != DIRECTORY_STORAGE:
@@ -187,11 +194,12 @@ def _listed(path: Path) -> list[Path] | None:
     found = [(record, _place(path.parent, record)) for record in images]
     missing = [record.text("ReferencedFileID") for record, place in found if place is None]
     if missing:
-        raise SeriesError(
+        error = SeriesError(
             f"{path} lists {len(missing)} CT image(s) that are not in its folder, the first as {missing[0]}: copy the "
             "whole disc or folder again.",
             reason="damaged",
         )
+        contents.unreadable += [(path.parent / name, error) for name in missing]
     return sorted({place for _, place in found if place is not None})
 
 

@@ -56,7 +56,7 @@ def tilt_correction(headers: list[SliceHeader], accepted: bool) -> TiltCorrectio
     if drift.max() <= allowed:
         return None
     worst = headers[int(drift.argmax())]
-    where = f"({worst.path} lies {drift.max():.1f} mm beside the first)"
+    where = f"({worst.place} lies {drift.max():.1f} mm beside the first)"
     slope = depths @ sideways / (depths @ depths)
     degrees = float(np.degrees(np.arctan(np.linalg.norm(slope))))
     if np.linalg.norm(sideways - np.outer(depths, slope), axis=1).max() > allowed or degrees > LARGEST_TILT:

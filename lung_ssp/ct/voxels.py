@@ -10,15 +10,17 @@ from typing import BinaryIO
 import numpy as np
 import SimpleITK as sitk
 
-from lung_ssp.ct.limits import LARGEST_SIDE, MOST_SLICES
+from lung_ssp.ct.limits import LARGEST_POSITION_MM, LARGEST_SIDE, MOST_SLICES, SPACING_MM
 from lung_ssp.errors import SeriesError
 
 MOST_FILE_VOXELS = 2**28  # 1,024 slices of 512 x 512: there are several copies of them in memory at a time
-LARGEST_FILE_VOXELS = 2**30  # bytes of them
+LARGEST_FILE_BYTES = 2**30  # bytes of them
 BLOCK, PIECE = 2**20, 2**24  # bytes that are read, and unpacked, at once
 LARGEST_SHEAR_MM = 0.5  # over the whole scan, for axes that are taken as perpendicular
 NOTICEABLE_SHEAR_MM = 1e-3  # below it, it is the rounding of numbers written in a header
-ZLIB, GZIP = zlib.MAX_WBITS, zlib.MAX_WBITS | 16  # how deflated bytes are framed
+GZIP = zlib.MAX_WBITS | 16  # how deflated bytes are framed
+ZLIB_OR_GZIP = zlib.MAX_WBITS | 32  # as they say themselves
+UNITS_MM = {"mm": 1.0, "um": 0.001, "cm": 10.0, "m": 1000.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ def read_voxels(path: Path, file: BinaryIO, grid: Grid, framing: int | None) -> 
     """Read the voxels from where the file stands.
 
     Args:
-        framing: ZLIB or GZIP where they are compressed, else None.
+        framing: GZIP or ZLIB_OR_GZIP where they are compressed, else None.
 
     Returns:
         (z, y, x) of the file's axes, in the machine's byte order.
@@ -85,9 +87,9 @@ def read_voxels(path: Path, file: BinaryIO, grid: Grid, framing: int | None) -> 
         SeriesError: there are fewer or more than declared, or they cannot be unpacked.
     """
     wanted = math.prod(grid.shape) * grid.dtype.itemsize
-    if wanted > LARGEST_FILE_VOXELS:
+    if wanted > LARGEST_FILE_BYTES:
         raise SeriesError(
-            f"{path} holds {wanted >> 20:,} MB of voxels, {LARGEST_FILE_VOXELS >> 20:,} are the most that are read: "
+            f"{path} holds {wanted >> 20:,} MB of voxels, {LARGEST_FILE_BYTES >> 20:,} are the most that are read: "
             "save the scan as whole numbers of 16 bits.",
             reason="header",
         )
@@ -117,10 +119,14 @@ def _inflate(path: Path, file: BinaryIO, wanted: int, framing: int) -> bytearray
     data, length = bytearray(wanted + 1), 0  # as a whole at once: a growing one is copied, and in memory twice
     stream = zlib.decompressobj(framing)
     try:
-        while length <= wanted and not stream.eof and (block := stream.unconsumed_tail or file.read(BLOCK)):
+        block = file.read(BLOCK)
+        while length <= wanted and block:
+            if stream.eof:  # gzip may be made of several members
+                stream = zlib.decompressobj(framing)
             unpacked = stream.decompress(block, min(PIECE, wanted + 1 - length))
             data[length : length + len(unpacked)] = unpacked
             length += len(unpacked)
+            block = stream.unconsumed_tail or stream.unused_data or file.read(BLOCK)
     except zlib.error as error:
         raise SeriesError(
             f"{path} is damaged, its voxels cannot be unpacked: copy it again from its source.", reason="damaged"
@@ -137,15 +143,21 @@ def to_image(path: Path, values: np.ndarray, grid: Grid) -> tuple[sitk.Image, fl
     Raises:
         SeriesError: the axes are no axes, or are sheared by more than a rounding.
     """
-    steps = np.linalg.norm(grid.axes, axis=0)
-    if not np.isfinite(grid.axes).all() or not np.isfinite(grid.origin).all() or min(steps) <= 0:
+    if not (np.abs(grid.axes) <= LARGEST_POSITION_MM).all() or not (np.abs(grid.origin) <= LARGEST_POSITION_MM).all():
         raise SeriesError(
             f"{path} has axes or an origin that are no numbers of mm: export the scan again.", reason="header"
+        )
+    steps = np.linalg.norm(grid.axes, axis=0)
+    if not SPACING_MM[0] <= min(steps) or not max(steps) <= SPACING_MM[1]:
+        raise SeriesError(
+            f"{path} has voxels of {steps[0]:.4g} x {steps[1]:.4g} x {steps[2]:.4g} mm, expected are "
+            f"{SPACING_MM[0]:g} to {SPACING_MM[1]:g}: export it again with its true geometry.",
+            reason="header",
         )
     left, _, right = np.linalg.svd(grid.axes / steps)
     direction = left @ right  # the nearest axes that are perpendicular
     shear = float(np.linalg.norm((grid.axes - direction * steps) @ (np.array(grid.shape) - 1), axis=0).max())
-    if shear > LARGEST_SHEAR_MM:
+    if not shear <= LARGEST_SHEAR_MM:
         raise SeriesError(
             f"{path} has axes that are not perpendicular, a shear of {shear:.1f} mm over the scan: resample it onto "
             "perpendicular axes first.",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -135,7 +135,11 @@ class Diagnosis:
         (folder / UNFINISHED).unlink()
 
     def as_json(self) -> dict[str, Any]:
-        """All but the voxels, in plain numbers. Of the patient it holds neither name nor number nor dates."""
+        """All but the voxels, in plain numbers.
+
+        Of what the files say of the patient it holds neither name nor number nor dates. Names of files that were left
+        out are the user's own.
+        """
         return {
             "notice": NOT_FOR_DIAGNOSIS,
             "training": training_statement(self.weights),
@@ -209,7 +213,8 @@ def training_statement(weights: Mapping[str, Weights]) -> str:
 def left_out_line(why: str, names: Sequence[str]) -> str:
     """Files that were left out as a line: how many, why, and the first of their names."""
     more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"Left out: {len(names)} x {why} ({', '.join(names[:NAMED])}{more})."
+    first = ", ".join(PurePosixPath(name).name for name in names[:NAMED])
+    return f"Left out: {len(names)} x {why} ({first}{more})."
 
 
 def finding_line(finding: Finding) -> str:

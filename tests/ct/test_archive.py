@@ -69,3 +69,47 @@ def test_what_it_unpacks_to_is_bounded(packed, refused, monkeypatch):
 
 def test_no_archive_is_told(tmp_path, refused):
     assert "does not exist" in refused(read_series, tmp_path / "none.zip", reason="not found")
+
+
+def test_what_zipfile_unpacks_without_bound_is_not_unpacked(tmp_path, refused):
+    with zipfile.ZipFile(tmp_path / "scan.zip", "w", zipfile.ZIP_BZIP2) as file:
+        file.writestr("slice", bytes(1000))
+    assert "cannot be unpacked safely" in refused(read_series, tmp_path / "scan.zip", reason="compressed")
+
+
+def test_a_colon_in_a_name_is_no_drive(packed, hu):
+    with zipfile.ZipFile(packed, "a") as file:
+        file.writestr("CT 10:22/notes", "about the scan")
+    np.testing.assert_array_equal(read_series(packed).hu, hu)
+
+
+def test_a_name_that_no_file_can_have_is_told(packed, refused):
+    with zipfile.ZipFile(packed, "a") as file:
+        file.writestr("a" * 300, "x")
+    message = refused(read_series, packed, reason="damaged")
+    assert f"{packed} cannot be unpacked (File name too long)" in message
+
+
+def test_a_small_archive_of_a_large_one_is_refused_before_it_is_unpacked(tmp_path, refused):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file, file.open("0.dcm", "w") as member:
+        for _ in range(257):
+            member.write(bytes(2**20))
+    assert f"{path} of 1." in (message := refused(read_series, path, reason="damaged"))
+    assert "would unpack to 269 MB, which no scan does" in message
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_damage_within_a_member_is_told(packed, refused, method):
+    with zipfile.ZipFile(packed, "w", method) as file:
+        file.writestr("one.dcm", np.random.default_rng(0).integers(0, 255, 5000, np.uint8).tobytes())
+    content = bytearray(packed.read_bytes())
+    content[100:2000] = bytes(1900)
+    packed.write_bytes(content)
+    assert "cannot be unpacked, it is damaged" in refused(read_series, packed, reason="damaged")
+
+
+def test_a_name_too_long_for_a_file_is_told(packed, refused):
+    with zipfile.ZipFile(packed, "a") as file:
+        file.writestr("x" * 300, "")
+    assert f"{packed} cannot be unpacked" in refused(read_series, packed, reason="damaged")

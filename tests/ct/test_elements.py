@@ -46,16 +46,31 @@ def test_a_number_is_read_from_whatever_vr_a_file_gives_it(keyword, vr, value, l
     [b"nan", b"inf", b"-inf", b"1_0", b"1\\2", b"0x10", b"1e999", b"one", b"\\", b"9" * (LONGEST_VALUE + 1), None],
 )
 def test_what_is_not_one_finite_number_is_told(value):
-    with pytest.raises(
-        SeriesError, match=r"slice.dcm \(series 1.2.3\) has an unreadable RescaleSlope: export"
-    ) as caught:
+    with pytest.raises(SeriesError, match=r"slice.dcm \(series 1.2.3\) has an unreadable RescaleSlope") as caught:
         holding("RescaleSlope", "DS", value).number("RescaleSlope")
     assert caught.value.reason == "header"
 
 
-def test_what_is_missing_or_empty_is_told():
+def empty_in_a_file(folder: Path) -> Elements:
+    """Of an empty number, pydicom gives another raw value than of an empty text."""
+    dataset = pydicom.Dataset()
+    dataset.RescaleSlope, dataset.NumberOfFrames, dataset.PixelPaddingValue = None, None, None
+    dataset.HighBit = None
+    dataset["PixelPaddingValue"].VR = "SS"
+    dataset.save_as(folder / "empty.dcm", implicit_vr=False, little_endian=True)
+    return Elements(pydicom.dcmread(folder / "empty.dcm", force=True), PATH, "1.2.3")
+
+
+def test_what_is_missing_or_empty_is_told(tmp_path):
+    elements = empty_in_a_file(tmp_path)
+    assert not any(name in elements for name in ("NumberOfFrames", "PixelPaddingValue", "HighBit"))
     assert "RescaleSlope" not in holding("RescaleSlope", "DS", b"")
-    for elements in (holding("RescaleSlope", "DS", b""), holding("Rows", "US", b"\0\1")):
+    assert "RescaleSlope" not in empty_in_a_file(tmp_path)
+    for elements in (
+        holding("RescaleSlope", "DS", b""),
+        holding("Rows", "US", b"\0\1"),
+        empty_in_a_file(tmp_path),
+    ):
         with pytest.raises(SeriesError, match="has no RescaleSlope"):
             elements.number("RescaleSlope")
         assert elements.text("RescaleSlope") == ""

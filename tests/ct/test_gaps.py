@@ -123,3 +123,14 @@ def test_rounded_positions_are_regular_enough(tmp_path, hu, write_series):
 
     write_series(tmp_path, hu, edit=rounded)
     assert read_series(tmp_path).spacing[0] == pytest.approx(0.625, abs=0.005)
+
+
+def test_small_differences_of_the_steps_do_not_add_up(tmp_path, rising, write_series, refused):
+    """Thirty steps of 0.5 mm below thirty of 0.6 mm: in the middle 1.5 mm beside an even grid."""
+
+    def two_spacings(dataset, index):
+        dataset.ImagePositionPatient = [-100, -120, 0.5 * index + 0.1 * max(0, index - 30)]
+
+    paths = write_series(tmp_path, rising, edit=two_spacings)
+    message = refused(read_series, tmp_path, reason="irregular")
+    assert "0.50 to 0.60 mm apart" in message and f"{paths[30]} lies 1.5 mm" in message

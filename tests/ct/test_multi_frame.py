@@ -122,3 +122,38 @@ def test_a_study_of_both_kinds_is_a_choice_of_series(legacy, hu, refused):
     assert f"{UID} (18 slices)" in message and f"{LEGACY} (1 file of 18 frames)" in message
     for uid in (UID, LEGACY):
         np.testing.assert_array_equal(read_series(study, uid).hu, hu)
+
+
+def test_a_screen_shot_beside_the_file_is_left_out(legacy, hu, write_series, change_tag):
+    shot = write_series(legacy.parent / "shot", hu[:1], series_uid=LEGACY)[0]
+    change_tag(shot, ImagePositionPatient=None, ImageOrientationPatient=None, PixelSpacing=None)
+    series = open_series(legacy.parent)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert [one.path for one in series.left_out] == [shot]
+
+
+def test_phases_in_one_file_are_told_by_their_frames(legacy, refused):
+    def with_a_phase(dataset):
+        frames = dataset.PerFrameFunctionalGroupsSequence
+        frames[5].PlanePositionSequence = frames[4].PlanePositionSequence
+
+    message = refused(read_series, changed(legacy, with_a_phase), reason="duplicate")
+    assert f"frame 5 of {legacy} and frame 6 of {legacy}" in message
+
+
+FRAME_TAGS = {
+    "StackID": ("1", "2"),
+    "TemporalPositionIndex": (1, 2),
+    "FrameAcquisitionDateTime": ("20200101", "20200102"),
+}
+
+
+@pytest.mark.parametrize("tag", FRAME_TAGS)
+def test_frames_of_two_stacks_or_moments_may_not_alternate(legacy, refused, tag):
+    def alternate(dataset):
+        frames = dataset.PerFrameFunctionalGroupsSequence
+        frames = sorted(frames, key=lambda groups: groups.PlanePositionSequence[0].ImagePositionPatient[2])
+        for index, groups in enumerate(frames):
+            setattr(groups.FrameContentSequence[0], tag, FRAME_TAGS[tag][index % 2])
+
+    assert f"({tag} changes to and fro" in refused(read_series, changed(legacy, alternate), reason="mixed")

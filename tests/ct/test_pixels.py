@@ -1,5 +1,6 @@
 """Pixels are read straight from the file where they are not compressed; GDCM, which SimpleITK reads with, agrees."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from lung_ssp.ct.dicom_file import read_dicom
 from lung_ssp.ct.pixels import read_pixels, rescale
+from lung_ssp.ct.series import read_series
 from lung_ssp.ct.slice_header import SliceHeader, parse_header
 
 
@@ -143,6 +145,25 @@ def test_a_file_that_is_cut_is_told(write_series, hu, tmp_path, refused, cut):
     assert f"{path} (series" in refused(read_pixels, header_of(path), reason="damaged")
 
 
+def test_a_few_bytes_behind_the_pixels_are_passed_over(write_series, hu, tmp_path, refused):
+    def longer(dataset, index):
+        dataset.PixelData += b"\0" * (40 if index == 0 else 48)  # a row has 48
+
+    fitting, wrong = write_series(tmp_path, hu[:2], edit=longer)
+    np.testing.assert_array_equal(read_pixels(header_of(fitting)), hu[0])
+    assert "truncated or damaged" in refused(read_pixels, header_of(wrong), reason="damaged")
+
+
+def test_a_disk_that_fails_is_no_damage_of_the_file(write_series, hu, tmp_path, monkeypatch):
+    path = write_series(tmp_path, hu[:1])[0]
+    dataset = pydicom.dcmread(path)
+    dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    dataset.save_as(path)
+    monkeypatch.setattr("lung_ssp.ct.decoding.tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(FileNotFoundError):
+        read_pixels(header_of(path))
+
+
 def test_pixels_of_another_size_than_the_header_says_are_told(write_series, hu, tmp_path, refused, change_tag):
     path = write_series(tmp_path, hu)[0]
     change_tag(path, Rows=hu.shape[1] + 1)
@@ -170,3 +191,17 @@ def test_what_is_deflated_is_bounded(write_series, hu, tmp_path, refused, monkey
     np.testing.assert_array_equal(read_pixels(header_of(path)), hu[0])
     monkeypatch.setattr("lung_ssp.ct.dicom_file.LARGEST_INFLATED", 1000)
     assert "when it is inflated" in refused(read_dicom, path, reason="damaged")
+
+
+@pytest.mark.parametrize("cut", [40, 400])
+def test_the_decoder_writes_nothing_of_a_damaged_frame(write_series, hu, tmp_path, refused, capfd, cut):
+    path = write_series(tmp_path, np.tile(hu, (1, 3, 3)))[4]
+    dataset = pydicom.dcmread(path)
+    dataset.compress(pydicom.uid.JPEG2000Lossless, generate_instance_uid=False)
+    frame = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
+    dataset.PixelData = pydicom.encaps.encapsulate([frame[:-cut]])
+    dataset.save_as(path)
+    assert f"{path} (series" in refused(read_series, tmp_path, reason="damaged")
+    assert capfd.readouterr() == ("", "")
+    sys.stderr.write("heard")
+    assert capfd.readouterr().err == "heard"

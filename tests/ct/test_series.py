@@ -362,6 +362,20 @@ def test_a_scout_that_is_not_marked_is_known_by_its_plane(tmp_path, hu, write_se
     assert series.left_out == (LeftOut(scout, "CT image in another plane (scout)"),)
 
 
+def test_a_scout_without_pixel_size_or_scale_is_left_out(tmp_path, hu, write_series, change_tag):
+    write_series(tmp_path / "a", hu)
+    scout = write_series(tmp_path / "b", hu[:1, :16])[0]
+    change_tag(scout, ImageOrientationPatient=[1, 0, 0, 0, 0, -1], PixelSpacing=None, RescaleSlope=None)
+    assert [one.path for one in open_series(tmp_path).left_out] == [scout]
+
+
+def test_a_screen_shot_may_have_a_pixel_size(tmp_path, hu, write_series, change_tag):
+    write_series(tmp_path / "a", hu)
+    shot = write_series(tmp_path / "b", hu[:1])[0]
+    change_tag(shot, ImagePositionPatient=None, ImageOrientationPatient=None)
+    assert [one.path for one in open_series(tmp_path).left_out] == [shot]
+
+
 def test_a_series_of_two_planes_is_refused(tmp_path, hu, write_series, refused):
     write_series(tmp_path / "a", hu)
     write_series(tmp_path / "b", hu[:4], orientation=(1, 0, 0, 0, 0, -1))
@@ -387,6 +401,29 @@ def test_slices_of_two_acquisitions_that_alternate_are_refused(tmp_path, hu, wri
     write_series(tmp_path / "b", hu, origin=(-100.0, -120.0, 31.25), edit=of(2))
     message = refused(read_series, tmp_path, reason="mixed")
     assert f"Series {UID} mixes the slices of 2 acquisitions (AcquisitionNumber changes to and fro" in message
+
+
+@pytest.mark.parametrize("numbers", [[1] * 9 + [2] + [1] * 8, [2] + [1] * 17, ["120"] * 9 + ["120.0"] * 9])
+def test_a_slice_or_two_with_another_number_are_no_second_acquisition(tmp_path, hu, write_series, numbers):
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "KVP", numbers[index]))
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+def test_each_sign_of_two_acquisitions_is_looked_at(tmp_path, hu, write_series, refused):
+    """One above the other by their numbers, and two voltages that alternate."""
+
+    def change(dataset, index):
+        dataset.AcquisitionNumber, dataset.KVP = 1 + index // 9, 80 + 60 * (index % 2)
+
+    paths = write_series(tmp_path, hu, edit=change)
+    assert f"KVP changes to and fro from slice to slice, first at {paths[1]}" in refused(read_series, tmp_path)
+
+
+def test_times_of_slices_are_no_acquisitions(tmp_path, hu, write_series):
+    times = [f"1200{(index * 7 // 10) % 18:02d}" for index in range(18)]
+    times[5], times[6] = times[6], times[5]
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "AcquisitionTime", times[index]))
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
 
 
 def test_slices_that_alternate_without_saying_so_are_told(tmp_path, hu, write_series):
@@ -455,3 +492,70 @@ def test_real_series(lidc_series: Path):
     missing = [file for file in files if pydicom.dcmread(file).ImagePositionPatient[2] != -190]
     with pytest.raises(SeriesError, match=r"lacks 1 slice\(s\) between"):
         read_series(missing)
+
+
+ALTERNATING = {
+    "AcquisitionDateTime": ("20200101100000", "20200101110000"),
+    "AcquisitionDate": ("20200101", "20200102"),
+    "KVP": ("120", "80"),
+    "SliceThickness": ("1", "5"),
+    "ContrastBolusAgent": ("", "iodine"),
+    "AcquisitionNumber": ("", "1"),
+    "ConvolutionKernel": ("B30f", ""),
+    "StudyInstanceUID": (f"{UID}.5", f"{UID}.6"),
+}
+
+
+@pytest.mark.parametrize("tag", ALTERNATING)
+def test_whatever_tells_acquisitions_apart_may_not_alternate(tmp_path, hu, write_series, refused, tag):
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, tag, ALTERNATING[tag][index % 2]))
+    assert f"({tag} changes to and fro" in refused(read_series, tmp_path, reason="mixed")
+
+
+def test_alternation_is_found_beside_parts_one_above_the_other(tmp_path, hu, write_series, refused):
+    def edit(dataset, index):
+        dataset.AcquisitionNumber, dataset.KVP = 1 + index // 9, (80, 120)[index % 2]
+
+    write_series(tmp_path, hu, edit=edit)
+    assert "KVP changes to and fro" in refused(read_series, tmp_path, reason="mixed")
+
+
+@pytest.mark.parametrize("tag", ["AcquisitionTime", "InstanceNumber"])
+def test_two_passes_that_interleave_are_refused(tmp_path, hu, write_series, refused, tag):
+    """Every slice has a number of its own: 1, 10, 2, 11, 3, 12 from below."""
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, tag, str(1 + index // 2 + 9 * (index % 2))))
+    assert f"({tag} changes to and fro" in refused(read_series, tmp_path, reason="mixed")
+
+
+@pytest.mark.parametrize("order", [lambda index: index, lambda index: 50 - index, lambda index: index ^ 1])
+def test_numbers_in_any_order_of_one_pass_are_one_scan(tmp_path, hu, write_series, order):
+    """The last: the two slices of each rotation are numbered from the top, 2, 1, 4, 3."""
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "InstanceNumber", order(index)))
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+def test_what_a_single_slice_lacks_tells_nothing(tmp_path, hu, write_series):
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "KVP", "" if index == 5 else "120"))
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+@pytest.mark.parametrize("second", [lambda index: index % 2, lambda index: index // 9, lambda index: index == 17])
+def test_frames_of_reference_are_not_mixed(tmp_path, hu, write_series, refused, second):
+    frame = lambda dataset, index: setattr(dataset, "FrameOfReferenceUID", f"{UID}.7{int(second(index))}")  # noqa: E731
+    write_series(tmp_path, hu, edit=frame)
+    message = refused(read_series, tmp_path, reason="mixed")
+    assert f"{UID}.70" in message and f"{UID}.71" in message and "keep the slices of one" in message
+
+
+@pytest.mark.parametrize("unit", ["Z_EFF", "OD", "MGML", "PCT"])
+def test_what_is_not_in_hounsfield_units_is_refused(tmp_path, hu, write_series, refused, change_tag, unit):
+    paths = write_series(tmp_path, hu)
+    change_tag(paths[5], RescaleType=unit)
+    message = refused(read_series, tmp_path, reason="implausible HU")
+    assert f"{paths[5]} (series {UID}) is measured in {unit} (RescaleType)" in message
+
+
+@pytest.mark.parametrize("unit", ["HU", "US", "HU_MOD", "", "hounsfield"])
+def test_hounsfield_units_by_any_name(tmp_path, hu, write_series, unit):
+    write_series(tmp_path, hu, edit=lambda dataset, index: setattr(dataset, "RescaleType", unit))
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)

@@ -13,10 +13,14 @@ UID = "1.2.826.0.1.3680043.8.498.1"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
 
-def without_preamble(path):
+def without_preamble(path, implicit_vr=True, little_endian=True):
     """As archives of raw network streams hold them: no preamble and no meta information."""
     dataset = pydicom.dcmread(path)
-    pydicom.dcmwrite(path, dataset, implicit_vr=True, little_endian=True, enforce_file_format=False)
+    if not little_endian:
+        dataset.PixelData = dataset.pixel_array.astype(">i2").tobytes()
+    syntax = pydicom.uid.ImplicitVRLittleEndian if implicit_vr else pydicom.uid.ExplicitVRLittleEndian
+    dataset.file_meta.TransferSyntaxUID = syntax if little_endian else pydicom.uid.ExplicitVRBigEndian
+    pydicom.dcmwrite(path, dataset, implicit_vr=implicit_vr, little_endian=little_endian, enforce_file_format=False)
     content = path.read_bytes()
     path.write_bytes(content[144 + int.from_bytes(content[140:144], "little") :])
 
@@ -30,6 +34,15 @@ def test_slices_without_preamble_are_slices(tmp_path, hu, write_series, chosen, 
     paths = [path.rename(path.with_suffix(suffix)) for path in write_series(tmp_path, hu, edit=implicit)]
     for path in paths[chosen]:
         without_preamble(path)
+    np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
+
+
+@pytest.mark.parametrize("suffix", ["", ".dcm"])
+@pytest.mark.parametrize("little_endian", [True, False])
+def test_explicit_slices_without_preamble_in_either_byte_order(tmp_path, hu, write_series, little_endian, suffix):
+    for path in write_series(tmp_path, hu):
+        without_preamble(path, implicit_vr=False, little_endian=little_endian)
+        path.rename(path.with_suffix(suffix))
     np.testing.assert_array_equal(read_series(tmp_path).hu, hu)
 
 
@@ -77,7 +90,10 @@ def test_a_damaged_file_of_another_series_does_not_stop_a_chosen_one(tmp_path, h
     assert "garbled" not in refused(read_series, tmp_path, reason="damaged")
     series = open_series(tmp_path, UID)
     np.testing.assert_array_equal(series.volume.hu, hu)
-    assert set(series.left_out) == {LeftOut(garbled, "damaged file"), LeftOut(cut, "CT image of another series")}
+    assert set(series.left_out) == {
+        LeftOut(garbled, "damaged file, perhaps of this series"),
+        LeftOut(cut, "CT image of another series"),
+    }
 
 
 def test_a_long_list_of_series_is_cut(tmp_path, hu, write_series, refused):
@@ -114,9 +130,11 @@ def test_the_files_of_a_dicomdir_are_read(disc, hu, write_series, tmp_path):
 
 
 def test_a_dicomdir_whose_files_are_gone_is_told(disc, refused):
-    next(path for path in disc.rglob("*") if path.is_file() and path.name != "DICOMDIR").unlink()
+    slices = [path for path in disc.rglob("*") if path.is_file() and path.name != "DICOMDIR"]
+    max(slices, key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2]).unlink()
     message = refused(read_series, disc / "DICOMDIR", reason="damaged")
     assert f"{disc / 'DICOMDIR'} lists 1 CT image(s) that are not in its folder" in message
+    assert open_series(disc / "DICOMDIR", UID).left_out[0].why == "damaged file, perhaps of this series"
 
 
 def test_a_dicomdir_does_not_lead_out_of_its_folder(disc, refused):

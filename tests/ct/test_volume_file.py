@@ -1,5 +1,6 @@
 """Scans of Hounsfield units in one file."""
 
+import gzip
 import math
 import struct
 
@@ -37,6 +38,8 @@ def test_a_volume_is_read_from_every_format(volume, tmp_path, suffix, axes, comp
 
 
 KINDS = [
+    sitk.sitkInt64,
+    sitk.sitkUInt64,
     sitk.sitkInt8,
     sitk.sitkUInt8,
     sitk.sitkUInt16,
@@ -170,3 +173,198 @@ def test_files_that_hold_no_scan_are_told(tmp_path, refused):
     ):
         message = refused(read_series, tmp_path / name, reason=reason)
         assert message.startswith(str(tmp_path / name)) and what in message
+
+
+@pytest.mark.parametrize(("was", "becomes"), [("MET_SHORT", "MET_COMPLEX"), ("LOCAL", "x" * 400)])
+def test_a_metaimage_with_what_is_not_read_is_told(volume, tmp_path, refused, was, becomes):
+    path = tmp_path / "ct.mha"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=False)
+    path.write_bytes(path.read_bytes().replace(was.encode(), becomes.encode()))
+    assert refused(read_series, path, reason="foreign file").startswith(str(path))
+
+
+@pytest.mark.parametrize("begin", ["-2", "1000000", "9223372036854775807", "1" + "0" * 30])
+def test_voxels_beyond_the_end_of_a_file_are_told(volume, tmp_path, refused, begin):
+    path = tmp_path / "ct.mhd"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=False)
+    path.write_text(path.read_text().replace("ElementType", f"HeaderSize = {begin}\nElementType"))
+    assert refused(read_series, path, reason="damaged").startswith(str(path))
+
+
+def test_voxels_that_end_a_file_are_found(volume, tmp_path):
+    path = tmp_path / "ct.mhd"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=False)
+    path.write_text(path.read_text().replace("ElementType", "HeaderSize = -1\nElementType"))
+    (tmp_path / "ct.raw").write_bytes(b"a header of its own" + (tmp_path / "ct.raw").read_bytes())
+    np.testing.assert_array_equal(read_series(path).hu, volume.hu)
+
+
+def test_a_nifti_file_that_does_not_tell_its_place_is_refused(volume, tmp_path, refused):
+    path = tmp_path / "ct.nii"
+    sitk.WriteImage(volume.to_image(), str(path))
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<2h", content, 252, 0, 0)  # qform_code and sform_code
+    path.write_bytes(content)
+    assert "does not say how the scan lies" in refused(read_series, path, reason="orientation")
+
+
+@pytest.mark.parametrize("step", ["1e200", "0", "30", "1e-9"])
+def test_impossible_spacing_of_a_mask_is_told(volume, tmp_path, refused, step):
+    path = tmp_path / "mask.nrrd"
+    sitk.WriteImage(volume.to_image(), str(path))
+    path.write_bytes(path.read_bytes().replace(b"(0.5,0,0)", f"({step},0,0)".encode()))
+    assert refused(read_image, path, reason="header").startswith(str(path))
+
+
+def test_a_nrrd_file_with_what_is_not_read_is_told(volume, tmp_path, refused):
+    path = tmp_path / "ct.nrrd"
+    sitk.WriteImage(volume.to_image(), str(path), useCompression=False)
+    content = path.read_bytes()
+    for was, becomes in ((b"encoding: raw", b"encoding: hex"), (b"type: short", b"type: block")):
+        path.write_bytes(content.replace(was, becomes))
+        assert "which is not read" in refused(read_series, path, reason="foreign file")
+
+
+def edited(path, *changes):
+    content = path.read_bytes()
+    for before, after in changes:
+        assert before in content
+        content = content.replace(before, after)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture
+def mha(volume, tmp_path):
+    sitk.WriteImage(volume.to_image(), str(tmp_path / "ct.mha"), useCompression=False)
+    return tmp_path / "ct.mha"
+
+
+@pytest.fixture
+def nrrd(volume, tmp_path):
+    sitk.WriteImage(volume.to_image(), str(tmp_path / "ct.nrrd"), useCompression=False)
+    return tmp_path / "ct.nrrd"
+
+
+@pytest.fixture
+def nifti(volume, tmp_path):
+    sitk.WriteImage(volume.to_image(), str(tmp_path / "ct.nii"))
+    return tmp_path / "ct.nii"
+
+
+def test_centimetres_are_centimetres(volume, mha, nrrd):
+    edited(
+        mha,
+        (b"NDims", b"DistanceUnits = cm\nNDims"),
+        (b"0.5 0.5 2", b"0.05 0.05 0.2"),
+        (b"Offset = -10 20 30", b"Offset = -1 2 3"),
+    )
+    edited(nrrd, (b"kinds:", b'space units: "um" "um" "um"\nkinds:'), (b"0.5", b"500"), (b",2)", b",2000)"))
+    edited(nrrd, (b"(-10,20,30)", b"(-10000,20000,30000)"))
+    for path in (mha, nrrd):
+        read = read_series(path)
+        np.testing.assert_allclose(read.spacing, SPACING)
+        np.testing.assert_allclose(read.origin, ORIGIN)
+        np.testing.assert_array_equal(read.hu, volume.hu)
+
+
+@pytest.mark.parametrize("change", [(b"ElementSpacing = 0.5 0.5 2\n", b""), (b"0.5 0.5 2\n", b"0.5 0.5 -2\n")])
+def test_no_voxel_size_is_made_up(mha, refused, change):
+    assert f"{mha} has no ElementSpacing" in refused(read_series, edited(mha, change), reason="header")
+
+
+@pytest.mark.parametrize("change", [(b"space:", b"# space:"), (b"space directions:", b"# space directions:")])
+def test_no_direction_is_made_up(nrrd, refused, change):
+    message = refused(read_series, edited(nrrd, change), reason="orientation")
+    assert f"{nrrd} does not say how the scan lies in the patient" in message
+
+
+@pytest.mark.parametrize("text", [b"T", b"true", b"1", b"True"])
+def test_a_flag_is_read_as_its_library_reads_it(volume, mha, text):
+    swapped = volume.hu.astype(">i2").tobytes()
+    edited(
+        mha,
+        (volume.hu.tobytes(), swapped),
+        (b"MSB = False", b"MSB = " + text),
+        (b"BinaryData = True", b"BinaryData = T"),
+    )
+    np.testing.assert_array_equal(read_series(mha).hu, volume.hu)
+
+
+@pytest.mark.parametrize("number", [b"Slope = 2", b"Offset = -1024"])
+def test_numbers_that_stand_for_others_are_refused(mha, refused, number):
+    edited(mha, (b"NDims", b"ElementToIntensityFunction" + number + b"\nNDims"))
+    assert "export the scan in HU" in refused(read_series, mha, reason="implausible HU")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("MET_LONG", "i4"), ("MET_LONG_LONG", "i8")])
+def test_long_numbers_in_a_metaimage(volume, mha, name, kind):
+    edited(mha, (b"MET_SHORT", name.encode()), (volume.hu.tobytes(), volume.hu.astype(kind).tobytes()))
+    np.testing.assert_array_equal(read_series(mha).hu, volume.hu)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(mha))), volume.hu)
+
+
+def test_long_numbers_in_an_nrrd_file(volume, nrrd):
+    edited(nrrd, (b"type: short", b"type: longlong"), (volume.hu.tobytes(), volume.hu.astype("i8").tobytes()))
+    np.testing.assert_array_equal(read_series(nrrd).hu, volume.hu)
+
+
+def test_gzip_of_several_members(volume, mha, nrrd):
+    content = volume.hu.tobytes()
+    packed = b"".join(gzip.compress(content[at : at + 5000]) for at in range(0, len(content), 5000))
+    edited(nrrd, (content, packed), (b"encoding: raw", b"encoding: gzip"))
+    edited(mha, (content, gzip.compress(content)), (b"CompressedData = False", b"CompressedData = True"))
+    for path in (mha, nrrd):
+        np.testing.assert_array_equal(read_series(path).hu, volume.hu)
+    edited(nrrd, (packed, packed[:-3000]))
+    assert "fewer voxels" in refused_of(nrrd)
+
+
+def refused_of(path):
+    with pytest.raises(SeriesError) as caught:
+        read_series(path)
+    return str(caught.value)
+
+
+def written(path, offset, format_, *values):
+    content = bytearray(path.read_bytes())
+    struct.pack_into(format_, content, offset, *values)
+    path.write_bytes(content)
+
+
+def test_a_nifti_file_that_does_not_tell_left_from_right_is_refused(nifti, refused):
+    written(nifti, 252, "<2h", 0, 0)
+    message = refused(read_series, nifti, reason="orientation")
+    assert message.startswith(f"{nifti} does not say how the scan lies in the patient")
+
+
+@pytest.mark.parametrize("codes", [(1, 1), (1, 4), (0, 2)])
+@pytest.mark.parametrize("factor", [-1, 2])
+def test_two_places_that_contradict_each_other_are_refused(nifti, refused, codes, factor):
+    """The sform's first axis the other way round, which only a qform can contradict, or of twice the length."""
+    (step,) = struct.unpack_from("<f", nifti.read_bytes(), 280)
+    written(nifti, 280, "<f", factor * step)
+    written(nifti, 252, "<2h", *codes)
+    if codes[0] == 0 and factor == -1:
+        np.testing.assert_allclose(read_series(nifti).spacing, SPACING)
+        return
+    assert f"{nifti} tells its axes or voxel sizes in two ways" in refused(read_series, nifti, reason="orientation")
+
+
+@pytest.mark.parametrize("change", [lambda hu: hu // 2, lambda hu: np.clip(hu, -600, 400)])
+def test_clipped_or_scaled_values_are_no_hounsfield_units(volume, tmp_path, refused, change):
+    path = tmp_path / "ct.mha"
+    sitk.WriteImage(Volume(change(volume.hu), SPACING, ORIGIN).to_image(), str(path))
+    assert f"{path} shows nothing below -700 HU" in refused(read_series, path, reason="implausible HU")
+
+
+@pytest.mark.parametrize("name", ["scan.hdr", "scan.nhdr", "scan.raw", "scan.tif", "scan"])
+def test_a_file_of_another_form_is_told_what_is_read(tmp_path, refused, name):
+    (tmp_path / name).write_bytes(b"something else" * 100)
+    message = refused(read_series, tmp_path / name, reason="foreign file")
+    assert f"{tmp_path / name} is not a DICOM file: give a folder or a .zip" in message and ".nrrd" in message
+
+
+def test_a_folder_may_have_the_name_of_a_volume(tmp_path, hu, write_series):
+    write_series(tmp_path / "scan.nii.gz", hu)
+    np.testing.assert_array_equal(read_series(tmp_path / "scan.nii.gz").hu, hu)
