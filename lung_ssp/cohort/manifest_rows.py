@@ -70,7 +70,9 @@ def read_manifest(path: Path) -> list[Row]:
         CohortError: it does not exist, has no rows or wrong columns, or a row is wrong; it is named by its line.
     """
     if not path.exists():
-        raise CohortError(f"The manifest {path} does not exist: name the CSV file that lists the lesions (cohort.manifest).")
+        raise CohortError(
+            f"The manifest {path} does not exist: name the CSV file that lists the lesions (cohort.manifest)."
+        )
     try:
         content = read_bytes(path)
         table = parse_table(content, _delimiter(content), pad=True)

@@ -79,8 +79,8 @@ def read_pointer(folder: Path, name: str) -> Pointer:
         found = read_json(path)
         if isinstance(found, dict) and found.get("format", FORMAT) != FORMAT:
             raise CheckpointError(
-                f"{path} has the format {shown(found['format'])}, not {FORMAT!r}: it is of another version of lung_ssp, "
-                "use that one, or train afresh in another folder."
+                f"{path} has the format {shown(found['format'])}, not {FORMAT!r}: it is of another version of "
+                "lung_ssp, use that one, or train afresh in another folder."
             )
         pointer = Pointer.model_validate(found)
         if Path(pointer.arrays).name != arrays_name(name, pointer.step):

@@ -205,7 +205,9 @@ def test_a_run_whose_network_takes_other_sections_is_refused(
     cohort = read_json(copy / "cohort.json")
     cohort["section"]["size"] = 64
     write_json(copy / "cohort.json", cohort)
-    told = r"classification was trained on sections of 64 pixels, but .* for 28 \(model\.image_size\): restore its cohort"
+    told = (
+        r"classification was trained on sections of 64 pixels, but .* for 28 \(model\.image_size\): restore its cohort"
+    )
     with pytest.raises(CheckpointError, match=told):
         diagnose_series(series, runs[0], copy, tmp_path / "out")
 

@@ -70,8 +70,8 @@ def damage(path: Path) -> None:
         (lambda folder: (folder / "latest.json").write_text("[]"), "damaged"),
         (
             lambda folder: (folder / "latest.json").write_text(json.dumps({"format": "other" * 1000})),
-            r"latest\.json has the format 'other.{100,120}, not 'lung_ssp checkpoint 1': it is of another version of lung_ssp, "
-            "use that one, or train afresh in another folder",
+            r"latest\.json has the format 'other.{100,120}, not 'lung_ssp checkpoint 1': it is of another version of "
+            "lung_ssp, use that one, or train afresh in another folder",
         ),
         (lambda folder: (folder / "latest.json").unlink(), "no checkpoint"),
     ],
