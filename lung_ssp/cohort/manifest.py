@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-import re
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -30,11 +31,15 @@ from lung_ssp.cohort.store import (
     write_table,
 )
 from lung_ssp.ct.lesion import Lesion, lesion_from_mask, measure_lesion
+from lung_ssp.ct.metaimage import METAIMAGE_SUFFIXES, data_file_of
 from lung_ssp.ct.series import Series, open_series
+from lung_ssp.ct.settings import Acceptable
 from lung_ssp.ct.volume import Volume
-from lung_ssp.errors import CohortError, LungSspError
+from lung_ssp.errors import CohortError, LungSspError, SeriesError, SeriesProblem
 from lung_ssp.files import sha256_of
 
+# which correction a problem of a series can be accepted for
+CORRECTIONS: dict[SeriesProblem, Acceptable] = {"tilt": "tilt", "gap": "gaps", "duplicate": "duplicates"}
 ORIGIN = "cohort from a manifest, its origin is its maker's word"
 
 
@@ -98,12 +103,26 @@ def prepare_manifest(settings: ManifestSettings) -> CohortDescription:
 
 def _key(rows: list[Row], settings: ManifestSettings) -> str:
     """What the cohort is made from: the manifest, the files it names as they are now, and the settings."""
-    files = {path for row in rows for path in (row.mask, row.series, *row.series.glob("*")) if path}
+    files = {file for row in rows for path in (row.mask, row.series) if path for file in _files_of(path)}
+    root = Path(settings.cohort.root).resolve()  # which may lie in the folder of a series
+    files = {path for path in files if not path.is_relative_to(root)}
     state = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
     # left out where nothing is accepted: the key of a cohort that was made before there was the choice
     unset = {"cohort": {"accept", "gaps"}} if not settings.cohort.accept else {}
     made_from = [sha256_of(Path(settings.cohort.manifest)), settings.model_dump_json(exclude=unset), *state]
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()
+
+
+def _files_of(path: Path) -> Iterator[Path]:
+    """What is read of a series or a mask: the file and what it names, or all in its folder and its subfolders."""
+    yield path
+    if path.is_dir():
+        yield from path.rglob("*")
+    elif path.name.upper() == "DICOMDIR":  # it lists files of its folder
+        yield from path.parent.rglob("*")
+    elif path.is_file() and path.suffix.lower() in METAIMAGE_SUFFIXES:
+        with suppress(SeriesError):  # told with its line when it is read
+            yield data_file_of(path)
 
 
 def _splits(rows: list[Row], settings: SplitSettings) -> dict[str, str]:
@@ -156,8 +175,20 @@ def _open(row: Row, settings: ManifestSettings) -> Series:
     try:
         return open_series(row.series, row.series_uid, settings.cohort.accept, settings.cohort.gaps)
     except LungSspError as error:
-        text = re.sub(r"--accept (\w+)", r"-o cohort.accept=[\1]", str(error))  # as a manifest accepts it
+        text = _in_words_of_a_manifest(error, settings.cohort.accept)
         raise CohortError(f"The manifest's line {row.number}: {text}") from error
+
+
+def _in_words_of_a_manifest(error: LungSspError, accepted: list[Acceptable]) -> str:
+    """What is wrong with a series; ct/ names the options of lung-ssp diagnose, where a manifest has its own."""
+    text, reason = str(error), error.reason if isinstance(error, SeriesError) else None
+    if reason == "several series":
+        return text.replace("--series-uid", "the manifest's column series_uid")
+    if reason not in CORRECTIONS:
+        return text
+    correction = CORRECTIONS[reason]
+    own = ",".join((*accepted, correction))
+    return text.replace(f"--accept {correction}", f"-o cohort.accept=[{own}]")
 
 
 def _digest(content: bytes) -> str:

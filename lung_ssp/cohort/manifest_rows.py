@@ -70,7 +70,9 @@ def read_manifest(path: Path) -> list[Row]:
         CohortError: it does not exist, has no rows or wrong columns, or a row is wrong; it is named by its line.
     """
     if not path.exists():
-        raise CohortError(f"The manifest {path} does not exist.")
+        raise CohortError(
+            f"The manifest {path} does not exist: name the CSV file that lists the lesions (cohort.manifest)."
+        )
     try:
         content = read_bytes(path)
         table = parse_table(content, _delimiter(content), pad=True)
@@ -86,7 +88,7 @@ def read_manifest(path: Path) -> list[Row]:
         problem = f"lacks the column '{missing[0]}'" if missing else f"has an unknown column {shown(unknown[0])}"
         raise CohortError(f"The manifest {path} {problem}: its columns are {', '.join(REQUIRED + OPTIONAL)}.")
     if not table.lines:
-        raise CohortError(f"The manifest {path} has no rows.")
+        raise CohortError(f"The manifest {path} has no rows: list a lesion in each line below the columns' names.")
     return [
         _Line(path, line.number, dict(zip(table.columns, map(str.strip, line.fields), strict=True))).row()
         for line in table.lines

@@ -10,6 +10,7 @@ from lung_ssp.errors import SeriesError, shown
 from lung_ssp.paths import is_plain_name
 
 LONGEST_HEADER = 2**20  # bytes
+METAIMAGE_SUFFIXES = (".mha", ".mhd")
 LOCAL, LIST = "LOCAL", "LIST"  # in place of a file's name: behind the header, and in several files
 TYPES = {
     "MET_CHAR": "i1",
@@ -51,6 +52,17 @@ def read_metaimage(path: Path) -> tuple[np.ndarray, Grid]:
             raise _damaged(path)
         file.seek(begin)
         return read_voxels(path, file, grid, ZLIB_OR_GZIP if compressed else None), grid
+
+
+def data_file_of(path: Path) -> Path:
+    """The file that holds the voxels of a MetaImage: itself, or the one beside it that its header names.
+
+    Raises:
+        SeriesError: the header is damaged, or that file is not there.
+    """
+    with path.open("rb") as file:
+        fields, end = _fields(path, file.read(LONGEST_HEADER))
+    return _data_file(path, fields["ElementDataFile"], 0, end)[0]
 
 
 def _fields(path: Path, head: bytes) -> tuple[dict[str, str], int]:

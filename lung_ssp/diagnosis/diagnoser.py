@@ -140,7 +140,9 @@ def load_diagnoser(
     cohort = run_cohort(runs["classification"])
     if cohort.section.size != classifier.settings.model.image_size:
         raise CheckpointError(
-            f"{classification} was trained on sections of {cohort.section.size} pixels, its network takes others."
+            f"{classification} was trained on sections of {cohort.section.size} pixels, but its config.yml makes a "
+            f"network for {classifier.settings.model.image_size} (model.image_size): restore its cohort.json and "
+            "config.yml from a copy, or train it again."
         )
     weights = {
         "segmentation": weights_of(runs["segmentation"], segmenter.checkpoint),

@@ -13,7 +13,7 @@ import numpy as np
 import paddle
 from pydantic import Field, JsonValue, ValidationError
 
-from lung_ssp.errors import CheckpointError, DamagedFile
+from lung_ssp.errors import CheckpointError, DamagedFile, shown
 from lung_ssp.files import read_json, read_npz, sha256_of, write_atomically, write_json
 from lung_ssp.settings import Settings, first_problem
 from lung_ssp.training.finite import NotFinite, first_not_finite
@@ -78,7 +78,10 @@ def read_pointer(folder: Path, name: str) -> Pointer:
     try:
         found = read_json(path)
         if isinstance(found, dict) and found.get("format", FORMAT) != FORMAT:
-            raise CheckpointError(f"{path} has the format {shortened(found['format'])}, not {FORMAT!r}.")
+            raise CheckpointError(
+                f"{path} has the format {shown(found['format'])}, not {FORMAT!r}: it is of another version of "
+                "lung_ssp, use that one, or train afresh in another folder."
+            )
         pointer = Pointer.model_validate(found)
         if Path(pointer.arrays).name != arrays_name(name, pointer.step):
             raise ValueError("arrays: they are not of that step")
@@ -90,11 +93,6 @@ def read_pointer(folder: Path, name: str) -> Pointer:
             "in another folder."
         ) from error
     return pointer
-
-
-def shortened(value: object) -> str:
-    """A value of a damaged file, as a message shows it."""
-    return repr(value)[:80]
 
 
 def arrays_name(name: str, step: int) -> str:

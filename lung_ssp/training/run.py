@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort
 from lung_ssp.config import resolve
-from lung_ssp.errors import CheckpointError
+from lung_ssp.errors import CheckpointError, cut, shown
 from lung_ssp.files import read_json, write_json, write_text
 from lung_ssp.folders import alone_in, leftovers, others_in, refuse_links
 from lung_ssp.settings import Settings, first_problem
@@ -186,7 +186,7 @@ def first_difference(old: Any, new: Any, key: str = "") -> str:
             if below:
                 return below
         return ""
-    return "" if old == new else f"{key} was {old!r} and is {new!r}"
+    return "" if old == new else f"{cut(key)} was {shown(old)} and is {shown(new)}"
 
 
 def run_config(folder: Path) -> Path:

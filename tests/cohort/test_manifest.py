@@ -1,15 +1,17 @@
 """One's own cohort from a manifest, with real DICOM series (the phantom's)."""
 
+import hashlib
 import os
 import re
 import shutil
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 
 from lung_ssp.cohort.classes import CLASS_NAMES
-from lung_ssp.cohort.manifest import prepare_manifest
+from lung_ssp.cohort.manifest import _key, prepare_manifest
 from lung_ssp.cohort.manifest_rows import read_manifest
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.scans import PhantomScan, make_scan, plan_scans
@@ -168,7 +170,7 @@ def test_a_faulty_line_is_named(clinic, line, message):
     [
         (["patient,mask", "A,mask.npz"], "lacks the column 'series'"),
         (["patient,series,pathologylabel", "A,series,1"], "unknown column 'pathologylabel'"),
-        ([HEADER], "has no rows"),
+        ([HEADER], "has no rows: list a lesion in each line below"),
     ],
 )
 def test_a_faulty_table_is_described(clinic, lines, message):
@@ -177,7 +179,7 @@ def test_a_faulty_table_is_described(clinic, lines, message):
 
 
 def test_a_manifest_that_is_not_there(tmp_path):
-    with pytest.raises(CohortError, match="does not exist"):
+    with pytest.raises(CohortError, match=r"none\.csv does not exist: name the CSV file .*cohort\.manifest"):
         read_manifest(tmp_path / "none.csv")
 
 
@@ -382,13 +384,86 @@ def test_a_manifest_accepts_what_a_diagnosis_accepts_and_chooses_a_series(clinic
     uid = read_series(clinic[0] / "series").series_uid
     header = "patient,split,series,series_uid,mask,mask_value"
     manifest = write(folder, header, f"A,train,twice,{uid},mask.npz,1")
-    with pytest.raises(CohortError, match=r"line 2: .*-o cohort\.accept=\[duplicates\]"):
-        prepare(manifest, tmp_path / "cohort")
+    for accept, told in (([], "duplicates"), (["tilt", "gaps"], "tilt,gaps,duplicates")):
+        with pytest.raises(
+            CohortError, match=rf"line 2: .*have identical ones left out with -o cohort\.accept=\[{told}\]"
+        ):
+            prepare(manifest, tmp_path / "cohort", accept=accept)
     assert prepare(manifest, tmp_path / "cohort", accept=["duplicates"]).counts.sections["train"] == 1
     assert "series_uid" not in (tmp_path / "cohort" / "sections.csv").read_text()
     other = write(folder, header, "A,train,twice,1.2.3,mask.npz,1", name="other.csv")
     with pytest.raises(CohortError, match=r"line 2: .*1\.2\.3"):
         prepare(other, tmp_path / "other", accept=["duplicates"])
+
+
+def test_a_series_is_chosen_and_corrected_in_the_words_of_a_manifest(clinic, tmp_path):
+    folder = tmp_path / "clinic"
+    shutil.copytree(clinic[0] / "series", folder / "gap")
+    sorted((folder / "gap").iterdir())[20].unlink()
+    shutil.copytree(clinic[0] / "series", folder / "several")
+    for number, path in enumerate(sorted((clinic[0] / "series").iterdir())):
+        dataset = pydicom.dcmread(path)
+        dataset.SeriesInstanceUID = "1.2.3"
+        dataset.save_as(folder / "several" / f"other{number}.dcm")
+        x, y, z = map(float, dataset.ImagePositionPatient)
+        dataset.ImagePositionPatient = [x, round(y + 0.2 * z, 3), z]
+        (folder / "tilt").mkdir(exist_ok=True)
+        dataset.save_as(folder / "tilt" / f"{number}.dcm")
+    shutil.copy(clinic[0] / "mask.npz", folder)
+    for name, told in (
+        ("gap", r"small gaps filled with -o cohort\.accept=\[gaps\]"),
+        ("tilt", r"straightened with -o cohort\.accept=\[tilt\]"),
+        ("several", r"holds 2 series, choose one by its UID \(the manifest's column series_uid\): 1\."),
+    ):
+        manifest = write(folder, "patient,split,series,mask,mask_value", f"A,train,{name},mask.npz,1")
+        with pytest.raises(CohortError, match=rf"The manifest's line 2: .*{told}") as error:
+            prepare(manifest, tmp_path / "cohort")
+        assert "--" not in str(error.value)
+
+
+def test_a_changed_file_below_a_series_folder_or_beside_its_header_is_another_cohort(clinic, tmp_path):
+    folder = tmp_path / "clinic"
+    shutil.copytree(clinic[0] / "series", folder / "series" / "a" / "b")
+    shutil.copy(clinic[0] / "mask.npz", folder)
+    sitk.WriteImage(read_series(folder / "series").to_image(), str(folder / "scan.mhd"))
+    sitk.WriteImage(sitk.ReadImage(str(clinic[0] / "mask.nii.gz")), str(folder / "mask.mhd"), useCompression=True)
+    for name, series, mask, changed in (
+        ("folder", "series", "mask.npz", next((folder / "series" / "a" / "b").iterdir())),
+        ("header", "scan.mhd", "mask.npz", folder / "scan.raw"),
+        ("mask", "scan.mhd", "mask.mhd", folder / "mask.zraw"),
+    ):
+        manifest = write(
+            folder, "patient,split,series,mask,mask_value", f"A,train,{series},{mask},1", name=f"{name}.csv"
+        )
+        first = prepare(manifest, tmp_path / name)
+        assert prepare(manifest, tmp_path / name) == first
+        os.utime(changed)
+        with pytest.raises(CohortError, match="holds another cohort"):
+            prepare(manifest, tmp_path / name)
+
+
+def test_a_cohort_within_the_folder_of_its_series_is_no_part_of_what_it_is_made_from(clinic, tmp_path):
+    shutil.copytree(clinic[0] / "series", tmp_path / "clinic")
+    shutil.copy(clinic[0] / "mask.npz", tmp_path / "clinic")
+    manifest = write(tmp_path / "clinic", "patient,split,series,mask,mask_value", "A,train,.,mask.npz,1")
+    first = prepare(manifest, tmp_path / "clinic" / "cohort")
+    assert prepare(manifest, tmp_path / "clinic" / "cohort") == first
+
+
+def test_the_key_of_a_flat_folder_is_as_it_always_was(clinic, tmp_path):
+    (tmp_path / "series").mkdir()
+    for name in ("series/a.dcm", "series/b.dcm", "mask.npz"):
+        (tmp_path / name).write_bytes(b"12345")
+        os.utime(tmp_path / name, ns=(7, 10**18))
+    manifest = write(tmp_path, "patient,split,series,mask", "A,train,series,mask.npz")
+    settings = settings_for(manifest, tmp_path / "cohort")
+    names = [tmp_path / name for name in ("mask.npz", "series/a.dcm", "series/b.dcm")]
+    made_from = [
+        hashlib.sha256(manifest.read_bytes()).hexdigest(),
+        settings.model_dump_json(exclude={"cohort": {"accept", "gaps"}}),
+        *(f"{path.resolve()} 5 {10**18}" for path in names),
+    ]
+    assert _key(read_manifest(manifest), settings) == hashlib.sha256("\n".join(made_from).encode()).hexdigest()
 
 
 def test_what_lies_on_both_sides_of_the_splits_is_told_everywhere(clinic, tmp_path):

@@ -79,7 +79,9 @@ def test_a_record_that_names_files_elsewhere_is_damaged_and_they_are_not_read(tm
     (root / "out").symlink_to(tmp_path)
     (tmp_path / "evil.json").write_text("5")
     write_json(root / FILES, {name: sha256_of(tmp_path / "evil.json")})
-    with pytest.raises(CohortError, match=rf"files\.json is damaged, it names '{name}'.*restore it from a copy") as error:
+    with pytest.raises(
+        CohortError, match=rf"files\.json is damaged, it names '{name}'.*restore it from a copy"
+    ) as error:
         check_unchanged(root)
     assert str(root / FILES) in str(error.value)
 

@@ -197,6 +197,21 @@ def test_a_run_that_does_not_tell_its_sections_is_refused(
         diagnose_series(series, runs[0], copy, tmp_path / "out")
 
 
+def test_a_run_whose_network_takes_other_sections_is_refused(
+    series: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "classification"
+    shutil.copytree(runs[1], copy)
+    cohort = read_json(copy / "cohort.json")
+    cohort["section"]["size"] = 64
+    write_json(copy / "cohort.json", cohort)
+    told = (
+        r"classification was trained on sections of 64 pixels, but .* for 28 \(model\.image_size\): restore its cohort"
+    )
+    with pytest.raises(CheckpointError, match=told):
+        diagnose_series(series, runs[0], copy, tmp_path / "out")
+
+
 def test_exported_networks_run_by_default_and_find_the_same(
     diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path
 ) -> None:

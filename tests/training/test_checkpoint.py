@@ -68,7 +68,11 @@ def damage(path: Path) -> None:
         (lambda folder: (folder / "latest-000007.npz").unlink(), "missing"),
         (lambda folder: (folder / "latest.json").write_text("{"), "damaged"),
         (lambda folder: (folder / "latest.json").write_text("[]"), "damaged"),
-        (lambda folder: (folder / "latest.json").write_text('{"format": "other"}'), "format"),
+        (
+            lambda folder: (folder / "latest.json").write_text(json.dumps({"format": "other" * 1000})),
+            r"latest\.json has the format 'other.{100,120}, not 'lung_ssp checkpoint 1': it is of another version of "
+            "lung_ssp, use that one, or train afresh in another folder",
+        ),
         (lambda folder: (folder / "latest.json").unlink(), "no checkpoint"),
     ],
 )
@@ -82,7 +86,7 @@ def test_damage_is_refused_with_the_file_named(tmp_path: Path, harm, words: str)
 
 def test_pickled_arrays_are_never_loaded(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, "latest", 7, {"network/evil": np.array([{"a": 1}], dtype=object)}, {})
-    with pytest.raises(CheckpointError, match="Object arrays cannot be loaded when allow_pickle=False"):
+    with pytest.raises(CheckpointError, match="network/evil holds objects, which are never unpickled"):
         load_checkpoint(tmp_path, "latest")
 
 

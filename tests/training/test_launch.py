@@ -277,7 +277,9 @@ def test_logs_that_cannot_be_kept_hide_no_failure_and_cost_no_restart(
     told = error_of(workers[1], workers, job(tmp_path))
     assert isinstance(told, WorkerFailure)
     said = str(told)
-    assert said.startswith("Worker 1 of 2 (counted from 0) was killed by SIGKILL; the workers' logs could not be kept: ")
+    assert said.startswith(
+        "Worker 1 of 2 (counted from 0) was killed by SIGKILL; the workers' logs could not be kept: "
+    )
     assert str(tmp_path / "run" / "launch") in said and said.endswith(".") and "see" not in said
     starts = []
 
@@ -292,7 +294,9 @@ def test_logs_that_cannot_be_kept_hide_no_failure_and_cost_no_restart(
     assert "could not be kept" in caplog.text and "restart 1 of 1" in caplog.text
 
 
-def test_a_worker_that_cannot_write_why_it_failed_fails_of_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_cannot_write_why_it_failed_fails_of_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv(FAILURE_FILE, str(tmp_path / "file" / "failure.json"))
     with pytest.raises(ConfigError, match="wrong"), running_as_worker():

@@ -10,7 +10,15 @@ from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CheckpointError
 from lung_ssp.files import read_json, write_json
 from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
-from lung_ssp.training.run import BestCheckpoint, check_cohort, open_run, restore_best, run_cohort, run_config
+from lung_ssp.training.run import (
+    BestCheckpoint,
+    check_cohort,
+    first_difference,
+    open_run,
+    restore_best,
+    run_cohort,
+    run_config,
+)
 
 
 def described(fingerprint: str) -> CohortDescription:
@@ -123,3 +131,11 @@ def test_a_best_checkpoint_without_its_score_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "checkpoints", "best", 7, network_arrays(network), {"score": 0.5})
     with pytest.raises(CheckpointError, match=r"best\.json does not tell the score"):
         restore_best(tmp_path, network)
+
+
+def test_settings_that_differ_are_shown_in_short() -> None:
+    old, new = {"a": {"b": "x" * 10_000}, "c": 1}, {"a": {"b": list(range(10_000))}, "c": 1}
+    difference = first_difference(old, new)
+    assert difference.startswith("a.b was 'xxx") and " and is [0, 1, " in difference
+    assert len(difference) < 300
+    assert len(first_difference({"k" * 10_000: 1}, {})) < 400
