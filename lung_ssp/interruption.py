@@ -11,8 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -54,6 +54,39 @@ def end_at_once() -> None:
         _set(_exit)
 
 
+def end_undisturbed() -> None:
+    """Let the program, whose work is done, end with its own exit code when it is asked to while Python winds up.
+
+    By then Python has taken every handler away, and the signal alone would be the exit code, without a word.
+    """
+    if is_program():
+        _set(signal.SIG_IGN)
+
+
+@contextmanager
+def after_import(package: str, act: Callable[[], object]) -> Iterator[None]:
+    """Within the block, call `act` once as soon as another module is imported after a package has been."""
+    finder = _Waiting(package, act)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Waiting:
+    """An importer that finds nothing."""
+
+    def __init__(self, package: str, act: Callable[[], object]) -> None:
+        self.package, self.act, self.done = package, act, False
+
+    def find_spec(self, *_: object) -> None:
+        spec = getattr(sys.modules.get(self.package), "__spec__", None)
+        if not self.done and spec is not None and not getattr(spec, "_initializing", False):
+            self.done = True
+            self.act()
+
+
 @contextmanager
 def ending_by_exception() -> Iterator[None]:
     """Within the block Ctrl-C raises KeyboardInterrupt and SIGTERM raises Terminated; in the main thread only."""
@@ -71,7 +104,8 @@ def is_interruption(error: BaseException | None) -> bool:
 
 
 def _exit(number: int, _: FrameType | None) -> NoReturn:
-    os.write(2, f"{SCRIPT}: {WORDS[signal.Signals(number)]}\n".encode())
+    with suppress(OSError):  # nobody may be there to read it
+        os.write(2, f"{SCRIPT}: {WORDS[signal.Signals(number)]}\n".encode())
     os._exit(128 + number)
 
 

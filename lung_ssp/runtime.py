@@ -16,8 +16,8 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from lung_ssp.errors import EnvironmentProblem
-from lung_ssp.interruption import is_interruption
+from lung_ssp.errors import EnvironmentProblem, sentence_of_system_error
+from lung_ssp.interruption import after_import, is_interruption
 
 Device = Literal["cpu", "gpu"]
 
@@ -136,7 +136,7 @@ def require_libraries(*modules: str) -> None:
     for module in modules:
         printed = io.StringIO()
         try:
-            with contextlib.redirect_stderr(printed):
+            with contextlib.redirect_stderr(printed), after_import("paddle.base", give_signals_back):
                 importlib.import_module(module)
                 if module == "paddle":
                     give_signals_back()
@@ -147,6 +147,13 @@ def require_libraries(*modules: str) -> None:
             if "libgomp" in str(error):
                 remedy = "install the system's OpenMP library: apt-get install libgomp1"
             raise EnvironmentProblem(f"The package {module} cannot be loaded ({error}): {remedy}.") from error
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise EnvironmentProblem(
+                f"The package {module} cannot be loaded ({sentence_of_system_error(error)}): set HOME to a folder that "
+                "can be written, since libraries keep files below it."
+            ) from error
         for line in printed.getvalue().splitlines():
             if "OMP_NUM_THREADS" not in line:  # Paddle's advice for data-parallel processes; here one has all cores
                 print(line, file=sys.stderr)
@@ -169,9 +176,9 @@ def check_threads() -> None:
 
 def give_signals_back() -> None:
     """Take Paddle's own handlers away: its one of SIGTERM may wait for ever for a lock of the interrupted thread."""
-    import paddle
+    from paddle.base import core  # which sets them, when the rest of Paddle is not loaded yet
 
-    paddle.disable_signal_handler()
+    core.disable_signal_handler()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
 

@@ -32,7 +32,7 @@ class Signalling:
 
 sys.meta_path.insert(0, Signalling())
 """
-AT = ("lung_ssp.runtime", "lung_ssp.cli.app", "pandas", "numpy.core", "cv2", "paddle", "paddle.base")
+AT = ("lung_ssp.runtime", "lung_ssp.cli.app", "pandas", "numpy.core", "cv2", "paddle", "paddle.base", "paddle.vision")
 
 
 def signalled(program: list[str], number: int, at: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -171,3 +171,21 @@ def test_a_number_of_threads_that_is_none_is_told_before_paddle_is_loaded(
         f"lung-ssp environment: OMP_NUM_THREADS is {value!r}, expected a number of threads from 1 to"
     )
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_work_changes_nothing(tmp_path: Path, number: int) -> None:
+    """Python takes its handlers away before it takes its modules apart."""
+    late = (
+        "import os, sys\n"
+        "class Late:\n"
+        f"    def __del__(self, kill=os.kill, pid=os.getpid()): kill(pid, {int(number)})\n"
+        "sys.modules['late'] = Late()\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text(late)
+    own = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{REPOSITORY}"}
+    words = [sys.executable, "-m", "lung_ssp.cli", "eval", "nothing"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=own, check=False)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1

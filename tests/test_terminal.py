@@ -159,4 +159,80 @@ def test_an_output_that_takes_nothing_is_told_once(place: str) -> None:
     os.close(writing)
     assert done.returncode == 2
     (sentence,) = done.stderr.splitlines()
-    assert sentence in ("lung-ssp export: No space left on device", "lung-ssp export: Broken pipe")
+    what = "No space left on device" if place == "/dev/full" else "Broken pipe"
+    assert sentence == f"lung-ssp export: {what} (standard output)"
+
+
+def with_streams(folder: Path, words: list[str], how: str) -> "subprocess.CompletedProcess[bytes]":
+    """A command of the program, started by a shell with its streams closed or redirected as `how` says."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {how}', "sh", sys.executable, "-m", "lung_ssp.cli", *words],
+        capture_output=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        check=False,
+    )
+
+
+REFUSED = b": No space left on device (standard output)\n"
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_closed_streams_change_nothing(tiny_cohort: Path, tmp_path: Path, how: str) -> None:
+    """Python has None in place of a closed stream, and the system gives its number to the next file."""
+    done = with_streams(tmp_path, ["prepare", "verify", str(tiny_cohort)], how)
+    assert (done.returncode, done.stderr) == (0, b"")
+    failed = with_streams(tmp_path, ["eval", "nothing"], how)
+    assert failed.returncode == 2
+    assert failed.stderr.count(b"\n") == (0 if "2>" in how else 1)
+
+
+@FULL
+@pytest.mark.slow
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("words", "how", "told"),
+    [
+        (
+            ["prepare", "verify", "{cohort}"],
+            ">/dev/full",
+            b"lung-ssp prepare" + REFUSED,
+        ),
+        (["--help"], ">/dev/full", b"lung-ssp" + REFUSED),
+        (["eval", "nothing"], "2>/dev/full", b""),
+        (["eval", "nothing"], ">/dev/full 2>/dev/full", b""),
+    ],
+)
+def test_an_output_that_is_full_is_told_if_it_can_be(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    how: str,
+    told: bytes,
+    unbuffered: str,
+    tiny_cohort: Path,
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    done = with_streams(tmp_path, [word.format(cohort=tiny_cohort) for word in words], how)
+    assert (done.returncode, done.stderr) == (2, told)
+
+
+@pytest.mark.slow
+def test_a_working_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = 'rmdir "$0" && exec "$@"'
+    done = subprocess.run(
+        ["sh", "-c", script, folder, sys.executable, "-m", "lung_ssp.cli", "environment"],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "lung-ssp environment: The working folder has been removed: change to another one."
+    )

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from lung_ssp.cli import benchmark, diagnose, environment, evaluate, export, prepare, train
 from lung_ssp.cli.command import Command
-from lung_ssp.cli.terminal import Parser, give_up_output
-from lung_ssp.errors import ConfigError, LungSspError, sentence_of_system_error
+from lung_ssp.cli.terminal import Parser, open_streams, sentence_of, tell
+from lung_ssp.errors import ConfigError, LungSspError
 from lung_ssp.interruption import (
     INTERRUPTED,
     TERMINATED,
     Terminated,
+    end_undisturbed,
     ending_at_once,
     ending_by_exception,
     is_interruption,
 )
 from lung_ssp.runtime import require_libraries
-from lung_ssp.visible import visible
 
 COMMANDS: tuple[Command, ...] = (
     prepare.COMMAND,
@@ -49,17 +49,19 @@ def main(words: Sequence[str] | None = None) -> int:
         0; 2 after an error that the user can correct, which is one sentence on standard error; 130 after Ctrl-C; 143
         after SIGTERM.
     """
+    open_streams()
     arguments = parser().parse_args(words)
     try:
         with ending_by_exception():
             refuse_nul(arguments)
             run(arguments)
             sys.stdout.flush()
+        end_undisturbed()
         return 0
     except LungSspError as error:
         code, sentence = 2, str(error)
     except OSError as error:
-        code, sentence = 2, sentence_of_system_error(error)
+        code, sentence = 2, sentence_of(error)
     except MemoryError:
         code, sentence = 2, "The memory is used up: end other programs, or make batches or the input smaller."
     except RecursionError:
@@ -74,8 +76,8 @@ def main(words: Sequence[str] | None = None) -> int:
         if not is_interruption(error):
             raise
         code, sentence = INTERRUPTED, "interrupted"
-    give_up_output()
-    print(visible(f"lung-ssp {arguments.command}: {sentence}"), file=sys.stderr)
+    tell(f"lung-ssp {arguments.command}: {sentence}")
+    end_undisturbed()
     return code
 
 

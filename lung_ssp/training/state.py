@@ -1,22 +1,24 @@
 """What the latest checkpoint of a training holds beside its arrays, and whether a training can go on from it."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field, JsonValue, ValidationError
 
 from lung_ssp.errors import CheckpointError
-from lung_ssp.settings import Count, Settings, first_problem
+from lung_ssp.settings import Settings, first_problem
 from lung_ssp.training.run import VISUALDL_FILE
 from lung_ssp.training.task import Training
+
+Natural = Annotated[int, Field(ge=0, lt=2**62)]  # of steps, samples or bytes: a training may go on for weeks
 
 
 class OrderRecord(Settings):
     """The order of the samples (training/order.py)."""
 
-    epoch: Count = Field(description="epochs that are over")
-    position: Count = Field(description="samples of this epoch that are over")
+    epoch: Natural = Field(description="epochs that are over")
+    position: Natural = Field(description="samples of this epoch that are over")
     permutation: list[int] = Field(description="the samples in the order of this epoch")
     generator: dict[str, JsonValue] = Field(description="state of the generator of the next shuffles")
 
@@ -28,8 +30,8 @@ class TrainerState(Settings):
     precision: dict[str, float] = Field(description="of the loss scaling; empty in full precision")
     scheduler: dict[str, int | float] = Field(description="of the learning rate")
     best_score: float | None = Field(description="the best validation score so far")
-    best_step: Count | None = Field(description="its step")
-    log_positions: dict[str, Count] = Field(description="sizes in bytes of the log's files")
+    best_step: Natural | None = Field(description="its step")
+    log_positions: dict[str, Natural] = Field(description="sizes in bytes of the log's files")
 
 
 def read_state(where: str, step: int, state: dict[str, Any], training: Training) -> TrainerState:

@@ -1,12 +1,13 @@
 """Work spread over processes."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import active_children, get_context, parent_process
 from threading import Thread
 from typing import TypeVar
 
@@ -42,7 +43,8 @@ class ProcessPool:
             EnvironmentProblem: a process was ended from outside.
         """
         try:
-            results = map(work, items) if self.executor is None else self.executor.map(work, items, chunksize=chunk)
+            with _no_interruption():
+                results = map(work, items) if self.executor is None else self.executor.map(work, items, chunksize=chunk)
             return list(tqdm(results, progress, len(items), unit=unit, disable=progress is None or not items))
         except BrokenProcessPool as error:
             raise EnvironmentProblem(
@@ -60,8 +62,28 @@ def process_pool(processes: int) -> Iterator[ProcessPool]:
     if processes == 1:
         yield ProcessPool()
         return
+    others = active_children()
     with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent) as executor:
-        yield ProcessPool(executor)
+        try:
+            yield ProcessPool(executor)
+        except BaseException:
+            for worker in set(active_children()) - set(others):  # else what they have begun would be waited for
+                worker.kill()
+            raise
+
+
+@contextmanager
+def _no_interruption() -> Iterator[None]:
+    """Keep Ctrl-C from the processes that are started within the block; for this process it comes after the block.
+
+    A terminal sends it to all of them. They end with this process, and without a word.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if hasattr(signal, "pthread_sigmask") else ()
+    try:
+        yield
+    finally:
+        if before != ():
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:

@@ -53,6 +53,29 @@ def test_workers_end_with_a_killed_parent(tmp_path):
     assert not any(_runs(pid) for pid in pids)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("begun", [False, True])
+def test_ctrl_c_in_a_terminal_ends_all_at_once_and_without_a_word_of_the_workers(tmp_path, begun):
+    """A terminal sends it to the workers as well, also while they start."""
+    script = tmp_path / "work.py"
+    script.write_text(SCRIPT if begun else SCRIPT.replace("[\"__import__('os').getpid()\"] * 2", "[]"))
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    pids = [int(process.stdout.readline()) for _ in range(2 * begun)]
+    time.sleep(0.5)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert "Process" not in told and told.rstrip().endswith("KeyboardInterrupt")
+    assert not any(_runs(pid) for pid in pids)
+
+
 def _runs(pid: int) -> bool:
     """Whether a process is there and is no zombie that waits for its (adoptive) parent."""
     try:
