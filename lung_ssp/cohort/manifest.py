@@ -30,7 +30,7 @@ from lung_ssp.cohort.store import (
     write_table,
 )
 from lung_ssp.ct.lesion import Lesion, lesion_from_mask, measure_lesion
-from lung_ssp.ct.series import Series, open_series
+from lung_ssp.ct.series import Series, files_behind, open_series
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CohortError, LungSspError
 from lung_ssp.files import sha256_of
@@ -98,7 +98,8 @@ def prepare_manifest(settings: ManifestSettings) -> CohortDescription:
 
 def _key(rows: list[Row], settings: ManifestSettings) -> str:
     """What the cohort is made from: the manifest, the files it names as they are now, and the settings."""
-    files = {path for row in rows for path in (row.mask, row.series, *row.series.glob("*")) if path}
+    sources = {path for row in rows for path in (row.mask, row.series) if path}
+    files = {file for source in sources for file in (source, *files_behind(source))}
     state = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in sorted(files) if path.is_file()]
     # left out where nothing is accepted: the key of a cohort that was made before there was the choice
     unset = {"cohort": {"accept", "gaps"}} if not settings.cohort.accept else {}

@@ -48,6 +48,17 @@ def read_metaimage(path: Path) -> tuple[np.ndarray, Grid]:
         return read_voxels(path, file, grid, ZLIB_OR_GZIP if compressed else None), grid
 
 
+def voxels_beside(path: Path) -> list[Path]:
+    """The file in the same folder that keeps an image's voxels; none where they are in the image's own, or missing."""
+    with path.open("rb") as file:
+        try:
+            name = _fields(path, file.read(LONGEST_HEADER))[0]["ElementDataFile"]
+        except SeriesError:
+            return []
+    beside = path.parent / name
+    return [beside] if Path(name).name == name and beside.is_file() else []
+
+
 def _fields(path: Path, head: bytes) -> tuple[dict[str, str], int]:
     """The header's "Key = Value" lines, of which ElementDataFile is the last one, and where it ends."""
     fields: dict[str, str] = {}

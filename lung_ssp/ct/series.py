@@ -20,6 +20,7 @@ from lung_ssp.ct.gaps import fill_gaps, number_planes
 from lung_ssp.ct.geometry import axes_of, drop_duplicates, leave_out_scouts, sort_slices, stack_geometry
 from lung_ssp.ct.hounsfield import TissueShares, check_chest, clipped_sentence, replace_padding
 from lung_ssp.ct.limits import MIN_SLICES, check_grid
+from lung_ssp.ct.metaimage import voxels_beside
 from lung_ssp.ct.multi_frame import frame_headers
 from lung_ssp.ct.pixels import read_pixels
 from lung_ssp.ct.settings import GapSettings, check_accept
@@ -137,6 +138,18 @@ def open_series(
     if path is not None and is_archive(path) and not path.is_dir():
         return _open_archive(path, series_uid, accept, gaps or GapSettings())
     return _open_slices(source, series_uid, accept, gaps or GapSettings())
+
+
+def files_behind(source: Path) -> list[Path]:
+    """The files that reading a source or a mask may read besides itself, to notice when one of them changes.
+
+    Of a folder all within; the voxels that a .mhd keeps in a file of their own; the folder that a DICOMDIR lies in.
+    """
+    if source.is_dir():
+        return list(source.rglob("*"))
+    if source.suffix.lower() == ".mhd":
+        return voxels_beside(source)
+    return list(source.parent.rglob("*")) if source.name.upper() == "DICOMDIR" else []
 
 
 def _open_archive(path: Path, series_uid: str | None, accept: Collection[str], gaps: GapSettings) -> Series:
