@@ -89,8 +89,9 @@ def read_manifest(path: Path) -> list[Row]:
         raise CohortError(f"The manifest {path} {problem}: its columns are {', '.join(REQUIRED + OPTIONAL)}.")
     if not table.lines:
         raise CohortError(f"The manifest {path} has no rows: list a lesion in each line below the columns' names.")
+    found: dict[str, Path] = {}
     return [
-        _Line(path, line.number, dict(zip(table.columns, map(str.strip, line.fields), strict=True))).row()
+        _Line(path, line.number, dict(zip(table.columns, map(str.strip, line.fields), strict=True)), found).row()
         for line in table.lines
     ]
 
@@ -103,17 +104,23 @@ def _delimiter(content: bytes) -> str:
 
 @dataclass(frozen=True)
 class _Line:
-    """Reads the fields of one line of the manifest and names the line in every error."""
+    """Reads the fields of one line of the manifest and names the line in every error.
+
+    found: the paths of the lines before, by what stands for them: many lines name one series.
+    """
 
     manifest: Path
     number: int
     record: dict[str, str]
+    found: dict[str, Path]
 
     def row(self) -> Row:
         has_position = [bool(self.record.get(name)) for name in POSITION]
         mask = self.record.get("mask")
         if any(has_position) and not all(has_position):
             raise self.problem(f"{POSITION[has_position.index(False)]} is missing beside the other three of a position")
+        if self.record.get("mask_value") and not mask:
+            raise self.problem("it has a mask_value but no mask: name the mask, or leave the value empty")
         if any(has_position) == bool(mask):
             raise self.problem(f"it needs either a mask or {', '.join(POSITION)}, not both")
         split = self.record.get("split", "")
@@ -173,13 +180,15 @@ class _Line:
 
     def _path(self, name: str) -> Path:
         text = self.record[name]
-        try:
-            path = inside(self.manifest.parent, text)
-        except LungSspError as error:
-            raise self.problem(f"{name} is {error}") from None
-        if not path.exists():
-            raise self.problem(f"{name} {shown(text)} does not exist in {self.manifest.parent}")
-        return path.resolve()
+        if text not in self.found:
+            try:
+                path = inside(self.manifest.parent, text)
+            except LungSspError as error:
+                raise self.problem(f"{name} is {error}") from None
+            if not path.exists():
+                raise self.problem(f"{name} {shown(text)} does not exist in {self.manifest.parent}")
+            self.found[text] = path.resolve()
+        return self.found[text]
 
     def _label(self, name: str) -> int:
         text = self.record.get(name, "")

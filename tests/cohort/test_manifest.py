@@ -488,3 +488,50 @@ def test_what_lies_on_both_sides_of_the_splits_is_told_everywhere(clinic, tmp_pa
     clean = write(folder, header, f"A,train,{same}", f"A,train,{other}", name="clean.csv")
     assert prepare_manifest_cohort(settings_for(clean, tmp_path / "clean")).description.leaks == ()
     assert verify_cohort(tmp_path / "clean").findings == ()
+
+
+def in_subfolders(folder, scan):
+    shutil.copytree(folder / "series", folder / "study" / "inner")
+    return "study", next((folder / "study" / "inner").iterdir())
+
+
+def with_voxels_beside(folder, scan):
+    image = sitk.GetImageFromArray(scan.hu)
+    image.SetSpacing(scan.spacing[::-1])
+    image.SetOrigin(scan.origin)
+    sitk.WriteImage(image, str(folder / "scan.mhd"), useCompression=False)
+    (folder / "scan.raw").rename(folder / "voxels.bin")
+    (folder / "scan.mhd").write_text((folder / "scan.mhd").read_text().replace("scan.raw", "voxels.bin"))
+    return "scan.mhd", folder / "voxels.bin"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stored", [in_subfolders, with_voxels_beside])
+def test_a_changed_scan_is_another_cohort_wherever_its_voxels_are(clinic, tmp_path, stored):
+    folder, scan, _ = clinic
+    shutil.copytree(folder / "series", tmp_path / "series")
+    series, file = stored(tmp_path, scan)
+    x, y, z = scan.origin
+    manifest = write(
+        tmp_path, "patient,series,x_mm,y_mm,z_mm,diameter_mm", *(f"{p},{series},{x},{y},{z},10" for p in "ABCDEFGHIJ")
+    )
+    prepare(manifest, tmp_path / "cohort")
+    os.utime(file, (1, 1))
+    with pytest.raises(CohortError, match="holds another cohort"):
+        prepare(manifest, tmp_path / "cohort")
+
+
+def test_a_value_without_a_mask_is_told(clinic):
+    manifest = write(clinic[0], "patient,series,x_mm,y_mm,z_mm,diameter_mm,mask_value", "A,series,0,0,0,5,2")
+    with pytest.raises(
+        CohortError, match=r"line 2: it has a mask_value but no mask: name the mask, or leave the value"
+    ):
+        read_manifest(manifest)
+
+
+def test_a_series_of_many_lines_is_sought_once(clinic, monkeypatch):
+    sought = []
+    monkeypatch.setattr("lung_ssp.cohort.manifest_rows.inside", lambda root, text: sought.append(text) or root / text)
+    line = "A,series,0,0,0,5"
+    rows = read_manifest(write(clinic[0], "patient,series,x_mm,y_mm,z_mm,diameter_mm", *[line] * 50))
+    assert (len(rows), sought) == (50, ["series"])
