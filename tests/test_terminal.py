@@ -55,7 +55,7 @@ def test_no_sentence_lets_an_escape_sequence_through(words: list[str], capsys: p
     except SystemExit as error:  # of the parser
         assert error.code == 2
     said = capsys.readouterr().err
-    assert "\x1b" not in said and "no\\x1b[31m" in said
+    assert "\x1b" not in said and "[31m" in said
 
 
 @pytest.mark.parametrize(
