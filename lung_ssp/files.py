@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from lung_ssp.errors import DamagedFile, cut
 from lung_ssp.formats import LARGEST_ARRAYS, MOST_COMPRESSED, UNREADABLE, ArrayForm, check_arrays, json_of
@@ -187,9 +188,7 @@ def read_npz(
         with zipfile.ZipFile(_ordinary(path)) as archive:
             chosen = [name.removesuffix(".npy") for name in archive.namelist()] if names is None else list(names)
             _check_headers(archive, chosen, names if isinstance(names, Mapping) else {}, path)
-        arrays = np.load(path, allow_pickle=False)
-        with arrays:
-            return {name: arrays[name] for name in chosen}
+            return {name: _array(archive, name) for name in chosen}
     except UNREADABLE as error:
         raise DamagedFile(f"{path} cannot be read ({cut(error)}): {remedy}.") from error
 
@@ -207,6 +206,12 @@ def check_npz(path: Path, forms: Mapping[str, ArrayForm], remedy: str) -> None:
                 raise ValueError(f"{damaged} is damaged")
     except UNREADABLE as error:
         raise DamagedFile(f"{path} cannot be read ({cut(error)}): {remedy}.") from error
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """An array that was checked; np.load might take another member for it, `name` without .npy."""
+    with archive.open(f"{name}.npy") as member:
+        return np.asarray(npy.read_array(member, allow_pickle=False))
 
 
 def _ordinary(path: Path) -> Path:

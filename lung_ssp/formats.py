@@ -1,5 +1,6 @@
 """What JSON texts and npz archives may hold, looked at before memory is taken."""
 
+import io
 import json
 import math
 import struct
@@ -8,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -16,6 +17,8 @@ from numpy.lib import format as npy
 MOST_DIGITS = 100  # of a whole number in a file; the state of a random generator has 39
 LARGEST_ARRAYS = 1 << 31  # bytes of the arrays of an npz file together: two masks of 1,000 slices of 1,024 x 1,024
 MOST_COMPRESSED = 100
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # numpy's; of others zipfile unpacks in one piece what comes
+LONGEST_HEADER = 10_000  # bytes that describe an array; numpy's own limit
 KINDS = {"i": "whole numbers", "u": "whole numbers", "f": "decimal numbers", "b": "truth values", "U": "text"}
 # what zipfile, zlib and numpy raise of a damaged or foreign file
 UNREADABLE = (
@@ -89,13 +92,23 @@ class ArrayForm:
 
 
 def check_arrays(archive: zipfile.ZipFile, names: Sequence[str], forms: Mapping[str, ArrayForm], largest: int) -> None:
-    """Check what the headers of an npz file's arrays declare, without reading the arrays."""
+    """Check how an npz file is packed and what the headers of its arrays declare, without reading the arrays.
+
+    Args:
+        largest: bytes that all members, and the arrays together, may have.
+
+    Raises:
+        UNREADABLE: they are no such arrays.
+    """
+    for packed in archive.infolist():
+        if packed.compress_type not in METHODS:
+            raise ValueError(f"{packed.filename} is packed by another method than numpy's")
+    if sum(packed.file_size for packed in archive.infolist()) > largest + LONGEST_HEADER * len(names):
+        raise ValueError(f"it unpacks to more than {largest / 1e9:.1f} GB")
     total = 0
     for name in names:
         with archive.open(f"{name}.npy") as member:
-            version = npy.read_magic(member)
-            read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = read_header(member)
+            shape, dtype = _declared(member, name)
         if name in forms:
             forms[name].check(name, shape, dtype)
         if dtype.hasobject:
@@ -103,3 +116,15 @@ def check_arrays(archive: zipfile.ZipFile, names: Sequence[str], forms: Mapping[
         total += math.prod(shape) * max(1, dtype.itemsize)
         if min(shape, default=0) < 0 or total > largest:
             raise ValueError(f"it unpacks to more than {largest / 1e9:.1f} GB")
+
+
+def _declared(member: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype]:
+    """The shape and the type of an array by its header; numpy would read all of a header before it limits it."""
+    first = npy.read_magic(member) == (1, 0)
+    form, read_header = ("<H", npy.read_array_header_1_0) if first else ("<I", npy.read_array_header_2_0)
+    length = member.read(struct.calcsize(form))
+    (described,) = struct.unpack(form, length)
+    if described > LONGEST_HEADER:
+        raise ValueError(f"{name} is described in {described:,} bytes, at most {LONGEST_HEADER:,} are read")
+    shape, _, dtype = read_header(io.BytesIO(length + member.read(described)))
+    return shape, dtype

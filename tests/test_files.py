@@ -1,8 +1,11 @@
 """Atomic writing: the old file or the new one, never half of one."""
 
 import errno
+import io
 import os
 import stat
+import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +14,11 @@ from typing import IO
 import numpy as np
 import pytest
 
+from lung_ssp import files
 from lung_ssp.errors import DamagedFile
 from lung_ssp.files import (
     LARGEST_FILE,
+    check_npz,
     read_bytes,
     read_json,
     read_npz,
@@ -219,6 +224,78 @@ def test_an_npz_file_that_declares_too_much_is_refused_before_memory_is_taken(tm
     with pytest.raises(DamagedFile, match=r"a\.npz cannot be read \(.*\): prepare it again\.$") as caught:
         read_npz(path, ["one"], "prepare it again")
     assert len(str(caught.value)) < 400 + len(str(path))
+
+
+METHODS = {"bzip2": zipfile.ZIP_BZIP2, "LZMA": zipfile.ZIP_LZMA}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("name", ["one.npy", "other.npy"])
+def test_an_archive_packed_by_a_method_without_bounds_is_refused_unread(tmp_path: Path, method: str, name: str) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, **{key: np.zeros(3) for key in {"one", "other"} - {name.removesuffix(".npy")}})
+    content = io.BytesIO()
+    np.save(content, np.zeros(1 << 22))
+    with zipfile.ZipFile(path, "a", METHODS[method]) as archive:
+        archive.writestr(name, content.getvalue())
+    del content
+    told = rf"a\.npz cannot be read \({name} is packed by another method than numpy's.*\): prepare it again"
+    for read in (
+        lambda: read_npz(path, ["one"], "prepare it again"),
+        lambda: check_npz(path, {"one": ArrayForm("f", 1)}, "prepare it again"),
+    ):
+        assert peak_of(read, told) < 4_000_000
+
+
+def peak_of(read: Callable[[], object], told: str) -> int:
+    """The most bytes that a reader takes, which has to refuse."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(DamagedFile, match=told):
+            read()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_the_description_of_an_array_is_not_read_beyond_its_limit(tmp_path: Path, version: int) -> None:
+    path, length = tmp_path / "a.npz", 50_000_000
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("one.npy", b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<I", length) + b" " * length)
+    told = r"a\.npz cannot be read \(one is described in 50,000,000 bytes, .*10,000.*\)"
+    assert peak_of(lambda: read_npz(path, ["one"]), told) < 4_000_000
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_arrays_of_every_version_are_read(tmp_path: Path, version: tuple[int, int]) -> None:
+    array = np.arange(6.0).reshape(2, 3)
+    content = io.BytesIO()
+    np.lib.format.write_array(content, array, version)
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("one.npy", content.getvalue())
+    np.testing.assert_array_equal(read_npz(tmp_path / "a.npz", {"one": ArrayForm("f", shape=(2, 3))})["one"], array)
+
+
+def test_what_is_read_is_the_array_that_was_checked(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    np.save(content, np.full(3, 7))
+    np.savez(tmp_path / "a.npz", one=np.zeros(3))
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("one", content.getvalue())  # numpy prefers it to one.npy
+    assert read_npz(tmp_path / "a.npz", {"one": ArrayForm("f", 1)})["one"].tolist() == [0, 0, 0]
+
+
+def test_an_archive_that_unpacks_to_too_much_is_not_unpacked_to_be_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LARGEST_ARRAYS", 20_000_000)
+    np.savez(tmp_path / "a.npz", one=np.zeros(3))
+    check_npz(tmp_path / "a.npz", {"one": ArrayForm("f", 1)}, "prepare it again")
+    with zipfile.ZipFile(tmp_path / "a.npz", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("more.npy", bytes(21_000_000))
+    with pytest.raises(DamagedFile, match=r"it unpacks to more than 0\.0 GB\): prepare it again"):
+        check_npz(tmp_path / "a.npz", {"one": ArrayForm("f", 1)}, "prepare it again")
 
 
 FORMS = {

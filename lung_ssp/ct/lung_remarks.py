@@ -68,7 +68,7 @@ def lung_remarks(right: SideOfLungs, left: SideOfLungs) -> tuple[str, ...]:
         if side.share_below_950_hu > MUCH_BELOW and side.volume_ml >= NO_LUNG * more.volume_ml:
             remarks.append(
                 f"{100 * side.share_below_950_hu:.0f} % of the {side.name} lung lies below {EMPHYSEMA_HU} HU: "
-                "emphysema, a pneumothorax or other gas; its outline may be inexact"
+                "emphysema, a pneumothorax or other gas; the outline of this lung may be inexact"
             )
     return tuple(remarks)
 

@@ -58,7 +58,8 @@ def test_unequal_lungs_are_told():
 def test_gas_is_told_of_the_lung_that_holds_it():
     (remark,) = lung_remarks(right(2100, 0.62), left(2000, 0.1))
     assert remark == (
-        "62 % of the right lung lies below -950 HU: emphysema, a pneumothorax or other gas; its outline may be inexact"
+        "62 % of the right lung lies below -950 HU: emphysema, a pneumothorax or other gas; "
+        "the outline of this lung may be inexact"
     )
     assert [text.split(" lies")[0] for text in lung_remarks(right(2100, 0.9), left(2000, 0.8))] == [
         "90 % of the right lung",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lung_ssp.ct.decoding import TEMPORARY
-from lung_ssp.errors import LungSspError
+from lung_ssp.errors import LungSspError, sentence_of_system_error
 
 LONGEST_SECONDS = 10
 LARGEST_BYTES = 2 * 2**30  # beside what the process had before
@@ -20,7 +20,8 @@ LONGEST_SENTENCE = 2000  # characters
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CHANGES = {"os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree"}
 IN_FOLDER = {"os.remove", "os.rmdir"}  # by an open folder, as shutil.rmtree does, which has an event of its own
-TEMPORARY_PLACES = ("/dev/", str(Path(tempfile.gettempdir()).resolve() / TEMPORARY))
+TEMPORARY_FOLDERS = str(Path(tempfile.gettempdir()).resolve() / TEMPORARY)  # how their paths begin
+TEMPORARY_PLACES = ("/dev/", TEMPORARY_FOLDERS)
 
 _allowed: list[Path] = []
 _written: list[str] = []
@@ -30,10 +31,13 @@ class Fault(AssertionError):
     """What a reader did that it may not do."""
 
 
-def check(read: Callable[[], object], folders: list[Path]) -> str:
+def check(read: Callable[[], object], target: Path, folders: list[Path]) -> str:
     """Let a reader read; it must succeed, or raise an error of one sentence.
 
+    An OSError of the system is as good as a sentence where it names the file, one of the target's or a temporary one.
+
     Args:
+        target: the folder that it reads.
         folders: where it may write.
 
     Returns:
@@ -55,7 +59,9 @@ def check(read: Callable[[], object], folders: list[Path]) -> str:
     except OSError as error:
         if error.errno is None:
             raise Fault(f"an OSError that is none of the system: {error!r}") from error
-        sentence = str(error)
+        if not _is_named(error.filename, target):
+            raise Fault(f"an OSError that names no file of the input: {error!r}") from error
+        sentence = _checked(sentence_of_system_error(error))
     except MemoryError as error:
         raise Fault(f"more than {LARGEST_BYTES >> 20} MB of memory") from error
     finally:
@@ -65,6 +71,14 @@ def check(read: Callable[[], object], folders: list[Path]) -> str:
     if _written:
         raise Fault(f"written outside of the target: {_written[0]}")
     return sentence
+
+
+def _is_named(file: object, target: Path) -> bool:
+    if not isinstance(file, str | bytes | os.PathLike):
+        return False
+    place = Path(os.path.abspath(os.fsdecode(file)))  # links as they are: one may be a circle
+    own = place.is_relative_to(os.path.abspath(target)) or place.is_relative_to(target.resolve())
+    return own or str(place).startswith(TEMPORARY_FOLDERS)
 
 
 def _checked(sentence: str) -> str:

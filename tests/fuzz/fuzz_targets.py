@@ -80,7 +80,7 @@ def run(target: Target, master: Path, work: Path, seed: int) -> str:
         changes += [mutate(rng.choice(files), rng)] if files else []
     told = f"{target.name}, seed {seed}, {'; '.join(changes)}"
     try:
-        sentence = check(lambda: target.read(work), [work] if target.writes else [])
+        sentence = check(lambda: target.read(work), work, [work] if target.writes else [])
     except Exception as error:
         raise Fault(f"{told}: {type(error).__name__}: {error}") from error
     return f"{told}: {sentence}"
