@@ -1,11 +1,18 @@
 """What is on both sides of the splits under two patients' names: one lesion, or one scan."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
 
 from lung_ssp.cohort.store import Sections
 
+ALIKE = 0.003  # root mean square difference of sections (0..1 is the window: 4 HU) that no two lesions show
+LEAST_CONTRAST = 10 * ALIKE  # standard deviation of a section that shows enough to be told from others
+BLOCK = 2048  # sections that are compared at once
 SHOWN = 5  # findings of a kind that are told; the rest is counted
 
 
@@ -25,7 +32,8 @@ class SectionOrigin:
 class Leaks:
     """Findings, a sentence without its point each.
 
-    lesions: the same pixels in two splits under two patients' names. scans: other lesions of one scan likewise.
+    lesions: the same pixels, but for a rounding or a constant, in two splits under two patients' names. scans: other
+        lesions of one scan likewise.
     """
 
     lesions: tuple[str, ...]
@@ -54,7 +62,31 @@ def find_leaks(splits: Mapping[str, Sections], origins: Mapping[str, Sequence[Se
                 before = first_scan.setdefault(scan, own)
                 if _differ(before, own):
                     scans.setdefault((before[1], patient), f"{_both(before, own)} are of the same scan")
+    for one, two in _alike(splits):
+        before, own = ((split, splits[split].patients[i].item(), origins[split][i].place) for split, i in (one, two))
+        if _differ(before, own):
+            lesions.setdefault((before[1], own[1]), f"{_both(before, own)} show the same lesion")
     return Leaks(_told(list(lesions.values())), _told([text for pair, text in scans.items() if pair not in lesions]))
+
+
+def _alike(splits: Mapping[str, Sections]) -> Iterator[tuple[tuple[str, int], tuple[str, int]]]:
+    """The pairs of sections of different splits, each by its split and index there, that differ by next to nothing.
+
+    So does one scan that was saved in another format, cropped, or shifted by a constant number of HU.
+    """
+    pixels, found = {}, {}
+    for split, sections in splits.items():
+        flat = sections.images.reshape(len(sections.images), math.prod(sections.images.shape[1:]))
+        flat = flat - flat.mean(axis=1, keepdims=True)
+        found[split] = np.flatnonzero(flat.std(axis=1) >= LEAST_CONTRAST)
+        pixels[split] = flat[found[split]]
+    for one, two in combinations(splits, 2):
+        others = (pixels[two] ** 2).sum(axis=1)
+        for begin in range(0, len(pixels[one]), BLOCK):
+            block = pixels[one][begin : begin + BLOCK]
+            squares = (block**2).sum(axis=1)[:, None] + others - 2 * block @ pixels[two].T
+            for i, j in np.argwhere(squares <= ALIKE**2 * block.shape[1]).tolist():
+                yield (one, int(found[one][begin + i])), (two, int(found[two][j]))
 
 
 def manifest_place(line: int | str) -> str:

@@ -115,6 +115,8 @@ def _grid(path: Path, fields: dict[str, str]) -> Grid:
     matrix = _numbers(fields, ("TransformMatrix", "Rotation", "Orientation"), "1 0 0 0 1 0 0 0 1")
     rank = round(len(matrix) ** 0.5)
     axes = np.reshape(matrix, (rank, rank))[:3, :3].T * spacing  # each row of the file is the direction of one axis
+    if axes.shape != (3, 3):
+        raise ValueError("three axes are needed")
     x, y, z = origin
     return Grid(shape, dtype, axes, (x, y, z))
 

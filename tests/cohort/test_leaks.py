@@ -1,6 +1,9 @@
 """Lesions and scans on both sides of the splits."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from lung_ssp.cohort.leaks import Leaks, SectionOrigin, find_leaks
 from lung_ssp.cohort.store import Sections
@@ -48,3 +51,25 @@ def test_many_findings_are_counted() -> None:
     leaks = leaks_of(sections(names, list(range(9))), sections([f"Q{i}" for i in range(9)], list(range(9))))
     assert len(leaks.lesions) == 6
     assert leaks.lesions[-1] == "and 4 more of this kind"
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        (lambda image: image + np.float32(1e-4), True),  # another format rounds otherwise
+        (lambda image: image + np.float32(5 / 1400), True),  # another scale
+        (lambda image: image + np.random.default_rng(7).normal(0, 1 / 1400, image.shape).astype(np.float32), True),
+        (lambda image: image + np.random.default_rng(7).normal(0, 10 / 1400, image.shape).astype(np.float32), False),
+        (lambda image: np.roll(image, 1, axis=-1), False),
+    ],
+)
+def test_a_lesion_that_was_saved_otherwise_is_the_same_lesion(change, same) -> None:
+    train, test = sections(["A", "B"], [1, 2]), sections(["C", "D"], [3, 2])
+    test = replace(test, images=change(test.images))
+    sentence = "train 1 (patient B, train) and test 1 (patient D, test) show the same lesion"
+    assert leaks_of(train, test) == Leaks((sentence,) * same, ())
+
+
+def test_sections_of_nothing_but_a_little_noise_are_not_compared() -> None:
+    faint = [replace(one, images=one.images / 200) for one in (sections(["A"], [1]), sections(["B"], [2]))]
+    assert leaks_of(*faint) == Leaks((), ())

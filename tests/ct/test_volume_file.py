@@ -279,6 +279,12 @@ def test_no_direction_is_made_up(nrrd, refused, change):
     assert f"{nrrd} does not say how the scan lies in the patient" in message
 
 
+@pytest.mark.parametrize("matrix", [b"1", b"1 0 0 1", b"", b"1 0 0 0 1 0 0 0", b"0 0 0 0 0 0 0 0 0"])
+def test_a_matrix_that_is_none_is_told(mha, refused, matrix):
+    edited(mha, (b"TransformMatrix = 1 0 0 0 1 0 0 0 1", b"TransformMatrix = " + matrix))
+    assert str(mha) in refused(read_series, mha)
+
+
 @pytest.mark.parametrize("text", [b"T", b"true", b"1", b"True"])
 def test_a_flag_is_read_as_its_library_reads_it(volume, mha, text):
     swapped = volume.hu.astype(">i2").tobytes()

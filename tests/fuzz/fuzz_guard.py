@@ -50,9 +50,9 @@ def check(read: Callable[[], object], target: Path, folders: list[Path]) -> str:
     _allowed[:] = [folder.resolve() for folder in folders]
     _written.clear()
     begin = time.monotonic()
-    sentence = ""
+    sentence, told = "", [b""]
     try:
-        with _limits():
+        with _heard(told), _limits():
             read()
     except LungSspError as error:
         sentence = _checked(str(error))
@@ -68,6 +68,8 @@ def check(read: Callable[[], object], target: Path, folders: list[Path]) -> str:
         _allowed.clear()
     if time.monotonic() - begin > LONGEST_SECONDS:
         raise Fault(f"{time.monotonic() - begin:.0f} s")
+    if told[0]:
+        raise Fault(f"written to standard error past Python: {told[0][:300]!r}")
     if _written:
         raise Fault(f"written outside of the target: {_written[0]}")
     return sentence
@@ -79,6 +81,22 @@ def _is_named(file: object, target: Path) -> bool:
     place = Path(os.path.abspath(os.fsdecode(file)))  # links as they are: one may be a circle
     own = place.is_relative_to(os.path.abspath(target)) or place.is_relative_to(target.resolve())
     return own or str(place).startswith(TEMPORARY_FOLDERS)
+
+
+@contextmanager
+def _heard(told: list[bytes]) -> Iterator[None]:
+    """What libraries write to standard error themselves goes into `told`; Python's own, as a progress bar, does not."""
+    stream, python, memory = os.dup(2), sys.stderr, os.memfd_create("heard")
+    try:
+        with os.fdopen(os.dup(2), "w") as sys.stderr:
+            os.dup2(memory, 2)
+            yield
+    finally:
+        sys.stderr = python
+        os.dup2(stream, 2)
+        told[0] = os.pread(memory, LONGEST_SENTENCE, 0)
+        os.close(stream)
+        os.close(memory)
 
 
 def _checked(sentence: str) -> str:

@@ -17,6 +17,9 @@ SPACING = (5.0, 4.0, 4.0)
 PATIENT = {"PatientName": "Doe^Jane", "PatientID": "SECRET-4711"}
 
 
+COMPRESSED = {3: pydicom.uid.RLELossless, 5: pydicom.uid.JPEGLSLossless}  # by the slice's number
+
+
 def chest() -> np.ndarray:
     """Sixteen slices of 12 x 16 pixels with air, lung, fat, soft tissue and bone, int16 (z, y, x) HU."""
     rng = np.random.default_rng(0)
@@ -51,12 +54,12 @@ def slice_dataset(plane: np.ndarray, number: int) -> FileDataset:
 
 
 def write_series(folder: Path) -> None:
-    """A series, one of its files compressed, one without preamble, and a file of another kind."""
+    """A series, two of its files compressed, one without preamble, and a file of another kind."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, plane in enumerate(chest()):
         dataset = slice_dataset(plane, number)
-        if number == 3:
-            dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+        if number in COMPRESSED:
+            dataset.compress(COMPRESSED[number], generate_instance_uid=False)
         dataset.save_as(folder / f"{number:02d}.dcm", enforce_file_format=True)
     (folder / "README").write_text("about the scan")
 

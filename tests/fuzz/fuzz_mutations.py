@@ -20,6 +20,7 @@ from pydicom.dataelem import RawDataElement
 
 DTYPES = ("U5", "S5", "complex64", "bool", "float16", "int8", "uint64", "datetime64[s]")
 PATHS = ("../../evil", "/evil", "a/../../evil", "..\\evil", "C:\\evil", "a" * 300, "a//b", "./c")
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 WHOLE = (0, 1, -1, 3, 12, 65535, 10**9, 10**30)
 VRS = ("US", "SS", "UL", "FD", "DS", "IS", "UI", "CS", "LO", "PN", "SQ", "UN", "OB", "OW", "UV", "AT", "ZZ", "\0\0")
 
@@ -83,6 +84,20 @@ def _text(path: Path, rng: random.Random) -> None:
     else:
         del lines[at]
     path.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
+
+
+def _header(path: Path, rng: random.Random) -> None:
+    """A line of the text before the voxels changed, removed, or doubled; the voxels stay as they are."""
+    content = path.read_bytes()
+    line = b"ElementDataFile = LOCAL\n" if path.suffix == ".mha" else b"\n\n"
+    end = content.index(line)
+    lines = content[:end].split(b"\n")
+    at = rng.randrange(len(lines))
+    mark = b" = " if path.suffix == ".mha" else b": "
+    value = nasty_text(rng) if rng.random() < 0.3 else " ".join(str(rng.choice(WHOLE)) for _ in range(rng.randrange(5)))
+    changed = lines[at].partition(mark)[0] + mark + value.encode("utf-8", "replace")
+    lines[at : at + 1] = rng.choice(([changed], [], [lines[at], changed]))
+    path.write_bytes(b"\n".join(lines) + content[end:])
 
 
 def _json(path: Path, rng: random.Random) -> None:
@@ -216,9 +231,11 @@ def _zip(path: Path, rng: random.Random) -> None:
         members[name] = garbled(content, rng)
     elif change == 2:
         members[f"{name}/{name}"] = content
-    with zipfile.ZipFile(path, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2))) as file:
+    with zipfile.ZipFile(path, "w", rng.choice(PACKINGS)) as file:
         for key, value in members.items():
             file.writestr(key, value)
+    if rng.random() < 0.3:
+        _bytes(path, rng)
 
 
 def _is_dicom(path: Path) -> bool:
@@ -272,6 +289,8 @@ BY_SUFFIX: dict[str, Callable[[Path, random.Random], None]] = {
     ".parquet": _parquet,
     ".gz": _gz,
     ".zip": _zip,
+    ".mha": _header,
+    ".nrrd": _header,
     ".xml": _text,
     ".mhd": _text,
     ".txt": _text,

@@ -41,6 +41,8 @@ def test_the_guard_finds_what_it_is_for(tmp_path: Path) -> None:
         check(write_outside, tmp_path, [tmp_path / "inside"])
     with pytest.raises(KeyError):
         check(crash, tmp_path, [])
+    with pytest.raises(Fault, match="standard error past Python: b'noise'"):
+        check(lambda: os.write(2, b"noise"), tmp_path, [])
     with pytest.raises(Fault, match="2048 MB of memory"):
         check(lambda: bytearray(3 * 2**30), tmp_path, [])
     assert check(lambda: (tmp_path / "inside").write_text("x"), tmp_path, [tmp_path]) == ""
