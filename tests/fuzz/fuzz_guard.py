@@ -78,8 +78,9 @@ def check(read: Callable[[], object], target: Path, folders: list[Path]) -> str:
 def _is_named(file: object, target: Path) -> bool:
     if not isinstance(file, str | bytes | os.PathLike):
         return False
-    place = Path(os.path.abspath(os.fsdecode(file)))  # links as they are: one may be a circle
-    own = place.is_relative_to(os.path.abspath(target)) or place.is_relative_to(target.resolve())
+    # links are left as they are, for one may be a circle
+    place, folder = (Path(os.path.abspath(os.fsdecode(path))) for path in (file, target))  # noqa: PTH100
+    own = place.is_relative_to(folder) or place.is_relative_to(target.resolve())
     return own or str(place).startswith(TEMPORARY_FOLDERS)
 
 
