@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import pydicom
 
-from lung_ssp.ct.elements import LONGEST_VALUE, Elements
+from lung_ssp.ct.elements import LONGEST_UID, LONGEST_VALUE, Elements, printable
 from lung_ssp.errors import SeriesError
 
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -189,7 +189,7 @@ def _end_of_meta(head: bytes) -> int | None:
 def _syntax(dataset: pydicom.FileDataset) -> pydicom.uid.UID:
     """The transfer syntax as the file names it; of a file without meta information, as pydicom has found it to be."""
     if named := dataset.file_meta.get("TransferSyntaxUID"):
-        return pydicom.uid.UID(str(named))
+        return pydicom.uid.UID(printable(str(named))[:LONGEST_UID])
     implicit, little_endian = dataset.original_encoding
     if implicit:
         return pydicom.uid.ImplicitVRLittleEndian

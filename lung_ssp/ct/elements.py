@@ -59,7 +59,7 @@ class Elements:
             values = self._values(keyword)
         except ValueError:
             return []
-        return [_printable(value) if isinstance(value, str) else f"{value:g}" for value in values]
+        return [printable(value) if isinstance(value, str) else f"{value:g}" for value in values]
 
     def uid(self, keyword: str) -> str:
         """A unique identifier, empty where there is none; longer ones than the standard allows are cut."""
@@ -153,7 +153,7 @@ class Elements:
         return [part.strip(" \0") for part in element.value.decode("latin-1").split("\\")]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text without control characters, which a terminal would obey."""
     return "".join(character if character.isprintable() else "?" for character in text)
 

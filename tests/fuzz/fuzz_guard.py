@@ -78,9 +78,8 @@ def check(read: Callable[[], object], target: Path, folders: list[Path]) -> str:
 def _is_named(file: object, target: Path) -> bool:
     if not isinstance(file, str | bytes | os.PathLike):
         return False
-    # links are left as they are, for one may be a circle
-    place, folder = (Path(os.path.abspath(os.fsdecode(path))) for path in (file, target))  # noqa: PTH100
-    own = place.is_relative_to(folder) or place.is_relative_to(target.resolve())
+    place = Path(os.path.normpath(Path.cwd() / os.fsdecode(file)))  # links as they are: one may be a circle
+    own = place.is_relative_to(Path.cwd() / target) or place.is_relative_to(target.resolve())
     return own or str(place).startswith(TEMPORARY_FOLDERS)
 
 
