@@ -1,5 +1,6 @@
 """Folders in which a command works: alone, through no symbolic link, and over nothing that is not its own."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,18 @@ def leftovers(folder: Path) -> list[Path]:
         for path in sorted(folder.iterdir())
         if is_temporary(path.name) and path.is_file() and not path.is_symlink()
     ]
+
+
+def tidy_below(root: Path) -> None:
+    """Remove what killed processes have left half written in a folder of our own and in all folders below it.
+
+    Raises:
+        LungSspError: something there is a symbolic link, through which files would be written or removed elsewhere.
+    """
+    for name, folders, files in os.walk(root):
+        refuse_links(Path(name), sorted([*folders, *files]))
+        for temporary in leftovers(Path(name)):
+            temporary.unlink()
 
 
 def others_in(folder: Path) -> set[str]:

@@ -30,7 +30,7 @@ from lung_ssp.cohort.classes import CLASS_NAMES, MISSING, TASK_NAMES
 from lung_ssp.cohort.description import CohortCounts
 from lung_ssp.errors import CohortError, DamagedFile
 from lung_ssp.files import read_npz, write_atomically, write_json, write_text
-from lung_ssp.folders import alone_in, others_in, refuse_links
+from lung_ssp.folders import alone_in, others_in, refuse_links, tidy_below
 from lung_ssp.formats import ArrayForm
 from lung_ssp.paths import is_one_line
 from lung_ssp.records import read_record
@@ -212,13 +212,14 @@ def refuse_other_files(root: Path) -> None:
 
 @contextmanager
 def alone_in_cohort(root: Path) -> Iterator[None]:
-    """Keep a second preparation out of a cohort's folder.
+    """Keep a second preparation out of a cohort's folder, and remove what a killed one left half written in it.
 
     Raises:
         LungSspError: another one works there, or the folder holds other files or links.
     """
     refuse_other_files(root)
     with alone_in(root):
+        tidy_below(root)
         yield
 
 

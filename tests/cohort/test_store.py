@@ -79,6 +79,30 @@ def test_a_folder_with_other_files_is_refused(tmp_path: Path, name: str) -> None
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+@pytest.mark.parametrize("place", ["sections/train.npz", "scans/.PHANTOM-00001.partial", "simulated_nlst/images/1.2"])
+def test_a_link_anywhere_in_a_cohort_is_refused(tmp_path: Path, place: str) -> None:
+    """Through it files would be written, or removed, elsewhere."""
+    root, outside = tmp_path / "cohort", tmp_path / "outside"
+    mark_folder(root, "key")
+    outside.mkdir()
+    (root / place).parent.mkdir(parents=True)
+    (root / place).symlink_to(outside)
+    with pytest.raises(LungSspError, match=f"{place} is a symbolic link"), alone_in_cohort(root):
+        pass
+    assert list(outside.iterdir()) == []
+
+
+def test_what_a_killed_preparation_left_below_is_removed(tmp_path: Path) -> None:
+    mark_folder(tmp_path, "key")
+    names = ["a.npz", ".a.npz.0123abcd", ".a.npz.mine"]
+    for name in names:
+        path = tmp_path / "tiles" / ".slides" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with alone_in_cohort(tmp_path):
+        assert {path.name for path in path.parent.iterdir()} == {"a.npz", ".a.npz.mine"}
+
+
 def test_a_second_preparation_in_a_folder_is_told(tmp_path: Path) -> None:
     root = tmp_path / "cohort"
     with alone_in_cohort(root):

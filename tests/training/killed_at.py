@@ -13,14 +13,30 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from lung_ssp.cohort.manifest import prepare_manifest  # noqa: F401  loaded once, for all children
+from lung_ssp.cohort.phantom.make import make_phantom_cohort  # noqa: F401
+from lung_ssp.diagnosis.diagnoser import diagnose_series
 from lung_ssp.errors import LungSspError
+from lung_ssp.preparation import prepare
 from lung_ssp.runs import evaluate, export, train
 
-COMMANDS: dict[str, Callable[..., object]] = {"train": train, "evaluate": evaluate, "export": export}
+
+def diagnose(overrides: Sequence[str] = (), **paths: str) -> None:
+    """Diagnose one series; from the paths' texts."""
+    diagnose_series(**{name: Path(path) for name, path in paths.items()}, overrides=overrides)  # type: ignore[arg-type]
+
+
+COMMANDS: dict[str, Callable[..., object]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "export": export,
+    "prepare": prepare,
+    "diagnose": diagnose,
+}
 WRITES = ("replace", "rename", "fsync", "mkdir", "unlink", "rmdir", "truncate", "link")  # of the module os
 writes = 0
 
@@ -57,6 +73,7 @@ def in_child(command: str, words: dict[str, Any], until: int) -> str:
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one core: a preparation starts no processes then
         count_writes(until)
         try:
             COMMANDS[command](**words)
