@@ -203,7 +203,7 @@ def test_reading_scans_and_preparing_cohorts_load_no_paddle() -> None:
 WAYS = {
     "dcmread": {"dicom_file.py"},
     "GDCMImageIO": {"decoding.py"},
-    "np.load(": {"files.py"},
+    "read_array(": {"files.py"},
     "yaml.load": {"strict_yaml.py"},
     "np.savez(file, **arrays)": {"checkpoint.py"},
     "np.clip((hu - ": {"volume.py"},

@@ -94,7 +94,7 @@ def test_a_link_anywhere_in_a_cohort_is_refused(tmp_path: Path, place: str) -> N
 
 def test_what_a_killed_preparation_left_below_is_removed(tmp_path: Path) -> None:
     mark_folder(tmp_path, "key")
-    names = ["a.npz", ".a.npz.0123abcd", ".a.npz.mine"]
+    names = ["a.npz", ".a.npz.0123abcd.lung-ssp", ".a.npz.mine"]
     for name in names:
         path = tmp_path / "tiles" / ".slides" / name
         path.parent.mkdir(parents=True, exist_ok=True)
