@@ -81,5 +81,6 @@ def _load(path: Path) -> tuple[sitk.Image, float]:
         )
     if not path.is_file():
         raise SeriesError(f"{path} cannot be read: there is no such file.", reason="not found")
-    values, grid = READERS[suffix](path)
-    return to_image(path, values, grid)
+    with np.errstate(all="ignore"):  # what is not finite is refused in words
+        values, grid = READERS[suffix](path)
+        return to_image(path, values, grid)
