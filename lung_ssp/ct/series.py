@@ -16,7 +16,7 @@ from lung_ssp.ct.consistency import (
     require_one_frame_of_reference,
     require_one_kernel,
 )
-from lung_ssp.ct.dicom_file import MULTI_FRAME_CT_CLASSES, DicomFile
+from lung_ssp.ct.dicom_file import MULTI_FRAME_CT_CLASSES, DicomFile, without_warnings
 from lung_ssp.ct.gaps import fill_gaps, number_planes
 from lung_ssp.ct.geometry import axes_of, drop_duplicates, sort_slices, stack_geometry
 from lung_ssp.ct.hounsfield import TissueShares, check_chest, clipped_sentence, replace_padding
@@ -166,6 +166,11 @@ def _open_archive(path: Path, series_uid: str | None, accept: Collection[str], g
 
 
 def _open_slices(source: Source, series_uid: str | None, accept: Collection[str], gaps: GapSettings) -> Series:
+    with without_warnings():  # sequences and UIDs are looked at long after a file was read
+        return _series_of(source, series_uid, accept, gaps)
+
+
+def _series_of(source: Source, series_uid: str | None, accept: Collection[str], gaps: GapSettings) -> Series:
     contents = contents_of(source)
     chosen = contents.choose(_name(source), series_uid)
     headers = _headers(chosen, contents)

@@ -110,4 +110,5 @@ def _voxels(path: Path) -> tuple[np.ndarray, Grid]:
         )
     if not path.is_file():
         raise SeriesError(f"{path} cannot be read: there is no such file.", reason="not found")
-    return READERS[suffix](path)
+    with np.errstate(all="ignore"):  # what is not finite is refused in words
+        return READERS[suffix](path)

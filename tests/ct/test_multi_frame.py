@@ -157,3 +157,15 @@ def test_frames_of_two_stacks_or_moments_may_not_alternate(legacy, refused, tag)
             setattr(groups.FrameContentSequence[0], tag, FRAME_TAGS[tag][index % 2])
 
     assert f"({tag} changes to and fro" in refused(read_series, changed(legacy, alternate), reason="mixed")
+
+
+@pytest.mark.filterwarnings("error")
+def test_odd_values_are_not_shown_in_warnings(legacy, hu, capfd):
+    """An unreadable UID is judged where it matters, and nothing of it is printed."""
+    content = legacy.read_bytes()
+    place = content.index(b"1.2.840.10008.5.1.4.1.1.2.2", 400)
+    (legacy.parent / "odd").write_bytes(content[:place] + b"Doe^Jane" + content[place + 8 :])
+    series = open_series(legacy.parent)
+    np.testing.assert_array_equal(series.volume.hu, hu)
+    assert len(series.left_out) == 1
+    assert capfd.readouterr() == ("", "")

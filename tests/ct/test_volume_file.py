@@ -374,3 +374,9 @@ def test_a_file_of_another_form_is_told_what_is_read(tmp_path, refused, name):
 def test_a_folder_may_have_the_name_of_a_volume(tmp_path, hu, write_series):
     write_series(tmp_path / "scan.nii.gz", hu)
     np.testing.assert_array_equal(read_series(tmp_path / "scan.nii.gz").hu, hu)
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_too_large_are_told_and_not_warned_of(mha, refused):
+    edited(mha, (b"ElementSpacing = 0.5", b"ElementSpacing = 1e308"), (b"= 1 0 0 0 1", b"= 1e300 0 0 0 1"))
+    assert f"{mha} has axes or an origin that are no numbers" in refused(read_series, mha)
