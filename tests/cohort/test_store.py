@@ -69,9 +69,7 @@ def test_what_a_killed_preparation_left_is_nothing(tmp_path: Path, name: str) ->
     mark_folder(tmp_path, "key")
 
 
-pytest.mark.parametrize("name", ["notes.txt", ".notes", ".git"])
-
-
+@pytest.mark.parametrize("name", ["notes.txt", ".notes", ".git"])
 def test_a_folder_with_other_files_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     with pytest.raises(CohortError, match=r"is not an empty folder and holds no cohort: choose another"):
