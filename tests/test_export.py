@@ -1,8 +1,10 @@
 """A run's best network as an ONNX file that computes the same, and nothing written where it does not."""
 
+import errno
 import hashlib
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +123,15 @@ def test_a_missing_exporter_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "paddle2onnx", None)
     with pytest.raises(EnvironmentProblem, match=r"pip install paddle2onnx==1\.3\.1"):
         onnx.to_onnx(onnx.Exportable(paddle.nn.Linear(2, 2), ((1, 2),), False, ""))
+
+
+def test_a_full_disk_of_temporary_files_is_told(
+    monkeypatch: pytest.MonkeyPatch, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(paddle.jit, "save", refused)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/"):
+        export(runs[1])

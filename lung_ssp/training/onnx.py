@@ -11,7 +11,7 @@ import paddle
 from pydantic import Field, ValidationError
 
 from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem
-from lung_ssp.files import read_json, write_atomically, write_json
+from lung_ssp.files import naming, read_json, write_atomically, write_json
 from lung_ssp.runtime import Device, cores, package_version
 from lung_ssp.settings import Settings
 from lung_ssp.training.run import EXPORT_FOLDER, best_fingerprint
@@ -164,7 +164,7 @@ def to_onnx(exportable: Exportable) -> bytes:
     except ImportError as error:
         raise EnvironmentProblem("The export needs paddle2onnx: pip install paddle2onnx==1.3.1.") from error
     images = paddle.static.InputSpec([None, *exportable.shapes[0][1:]], "float32", "images")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, naming(Path(folder)):
         prefix = Path(folder) / "network"
         for layer in exportable.network.sublayers(include_self=True):
             # Trace the forward passes as they run, from here on in this process: Paddle's translation of their source

@@ -12,6 +12,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from lung_ssp.cohort.description import PHANTOM_MAKER
 from lung_ssp.cohort.phantom.data import shipped
 from lung_ssp.cohort.phantom.scans import PhantomScan, PlannedScan
+from lung_ssp.files import naming
 
 STUDY_DATES = ("19990102", "20000102", "20010102")  # T0, T1, T2, as NLST's anonymised series have them
 RESCALE_INTERCEPT = -1024
@@ -47,7 +48,8 @@ def save_file(path: Path, common: Mapping[str, Any], own: Mapping[str, Any], tra
     image.file_meta.MediaStorageSOPClassUID = image.SOPClassUID
     image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
     image.file_meta.TransferSyntaxUID = transfer_syntax
-    image.save_as(path, enforce_file_format=True)
+    with naming(path):
+        image.save_as(path, enforce_file_format=True)
 
 
 def _dataset(attributes: Mapping[str, Any]) -> Dataset:

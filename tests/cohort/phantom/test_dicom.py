@@ -1,10 +1,14 @@
 """The DICOM files of a scan: valid, readable, and in the right place."""
 
+from pathlib import Path
+
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from pydicom.uid import ExplicitVRLittleEndian
 
+from lung_ssp.cohort.phantom.dicom import save_file
 from lung_ssp.ct.series import read_series
 
 # PS3.3 A.3: attributes of type 1 (a value) and 2 (may be empty) of the modules of CT Image Storage
@@ -120,3 +124,10 @@ def test_the_package_reads_it_with_masks_aligned(series, tiny_cohort):
         index = np.rint(volume.to_index(centre)).astype(int)
         nearby = tuple(slice(max(i - 3, 0), i + 4) for i in index)
         assert (lesions[nearby] == number).any()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_is_told_with_the_file():
+    own = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "SOPInstanceUID": "1.2.3", "PatientID": "A"}
+    with pytest.raises(OSError, match="No space left on device: '/dev/full'"):
+        save_file(Path("/dev/full"), {}, own, ExplicitVRLittleEndian)
