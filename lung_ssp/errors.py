@@ -85,6 +85,12 @@ def sentence_of_system_error(error: OSError) -> str:
     return f"{error.strerror or error}{f' ({cut(error.filename)})' if error.filename else ''}"
 
 
+def is_want_of_memory(error: BaseException) -> bool:
+    """Whether a library could not be loaded because there is no memory for it, which the loader tells in words."""
+    words = str(error).lower()
+    return "failed to map segment" in words or "cannot allocate memory" in words
+
+
 class _Short(Repr):
     """Writes the beginning of a value, however large it is, without making a text of all of it."""
 

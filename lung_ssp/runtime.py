@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
-from lung_ssp.errors import EnvironmentProblem, sentence_of_system_error
+from lung_ssp.errors import EnvironmentProblem, is_want_of_memory, sentence_of_system_error
 from lung_ssp.interruption import after_import, is_interruption
 
 Device = Literal["cpu", "gpu"]
@@ -128,7 +128,7 @@ def require_libraries(*modules: str) -> None:
 
     Raises:
         EnvironmentProblem: saying what to install; or OMP_NUM_THREADS is no number of threads, by which Paddle crashes.
-        KeyboardInterrupt: Ctrl-C, of which a library has made an ImportError.
+        KeyboardInterrupt, MemoryError: Ctrl-C or a want of memory, of which a library has made an ImportError.
     """
     modules = modules or tuple(REMEDIES)
     if "paddle" in modules:
@@ -143,6 +143,8 @@ def require_libraries(*modules: str) -> None:
         except ImportError as error:
             if is_interruption(error):
                 raise KeyboardInterrupt from error
+            if is_want_of_memory(error):
+                raise MemoryError from error
             remedy = REMEDIES[module]
             if "libgomp" in str(error):
                 remedy = "install the system's OpenMP library: apt-get install libgomp1"

@@ -131,3 +131,25 @@ def test_in_a_checkout_the_commit_is_its_own(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(runtime, "__file__", str(tmp_path / "lung_ssp" / "runtime.py"))
     monkeypatch.setenv("LUNG_SSP_COMMIT", "0123abc")
     assert runtime.commit() is None
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "words"),
+    [
+        (ImportError("libpaddle.so: failed to map segment from shared object"), MemoryError, ""),
+        (
+            OSError(30, "Read-only file system", "/.cache"),
+            EnvironmentProblem,
+            r"Read-only file system \(/.cache\)\): set HOME",
+        ),
+    ],
+)
+def test_a_library_that_is_not_to_blame(
+    monkeypatch: pytest.MonkeyPatch, raised: Exception, expected: type[Exception], words: str
+) -> None:
+    def failing(name: str) -> None:
+        raise raised
+
+    monkeypatch.setattr(runtime.importlib, "import_module", failing)
+    with pytest.raises(expected, match=words):
+        runtime.require_libraries("cv2")

@@ -130,6 +130,14 @@ def test_what_the_machine_refuses_is_a_sentence(
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", ["x.so: failed to map segment from shared object", "libc: cannot allocate memory"])
+def test_a_library_for_which_there_is_no_memory_is_told(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ending(ImportError(words), monkeypatch) == 2
+    assert "The memory is used up: end other programs" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("error", [ValueError("no number"), KeyError("a"), ImportError("no module")])
 def test_an_unexpected_error_keeps_its_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(type(error)):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lung_ssp.cli import benchmark, diagnose, environment, evaluate, export, prepare, train
 from lung_ssp.cli.command import Command
 from lung_ssp.cli.terminal import Parser, open_streams, sentence_of, tell
-from lung_ssp.errors import ConfigError, LungSspError
+from lung_ssp.errors import ConfigError, LungSspError, is_want_of_memory
 from lung_ssp.interruption import (
     INTERRUPTED,
     TERMINATED,
@@ -19,6 +19,7 @@ from lung_ssp.interruption import (
 )
 from lung_ssp.runtime import require_libraries
 
+MEMORY = "The memory is used up: end other programs, or make batches or the input smaller."
 COMMANDS: tuple[Command, ...] = (
     prepare.COMMAND,
     train.COMMAND,
@@ -63,7 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:
         code, sentence = 2, sentence_of(error)
     except MemoryError:
-        code, sentence = 2, "The memory is used up: end other programs, or make batches or the input smaller."
+        code, sentence = 2, MEMORY
     except RecursionError:
         code, sentence = 2, "An input is nested too deeply to be read: look at the last file that you named."
     except ValueError as error:
@@ -73,9 +74,12 @@ def main(words: Sequence[str] | None = None) -> int:
     except Terminated:
         code, sentence = TERMINATED, "terminated"
     except (KeyboardInterrupt, ImportError) as error:
-        if not is_interruption(error):
+        if is_interruption(error):
+            code, sentence = INTERRUPTED, "interrupted"
+        elif is_want_of_memory(error):
+            code, sentence = 2, MEMORY
+        else:
             raise
-        code, sentence = INTERRUPTED, "interrupted"
     tell(f"lung-ssp {arguments.command}: {sentence}")
     end_undisturbed()
     return code

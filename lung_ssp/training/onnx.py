@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 from pydantic import Field, ValidationError
 
-from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem
+from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem, is_want_of_memory
 from lung_ssp.files import naming, read_json, write_atomically, write_json
 from lung_ssp.runtime import Device, cores, package_version
 from lung_ssp.settings import Settings
@@ -74,6 +74,8 @@ class ExportedNetwork:
         try:
             import onnxruntime
         except ImportError as error:
+            if is_want_of_memory(error):
+                raise MemoryError from error
             raise EnvironmentProblem(
                 "An exported network needs ONNX Runtime: pip install onnxruntime, or use --engine paddle."
             ) from error
@@ -162,6 +164,8 @@ def to_onnx(exportable: Exportable) -> bytes:
     try:
         import paddle2onnx
     except ImportError as error:
+        if is_want_of_memory(error):
+            raise MemoryError from error
         raise EnvironmentProblem("The export needs paddle2onnx: pip install paddle2onnx==1.3.1.") from error
     images = paddle.static.InputSpec([None, *exportable.shapes[0][1:]], "float32", "images")
     with tempfile.TemporaryDirectory() as folder, naming(Path(folder)):

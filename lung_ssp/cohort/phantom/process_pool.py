@@ -1,5 +1,6 @@
 """Work spread over processes."""
 
+import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,9 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-from lung_ssp.errors import EnvironmentProblem
+from lung_ssp.errors import EnvironmentProblem, cut
+
+logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,13 +60,20 @@ class ProcessPool:
 def process_pool(processes: int) -> Iterator[ProcessPool]:
     """A pool of so many processes; they start with the first work, and end with this process however it ends.
 
+    Where the system has no semaphores for it (no /dev/shm), there is none: the work is done in this process.
     They are started afresh (spawned), not forked: a fork of a process that has loaded Paddle may hang.
     """
     if processes == 1:
         yield ProcessPool()
         return
     others = active_children()
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent) as executor:
+    try:
+        pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_parent)
+    except (OSError, ImportError, NotImplementedError) as error:
+        logger.warning(f"Other processes cannot share the work ({cut(error)}): this one does all of it.")
+        yield ProcessPool()
+        return
+    with pool as executor:
         try:
             yield ProcessPool(executor)
         except BaseException:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lung_ssp.cohort.phantom import process_pool as module
 from lung_ssp.cohort.phantom.process_pool import process_pool
 from lung_ssp.errors import EnvironmentProblem
 
@@ -37,6 +38,21 @@ def test_a_process_that_is_ended_is_told():
         pytest.raises(EnvironmentProblem, match="was ended, perhaps for want of memory: start"),
     ):
         pool.map(os._exit, [1, 1])
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(30, "Read-only file system"), ImportError("no sem_open"), NotImplementedError()]
+)
+def test_without_semaphores_one_process_does_the_work(monkeypatch, caplog, error):
+    """As where /dev/shm is missing or cannot be written."""
+
+    def refused(*_, **__):
+        raise error
+
+    monkeypatch.setattr(module, "ProcessPoolExecutor", refused)
+    with process_pool(2) as pool:
+        assert list(pool.map(abs, [-1, -2])) == [1, 2]
+    assert "this one does all of it" in caplog.text
 
 
 def test_workers_end_with_a_killed_parent(tmp_path):
