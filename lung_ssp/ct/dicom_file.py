@@ -21,14 +21,8 @@ MULTI_FRAME_CT_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2.2",  # Legacy Converted Enhanced CT Image Storage
 )
 CT_CLASSES = (CT_IMAGE_STORAGE, *MULTI_FRAME_CT_CLASSES)
-TAGS = (
-    "ImageType",
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "Modality",
-    "SeriesInstanceUID",
-    "StudyInstanceUID",
-    "FrameOfReferenceUID",
+# What tells one acquisition or reconstruction from another.
+ACQUISITION_TAGS = (
     "AcquisitionNumber",
     "AcquisitionDateTime",
     "AcquisitionDate",
@@ -39,8 +33,18 @@ TAGS = (
     "FilterType",
     "TemporalPositionIdentifier",
     "NominalPercentageOfCardiacPhase",
-    "InstanceNumber",
     "ConvolutionKernel",
+    "StudyInstanceUID",
+)
+TAGS = (
+    *ACQUISITION_TAGS,
+    "ImageType",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "Modality",
+    "SeriesInstanceUID",
+    "FrameOfReferenceUID",
+    "InstanceNumber",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "PixelSpacing",

@@ -5,25 +5,11 @@ from pathlib import Path
 
 import pydicom
 
-from lung_ssp.ct.dicom_file import DicomFile
+from lung_ssp.ct.dicom_file import ACQUISITION_TAGS, DicomFile
 from lung_ssp.ct.elements import Elements
 from lung_ssp.ct.limits import LARGEST_FIELD_MM, LARGEST_POSITION_MM, LARGEST_SIDE, SPACING_MM
 from lung_ssp.errors import SeriesError
 
-ACQUISITION_TAGS = (
-    "AcquisitionNumber",
-    "AcquisitionDateTime",
-    "AcquisitionDate",
-    "AcquisitionTime",
-    "KVP",
-    "SliceThickness",
-    "ContrastBolusAgent",
-    "FilterType",
-    "TemporalPositionIdentifier",
-    "NominalPercentageOfCardiacPhase",
-    "ConvolutionKernel",
-    "StudyInstanceUID",
-)
 HOUNSFIELD = ("HU", "US", "HOUNSFIELD")  # how RescaleType begins; US is "unspecified", which of a CT means HU
 LARGEST_ALLOCATED = 32  # bits of a pixel
 LARGEST_RESCALING = 2**24  # of slope and intercept; no scanner needs more
