@@ -4,6 +4,7 @@ GDCM is given a file of its own, made of one frame and what describes it: what e
 are none of its business.
 """
 
+import mmap
 import os
 import struct
 import tempfile
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 import pydicom
@@ -42,7 +43,10 @@ def decode_frame(content: BinaryIO, shape: tuple[int, int], layout: PixelLayout)
     Raises:
         ValueError, RuntimeError: they are damaged, or another size than the header says is hidden in them.
     """
-    frame = get_frame(content, layout.frame, number_of_frames=layout.frames)
+    # mapped: to read a fragment that declares gigabytes gives what the file has, and takes no memory for the rest
+    with mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        mapped.seek(content.tell())
+        frame = get_frame(cast(BinaryIO, mapped), layout.frame, number_of_frames=layout.frames)
     _require_size(frame, shape, layout)
     with tempfile.TemporaryDirectory(prefix=TEMPORARY) as folder:
         path = Path(folder) / "frame.dcm"

@@ -124,7 +124,7 @@ def read_dicom(
             pixels_at = position if content.read(1) else None
             syntax = pydicom.uid.DeflatedExplicitVRLittleEndian if isinstance(content, io.BytesIO) else _syntax(dataset)
             # DICOMDIR has no SOPClassUID, and a file may be cut before it.
-            media_kind = str(dataset.file_meta.get("MediaStorageSOPClassUID") or "")
+            media_kind = printable(str(dataset.file_meta.get("MediaStorageSOPClassUID") or ""))[:LONGEST_UID]
     except OSError as error:
         raise SeriesError(
             f"{path} cannot be opened ({error.strerror}): check the path and its permissions.", reason="not found"

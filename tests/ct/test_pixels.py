@@ -1,6 +1,7 @@
 """Pixels are read straight from the file where they are not compressed; GDCM, which SimpleITK reads with, agrees."""
 
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +182,22 @@ def test_a_compressed_frame_of_another_size_is_refused_before_it_is_unpacked(wri
     dataset.PixelData = bytes(frame)
     dataset.save_as(path)
     assert "cannot be decoded" in refused(read_pixels, header_of(path), reason="damaged")
+
+
+def test_a_fragment_that_declares_gigabytes_takes_no_memory(write_series, hu, tmp_path):
+    path = write_series(tmp_path, hu[:1])[0]
+    dataset = pydicom.dcmread(path)
+    dataset.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    dataset.save_as(path)
+    content = path.read_bytes()
+    fragment = content.rindex(b"\xfe\xff\x00\xe0")  # the last item's tag, before its length
+    path.write_bytes(content[: fragment + 4] + b"\xf0\xff\xff\xff" + content[fragment + 8 :])
+    tracemalloc.start()
+    try:
+        np.testing.assert_array_equal(read_pixels(header_of(path)), hu[0])
+        assert tracemalloc.get_traced_memory()[1] < 2**28
+    finally:
+        tracemalloc.stop()
 
 
 def test_what_is_deflated_is_bounded(write_series, hu, tmp_path, refused, monkeypatch):

@@ -82,6 +82,17 @@ def test_a_folder_without_ct_slices_tells_what_it_holds(tmp_path, hu, write_seri
     assert f"{tmp_path} holds no CT slice, only 18 x Secondary Capture Image Storage: give" in message
 
 
+def test_a_kind_that_is_no_uid_is_shown_as_text(tmp_path, hu, write_series, refused):
+    kind = b"1.2.840.10008.5.1.4.1.1.2"
+    for path in write_series(tmp_path, hu):
+        dataset = pydicom.dcmread(path)
+        del dataset.SOPClassUID
+        dataset.save_as(path)
+        path.write_bytes(path.read_bytes().replace(kind, b"1.2\r\n\x1b[31m".ljust(len(kind), b"2")))
+    message = refused(read_series, tmp_path, reason="not found")
+    assert "\n" not in message and "\x1b" not in message
+
+
 def test_a_damaged_file_of_another_series_does_not_stop_a_chosen_one(tmp_path, hu, write_series, refused):
     write_series(tmp_path / "a", hu)
     cut, garbled = write_series(tmp_path / "b", hu[:2], series_uid=f"{UID}.2")
