@@ -1,5 +1,6 @@
 """Small valid inputs of every kind that the package reads; a fuzzer changes them."""
 
+import gc
 import io
 import zipfile
 from pathlib import Path
@@ -99,6 +100,8 @@ def write_disc(folder: Path) -> None:
     for number, plane in enumerate(chest()):
         files.add(slice_dataset(plane, number))
     files.write(folder)
+    del files
+    gc.collect()  # removes its temporary folder now, not while a reader is watched
 
 
 def write_zip(folder: Path) -> None:
