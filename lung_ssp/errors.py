@@ -80,6 +80,15 @@ class DamagedFile(LungSspError):
     """A file of the project's own that cannot be read back."""
 
 
+def is_of_the_system(error: Exception) -> bool:
+    """Whether the system refused something, as a full disk does.
+
+    Libraries raise OSErrors of their own, without an error number: gzip and bz2 for damage, Paddle for lost
+    connections.
+    """
+    return isinstance(error, OSError) and error.errno is not None
+
+
 def sentence_of_system_error(error: OSError) -> str:
     """What the system refused, and the file where it names one: "No space left on device (run/log.csv)"."""
     return f"{error.strerror or error}{f' ({cut(error.filename)})' if error.filename else ''}"

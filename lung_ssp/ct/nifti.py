@@ -11,7 +11,7 @@ import nibabel
 import numpy as np
 
 from lung_ssp.ct.voxels import GZIP, Grid, checked_shape, read_voxels
-from lung_ssp.errors import SeriesError
+from lung_ssp.errors import SeriesError, is_of_the_system
 
 LONGEST_HEADER = 2**20  # bytes, with its extensions
 SIZES = {348: nibabel.Nifti1Header, 540: nibabel.Nifti2Header}  # of the header itself, which begins with its size
@@ -112,8 +112,8 @@ def _voxels(path: Path, grid: Grid, begin: int, framing: int | None) -> np.ndarr
             file.seek(begin)
             return read_voxels(path, file, grid, None)
     except (OSError, EOFError, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the system's, such as a failing disk
+        if is_of_the_system(error):
+            raise
         raise SeriesError(
             f"{path} is damaged or truncated, its voxels cannot be unpacked: copy it again from its source.",
             reason="damaged",

@@ -10,7 +10,7 @@ import pydicom
 from lung_ssp.ct.decoding import decode_frame
 from lung_ssp.ct.dicom_file import open_content
 from lung_ssp.ct.slice_header import COMPRESSED, UNCOMPRESSED, PixelLayout, SliceHeader
-from lung_ssp.errors import SeriesError
+from lung_ssp.errors import SeriesError, is_of_the_system
 
 PIXEL_DATA = (0x7FE0, 0x0010)
 BITS_AS_STORED = (*UNCOMPRESSED, pydicom.uid.RLELossless)  # JPEG packs the numbers themselves
@@ -37,8 +37,8 @@ def read_pixels(header: SliceHeader) -> np.ndarray:
             else:
                 stored = _plain_frame(content, header.shape, layout, length)
     except (OSError, ValueError, EOFError, RuntimeError, struct.error, zlib.error) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the system's, such as a full disk
+        if is_of_the_system(error):
+            raise
         raise SeriesError(
             f"{header.name} cannot be decoded, it is truncated or damaged: copy it again from its source.",
             reason="damaged",

@@ -19,7 +19,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from lung_ssp import runtime
-from lung_ssp.errors import ConfigError, EnvironmentProblem, LungSspError, TrainingError, sentence_of_system_error
+from lung_ssp.errors import (
+    ConfigError,
+    EnvironmentProblem,
+    LungSspError,
+    TrainingError,
+    is_of_the_system,
+    sentence_of_system_error,
+)
 from lung_ssp.files import copy, read_json, write_json
 from lung_ssp.folders import refuse_links
 from lung_ssp.interruption import ending_by_exception
@@ -269,12 +276,9 @@ def running_as_worker() -> Iterator[None]:
 
 
 def sentence_of(error: Exception) -> str | None:
-    """The message of an error that the user must correct, e.g. a full disk; None for any other exception.
-
-    An OSError without an error number is Paddle's, which raises it for lost connections.
-    """
+    """The message of an error that the user must correct, e.g. a full disk; None for any other exception."""
     if isinstance(error, LungSspError):
         return str(error)
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError) and is_of_the_system(error):
         return sentence_of_system_error(error)
     return None

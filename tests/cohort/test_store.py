@@ -7,6 +7,7 @@ import pytest
 
 from lung_ssp.cohort.store import Sections, alone_in_cohort, mark_folder, read_sections, write_sections
 from lung_ssp.errors import CohortError, LungSspError
+from lung_ssp.files import read_json
 
 
 def sections() -> Sections:
@@ -67,6 +68,7 @@ def test_a_cohort_whose_folders_are_links_is_refused(tmp_path: Path) -> None:
 def test_what_a_killed_preparation_left_is_nothing(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     mark_folder(tmp_path, "key")
+    assert read_json(tmp_path / "preparation.json")["key"] == "key"
 
 
 @pytest.mark.parametrize("name", ["notes.txt", ".notes", ".git", ".notes.20240131"])
