@@ -52,7 +52,42 @@ def test_a_cpu_needs_no_gpu_of_the_engine(engine: Path, tmp_path: Path) -> None:
     assert all(words[words.index("--device") + 1] == "cpu" for words in runs)
 
 
-def test_a_run_that_fails_ends_the_script(engine: Path, tmp_path: Path) -> None:
-    engine.write_text("#!/bin/sh\nexit 2\n")
-    done = subprocess.run([SCRIPT, "image:1", tmp_path], env={**os.environ, "ENGINE": str(engine)}, check=False)
-    assert done.returncode == 2
+def run_with(engine: Path, folder: Path, script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The script with an engine of a few lines of shell."""
+    engine.write_text(f'#!/bin/sh\necho "$@" >> "$0.log"\n{script}\n')
+    return subprocess.run(
+        [SCRIPT, "image:1", folder],
+        env={**os.environ, "ENGINE": str(engine), **variables},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_run_that_fails_is_named_and_the_others_are_made(engine: Path, tmp_path: Path) -> None:
+    done = run_with(engine, tmp_path, 'case "$*" in *inference-segmentation-seed1*) exit 2;; esac')
+    assert done.returncode == 1
+    assert done.stderr == "Not measured: inference-segmentation-seed1.json (exit code 2)\n"
+    assert len(engine.with_suffix(".log").read_text().splitlines()) == 12
+
+
+@pytest.mark.parametrize("code", [125, 127, 130, 143])
+def test_an_interruption_and_an_engine_that_does_not_start_end_the_script(
+    engine: Path, tmp_path: Path, code: int
+) -> None:
+    done = run_with(engine, tmp_path, f"exit {code}")
+    assert done.returncode == code
+    assert len(engine.with_suffix(".log").read_text().splitlines()) == 1
+    assert "RESUME=1" in done.stderr
+    assert str(tmp_path) in done.stderr
+
+
+def test_resume_measures_only_what_is_missing(engine: Path, tmp_path: Path) -> None:
+    (tmp_path / "training-classification-seed0.json").touch()
+    done = run_with(engine, tmp_path, "", RESUME="1")
+    assert done.returncode == 0
+    asked = engine.with_suffix(".log").read_text()
+    assert len(asked.splitlines()) == 11
+    assert "training-classification-seed0" not in asked
+    assert "training-classification-seed0.json is kept" in done.stdout
+    run_with(engine, tmp_path, "")
+    assert len(engine.with_suffix(".log").read_text().splitlines()) == 11 + 12
