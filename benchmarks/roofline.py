@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from command import run
-from lung_ssp.benchmark.counting import Cost, operators, step_costs, trainable
+from lung_ssp.benchmark.counting import Cost, Operator, operators, step_costs, trainable
 from lung_ssp.benchmark.text import aligned
 from lung_ssp.config import load_config
 from lung_ssp.errors import ConfigError
@@ -33,6 +33,19 @@ class DeviceSettings(Settings):
     float32_tflops: float = Field(gt=0, description="1e12 floating point operations a second, in float32")
     float16_tflops: float = Field(gt=0, description="the same of its float16 matrix units")
     gigabytes_per_second: float = Field(gt=0, description="bandwidth of its memory")
+
+
+@dataclass(frozen=True)
+class CountedStep:
+    """A configuration's training step: the operators of its forward pass, and its parts.
+
+    parameters, tensors: trained numbers, and the tensors that hold them.
+    """
+
+    parameters: int
+    tensors: int
+    operators: list[Operator]
+    costs: list[Cost]
 
 
 @dataclass(frozen=True)
@@ -67,20 +80,27 @@ def roofline(configs: Sequence[str | Path], device_file: str | Path) -> Roofline
 
 def step_bound(config: str | Path, device: DeviceSettings) -> StepBound:
     """One configuration's training step; raises as `roofline` does."""
+    step = count_step(config)
+    return StepBound(
+        config=config,
+        parameters=step.parameters,
+        flops=sum(cost.flops for cost in step.costs),
+        bytes=sum(4 * cost.elements for cost in step.costs),
+        float32_ms=lower_bound_ms(step.costs, device, mixed=False),
+        mixed_ms=lower_bound_ms(step.costs, device, mixed=True),
+    )
+
+
+def count_step(config: str | Path) -> CountedStep:
+    """The operators and parts of one configuration's training step; raises as `roofline` does."""
     task_type, found = read_training(config)
     cases = task_type.benchmark_cases(found.settings)
     if cases.two_inputs:
         raise ConfigError(f"{config}: a network of two inputs is not counted: name one of a TwoTaskClassifier.")
     network = task_type.build_network(found)
-    costs = step_costs(network, operators(network, cases.input_shape))
-    return StepBound(
-        config=config,
-        parameters=trainable(network),
-        flops=sum(cost.flops for cost in costs),
-        bytes=sum(4 * cost.elements for cost in costs),
-        float32_ms=lower_bound_ms(costs, device, mixed=False),
-        mixed_ms=lower_bound_ms(costs, device, mixed=True),
-    )
+    graph = operators(network, cases.input_shape)
+    tensors = sum(not parameter.stop_gradient for parameter in network.parameters())
+    return CountedStep(trainable(network), tensors, graph, step_costs(network, graph))
 
 
 def lower_bound_ms(costs: Sequence[Cost], device: DeviceSettings, mixed: bool) -> float:
