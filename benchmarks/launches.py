@@ -40,6 +40,7 @@ EAGER_NAMES = {  # of the operators that the static graph calls otherwise
     "elementwise_div": "divide",
     "matmul_v2": "matmul",
     "split": "split_with_num",
+    "split backward": "concat",
     "Adam": "merged_adam_",
 }
 BACKWARD = " backward"  # ends the name of a Cost
@@ -185,6 +186,8 @@ def count_calls(
 
 def eager_name(name: str) -> str:
     """The name in eager mode of a part of the step."""
+    if name in EAGER_NAMES:
+        return EAGER_NAMES[name]
     forward = name.removesuffix(BACKWARD)
     return EAGER_NAMES.get(forward, forward) + ("_grad" if name.endswith(BACKWARD) else "")
 

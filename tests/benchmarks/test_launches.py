@@ -42,6 +42,7 @@ def test_each_operator_launches_one_kernel_but_views_products_backward_and_adam(
 
 def test_names_of_the_static_graph_in_eager_mode() -> None:
     assert eager_name("elementwise_mul backward") == "multiply_grad"
+    assert eager_name("split backward") == "concat"
     assert eager_name("relu") == "relu"
 
 
