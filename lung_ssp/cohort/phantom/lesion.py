@@ -35,7 +35,7 @@ def draw_surface(attributes: LesionAttributes, rng: np.random.Generator) -> Surf
     axes = attributes.diameter_mm / 2 * np.array([1.0, 1.0, shortening[0]])
     axes[1] *= shortening[1] if rng.random() < attributes.elongation else 1.0  # a strand rather than a disk
 
-    directions = _directions_of_table()
+    directions = directions_of_table()
     relief = 1 + 0.04 * _bumps(directions, 12, 12.0, rng)
     lobes = _bumps(directions, 4 + int(6 * attributes.lobulation), 5.0, rng)
     relief += 0.6 * attributes.lobulation * (lobes - 0.6)
@@ -162,7 +162,7 @@ def _random_rotation(rng: np.random.Generator) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def _directions_of_table() -> np.ndarray:
+def directions_of_table() -> np.ndarray:
     """The unit vectors of the directions of the table, (POLAR * AZIMUTH, 3)."""
     polar, azimuth = np.meshgrid(np.linspace(0, 2, POLAR), np.linspace(0, 4, AZIMUTH, endpoint=False), indexing="ij")
     along, across = 1 - polar, 1 - np.abs(1 - polar)
