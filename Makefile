@@ -13,7 +13,7 @@ SIMULATED := output/simulated_nlst
 REAL_NODULES ?= $(wildcard ../shared/data/lidc-nodules)
 
 .DEFAULT_GOAL := help
-.PHONY: help install nlst reproduce smoke simulated-nlst wheel test test-fast fuzz lint docs clean-smoke
+.PHONY: help install nlst reproduce smoke simulated-nlst wheel test test-fast fuzz processors lint docs clean-smoke
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -79,6 +79,9 @@ test-fast: $(TEST_TOOLS) ## the tests that take no longer than about a second ea
 
 fuzz: $(TEST_TOOLS) ## changed inputs for every reader, many more than the tests try: SECONDS=600 SEED=0
 	$(PYTHON) tests/fuzz/run.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0)
+
+processors: $(TEST_TOOLS) ## the embedded cohort as processors with fewer instructions make it, every byte compared (20 minutes): CONFIG=
+	$(PYTHON) tests/processors/run.py --config $(or $(CONFIG),cohort/phantom.yml)
 
 lint: $(TEST_TOOLS) ## style and types
 	$(PYTHON) -m ruff check .

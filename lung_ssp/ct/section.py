@@ -5,6 +5,11 @@ import numpy as np
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.ct.volume import AIR_HU, mean_weights, window
 
+# Weights are multiples of 1 / WEIGHT_STEPS, which moves a mean by hundredths of a HU at most. Their products with whole
+# HU, and the sums of these up to 8192 HU, fit into a float64 without rounding: every processor, in whichever order it
+# adds them, finds the same.
+WEIGHT_STEPS = 2**20
+
 
 def make_section(
     hu: np.ndarray, spacing: tuple[float, float, float], mask: np.ndarray, settings: SectionSettings
@@ -50,6 +55,6 @@ def _mean_above_air(
         used = np.flatnonzero(matrix.any(axis=0))
         part = slice(used[0], used[-1] + 1)
         parts.append(part)
-        weights.append(matrix[:, part])
-    above_air = plane[tuple(parts)].astype(np.float32) - AIR_HU
+        weights.append(np.rint(matrix[:, part].astype(np.float64) * WEIGHT_STEPS) / WEIGHT_STEPS)
+    above_air = plane[tuple(parts)].astype(np.float64) - AIR_HU
     return weights[0] @ above_air @ weights[1].T

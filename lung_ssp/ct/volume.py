@@ -53,20 +53,27 @@ class Volume:
         ).T
         return along_axes[..., ::-1] / self.spacing
 
-    def with_spacing(self, spacing: Sequence[float]) -> "Volume":
+    def with_spacing(self, spacing: Sequence[float], dtype: type[np.floating] = np.float32) -> "Volume":
         """The same scan with voxels of `spacing` (z, y, x) mm, on a grid with the same centre.
 
         Linear interpolation where the new voxels are smaller; where they are larger, the mean of the interpolated scan
         over the surplus of their width, so that nothing aliases. Beyond the border the outermost voxels go on.
+
+        Args:
+            spacing: (z, y, x) mm.
+            dtype: of the sums. In float32 their order, which depends on the processor, moves one voxel in 100,000 by
+                one HU. In float64 the HU are the same on every processor; it takes twice as long.
         """
         factors = np.divide(spacing, self.spacing)
         shape = np.maximum(1, np.rint(self.shape / factors)).astype(int)
         first = (np.array(self.shape) - 1) / 2 - (shape - 1) / 2 * factors
-        hu = self.hu.astype(np.float32)
+        hu = self.hu.astype(dtype)
         for axis in np.flatnonzero(factors != 1):
             centres = first[axis] + factors[axis] * np.arange(shape[axis])
             weights = mean_weights(self.shape[axis], centres, width=max(0.0, factors[axis] - 1))
-            hu = resample_axis(hu, weights / weights.sum(axis=1, keepdims=True), axis)
+            hu = resample_axis(hu, (weights / weights.sum(axis=1, keepdims=True)).astype(dtype), axis)
+        if dtype == np.float64:
+            hu = np.rint(hu * 2**16) / 2**16  # a half is a half again, whatever the order of the sums
         return replace(
             self,
             hu=np.rint(hu).astype(np.int16),

@@ -76,7 +76,7 @@ def training_slices(
         lesions: uint8 (z, y, x) labels on the scan's own grid, where they are known.
     """
     box = lung_box(lungs, volume.spacing, settings.margin_mm)
-    scan = volume.crop(box).with_spacing(settings.spacing_mm)
+    scan = volume.crop(box).with_spacing(settings.spacing_mm, np.float64)
     first = volume.to_index(np.array(scan.origin))
     nearest = [
         np.clip(np.rint(start + step / spacing * np.arange(count)).astype(int), 0, limit - 1)

@@ -29,8 +29,8 @@ def clinic(tmp_path_factory):
     """A folder with one series, its truth, and the lesion's mask in three formats."""
     folder = tmp_path_factory.mktemp("clinic")
     settings = PhantomSettings.model_validate({"scans": {"size": 96, "slices": [40, 40], "slice_mm": [6.4, 6.5]}})
-    planned = plan_scans(settings, 1)[0]
-    scan: PhantomScan = make_scan(planned, settings, 1)
+    planned = plan_scans(settings, 4)[0]
+    scan: PhantomScan = make_scan(planned, settings, 4)
     write_series(folder / "series", scan, planned, "clinic", np.random.default_rng(0))
     np.savez(folder / "mask.npz", mask=scan.lesions)
     image = sitk.GetImageFromArray(scan.lesions)

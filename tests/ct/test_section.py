@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lung_ssp.ct.section import make_section
+from lung_ssp.ct.section import WEIGHT_STEPS, make_section
 from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.ct.volume import mean_weights, window
 
 SECTION = SectionSettings()
 spacings = st.tuples(st.floats(1, 3), st.floats(0.5, 2.5), st.floats(0.5, 2.5))
@@ -131,6 +132,22 @@ def test_size_and_field_are_settings(size, field):
     section = make_section(hu, (2.0, 1.0, 1.0), mask, SectionSettings(size=size, field_mm=field))
     assert section.shape == (size, size)
     assert area_of(section, field / size) == pytest.approx(np.pi * 100, rel=0.03)
+
+
+@given(st.integers(0, 50), spacings)
+def test_no_sum_is_rounded(seed, spacing):
+    """It is what whole numbers give, in which the order of a sum does not matter."""
+    hu = np.random.default_rng(seed).integers(-1024, 3072, (3, 90, 100), dtype=np.int16)
+    mask = np.zeros(hu.shape, bool)
+    mask[1, 40:47, 51:60] = True
+    offsets_mm = (np.arange(28) - 13.5) * 2
+    along_y, along_x = (
+        np.rint(mean_weights(n, middle + offsets_mm / step, 2 / step).astype(float) * WEIGHT_STEPS).astype(np.int64)
+        for n, middle, step in zip(hu.shape[1:], (43, 55), spacing[1:], strict=True)
+    )
+    above_air = along_y @ (hu[1].astype(np.int64) + 1000) @ along_x.T
+    expected = window(above_air / WEIGHT_STEPS**2 - 1000, SECTION.window_hu)
+    np.testing.assert_array_equal(make_section(hu, spacing, mask, SECTION), expected)
 
 
 def test_bad_masks():

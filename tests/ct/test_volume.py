@@ -86,6 +86,20 @@ def test_the_own_spacing_changes_nothing():
     np.testing.assert_array_equal(volume.with_spacing(volume.spacing).hu, volume.hu)
 
 
+@given(st.integers(0, 30), st.tuples(st.floats(0.5, 4), st.floats(0.5, 2), st.floats(0.5, 2)))
+def test_sums_in_float64_round_as_those_in_float32_but_for_halves(seed, spacing):
+    hu = np.random.default_rng(seed).integers(-1100, 600, (14, 30, 32), dtype=np.int16)
+    volume = Volume(hu, spacing)
+    fast, same = volume.with_spacing((2.5, 1.4, 1.4)).hu, volume.with_spacing((2.5, 1.4, 1.4), np.float64).hu
+    assert np.abs(fast - same).max() <= 1
+
+
+def test_a_half_becomes_an_even_hu_in_float64():
+    """Between -801 and -800 HU lies -800.5, between -800 and -799 lies -799.5."""
+    volume = Volume(np.array([[[-801, -800, -800, -799]]], np.int16), (1.0, 1.0, 1.0))
+    assert volume.with_spacing((1.0, 1.0, 2.0), np.float64).hu.ravel().tolist() == [-800, -800]
+
+
 def test_fine_stripes_do_not_alias():
     """Stripes of one voxel, seen at 2.3 times their width, are grey and not stripes of another width."""
     hu = np.zeros((4, 64, 64), np.int16)

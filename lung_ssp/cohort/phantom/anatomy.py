@@ -1,5 +1,6 @@
 """The chest plane by plane: where the lungs are, and everything but vessels, airways and lesions."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.body import abdomen_at, chest_wall_at, cut_out_body, draw_skeleton
 from lung_ssp.cohort.phantom.chest import Chest
+from lung_ssp.cohort.phantom.exact import decay
 from lung_ssp.cohort.phantom.mediastinum import mediastinum_at
 from lung_ssp.cohort.phantom.randomness import SmoothField
 from lung_ssp.cohort.phantom.shapes import Array, Plane, smooth_step, squircle
@@ -68,11 +70,13 @@ class Anatomy:
         height = min(max(z / chest.lung_height, 0.0), 1.0)
         apex = smooth_step((height - 0.55) / 0.45)
         apex_x = 0.40 * chest.half_width
-        half_width = (chest.half_width - apex_x) * np.sqrt(1 - height**3) + apex_x * (1 - apex)
-        half_depth = chest.half_depth * np.sqrt(1 - height**4.5) * (1 - 0.12 * smooth_step(2 * height - 1))
+        narrower = math.sqrt(1 - height * height * height)
+        half_width = (chest.half_width - apex_x) * narrower + apex_x * (1 - apex)
+        flatter = math.sqrt(1 - height * height * height * height * math.sqrt(height))
+        half_depth = chest.half_depth * flatter * (1 - 0.12 * smooth_step(2 * height - 1))
         if min(half_width, half_depth) < 2:
             return np.full(plane.shape, FAR_MM)
-        beside_spine = np.exp(-(((np.abs(plane.x) / chest.half_width - 0.45) / 0.33) ** 2))
+        beside_spine = decay(((np.abs(plane.x) / chest.half_width - 0.45) / 0.33) ** 2)
         deeper = np.float32(17 * (1 - apex)) * beside_spine * np.clip(plane.y / chest.half_depth, 0, 1)
         y = plane.y - np.float32(4 + 12 * apex) - deeper
         # wider behind than in front; towards the middle an apex ends where its partner's half begins

@@ -108,7 +108,8 @@ def _diameter_at(look: Look, years_grown: int, quantile: float) -> float:
     """The diameter in mm below which this share of the look's lesions lies: log-normal, cut off at its ends."""
     mean, lowest, highest = _diameter_limits(look, np.array(years_grown))
     below, above = special.ndtr(lowest), special.ndtr(highest)
-    return float(np.exp(mean + look.diameter_mm[1] * special.ndtri(below + quantile * (above - below))))
+    exact = float(np.exp(mean + look.diameter_mm[1] * special.ndtri(below + quantile * (above - below))))
+    return round(exact, 3)  # the last bits of exp and ndtr depend on the processor
 
 
 def _log_density(look: Look, columns: dict[str, np.ndarray]) -> np.ndarray:

@@ -1,9 +1,12 @@
 """The body around the lungs: chest wall, upper abdomen, skin, clothing and table, and the bones but for the ribs."""
 
+import math
+
 import numpy as np
 
 from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.chest import Chest
+from lung_ssp.cohort.phantom.exact import decay, settle
 from lung_ssp.cohort.phantom.shapes import Array, Ellipse, Plane, smooth_step, squircle
 
 LIVER, SPLEEN, STOMACH, SKIN, GLAND = 58.0, 50.0, 35.0, 15.0, -30.0
@@ -56,13 +59,13 @@ def cut_out_body(hu: Array, chest: Chest, z: float, plane: Plane, coarse: Array)
     h = z / chest.lung_height
     shoulders = smooth_step((h - 0.55) / 0.5)
     inside = -squircle(
-        plane.y - np.float32(7 + 14 * shoulders) + 6 * np.exp(-((plane.x / 28) ** 2)) * (plane.y > 0),
+        plane.y - np.float32(7 + 14 * shoulders) + 6 * decay((plane.x / 28) ** 2) * (plane.y > 0),
         plane.x,
-        chest.body_half_depth * (1 - 0.26 * shoulders**1.5),
+        chest.body_half_depth * (1 - 0.26 * shoulders * math.sqrt(shoulders)),
         chest.body_half_width + 42 * shoulders,
         0.45,
     )
-    size = chest.breasts * max(1 - abs(h - 0.28) / 0.32, 0.0) ** 0.5
+    size = chest.breasts * math.sqrt(max(1 - abs(h - 0.28) / 0.32, 0.0))
     if size > 0.05:
         for side in (-1, 1):
             breast = Ellipse(
@@ -78,7 +81,8 @@ def cut_out_body(hu: Array, chest: Chest, z: float, plane: Plane, coarse: Array)
 
 def _around_body(chest: Chest, plane: Plane, inside: Array, coarse: Array) -> Array:
     """Air, clothing and table, float32 (y, x) HU."""
-    folds = inside + 5 + 2 * coarse + 2 * np.sin(plane.x / 23)
+    waves = settle(np.sin(plane.x / 23, dtype=np.float64)).astype(np.float32)
+    folds = inside + 5 + 2 * coarse + 2 * waves
     clothed = (np.abs(folds) < 0.8) & (plane.y < 0.7 * chest.body_half_depth)
     below = plane.y - np.float32(chest.body_half_depth + 7 + chest.table_gap_mm) + plane.x**2 / 1300
     layers = [clothed, np.abs(below - 1) < 1, np.abs(below - 30) < 1.2, (below > 0) & (below < 30)]

@@ -6,10 +6,12 @@ import numpy as np
 from scipy import ndimage
 
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
+from lung_ssp.cohort.phantom.exact import cosines, decay, to_unit
 from lung_ssp.cohort.phantom.randomness import SmoothField
 from lung_ssp.cohort.phantom.vessels import Axes
 
 POLAR, AZIMUTH = 48, 96  # directions of the table that holds the surface
+TINY = np.float32(1e-6)
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Surface:
     """A star-shaped surface: its distance from the centre in each direction.
 
     rotation: (3, 3) from (z, y, x) to the lesion's own axes. axes: (3,) its half axes in mm. relief: float32
-    (POLAR, AZIMUTH + 1), the surface's distance relative to that ellipsoid; the last column repeats the first.
+    (POLAR, AZIMUTH + 1), the surface's distance relative to that ellipsoid, by `half_turn` from the first axis and by
+    the turn about it; the last column repeats the first.
     """
 
     rotation: np.ndarray
@@ -27,18 +30,12 @@ class Surface:
 
 def draw_surface(attributes: LesionAttributes, rng: np.random.Generator) -> Surface:
     """Draw a surface: an ellipsoid with lobes as bumps and spicules as thin spikes."""
-    rotation, triangle = np.linalg.qr(rng.normal(size=(3, 3)))
-    rotation *= np.sign(np.diag(triangle))  # every orientation as likely as any other
+    rotation = _random_rotation(rng)
     shortening = 1 - 0.65 * attributes.elongation * rng.uniform(0.7, 1.0, 2)
     axes = attributes.diameter_mm / 2 * np.array([1.0, 1.0, shortening[0]])
     axes[1] *= shortening[1] if rng.random() < attributes.elongation else 1.0  # a strand rather than a disk
 
-    polar, azimuth = np.meshgrid(
-        np.linspace(0, np.pi, POLAR), np.linspace(0, 2 * np.pi, AZIMUTH, endpoint=False), indexing="ij"
-    )
-    directions = np.stack(
-        [np.cos(polar), np.sin(polar) * np.sin(azimuth), np.sin(polar) * np.cos(azimuth)], axis=-1
-    ).reshape(-1, 3)
+    directions = directions_of_table()
     relief = 1 + 0.04 * _bumps(directions, 12, 12.0, rng)
     lobes = _bumps(directions, 4 + int(6 * attributes.lobulation), 5.0, rng)
     relief += 0.6 * attributes.lobulation * (lobes - 0.6)
@@ -60,11 +57,13 @@ def render_lesion(
         (z[:, None, None] * r[0] + (y[:, None] * r[1] + x * r[2])) / np.float32(half)
         for r, half in zip(surface.rotation.astype(np.float32), surface.axes, strict=True)
     ]
-    distance = np.sqrt(own[0] ** 2 + own[1] ** 2 + own[2] ** 2) + np.float32(1e-6)
+    across = own[1] ** 2 + own[2] ** 2
+    distance = np.sqrt(own[0] ** 2 + across) + TINY
     near = distance < surface.relief.max() * 1.3
     depth = np.full(distance.shape, 9.0, dtype=np.float32)  # distance from the centre relative to the surface's
-    polar = np.arccos(np.clip(own[0][near] / distance[near], -1, 1)) * np.float32((POLAR - 1) / np.pi)
-    azimuth = np.arctan2(own[1][near], own[2][near]) % np.float32(2 * np.pi) * np.float32(AZIMUTH / (2 * np.pi))
+    polar = half_turn(own[0][near], np.sqrt(across[near])) * np.float32((POLAR - 1) / 2)
+    forth = half_turn(own[2][near], np.abs(own[1][near]))
+    azimuth = np.where(own[1][near] < 0, 4 - forth, forth) * np.float32(AZIMUTH / 4)
     surface_distance = ndimage.map_coordinates(surface.relief, [polar, azimuth], order=1, mode="nearest")
     depth[near] = distance[near] / surface_distance
 
@@ -72,6 +71,17 @@ def render_lesion(
     scale = np.float32(attributes.diameter_mm / 2 / softness_mm)
     coverage = np.clip((1 - depth) * scale + 0.5, 0, 1)
     return coverage, _attenuation(attributes, depth, own, scale, axes, rng)
+
+
+def half_turn(along: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """How far a direction turns from an axis: 0 along it, 1 across, 2 against it.
+
+    It stands for the angle: it grows with it, and is a quotient, which is the same on every processor.
+
+    Args:
+        along: the component along the axis. beside: the length of that across it, not negative.
+    """
+    return 1 - along / (np.abs(along) + beside + TINY)
 
 
 def _attenuation(
@@ -122,7 +132,7 @@ def _attenuation(
 def _bumps(directions: np.ndarray, count: int, sharpness: float, rng: np.random.Generator) -> np.ndarray:
     """The sum of rounded bumps about random directions, 0 to about 1, (n,)."""
     centres = _random_directions(count, rng)
-    return np.exp(sharpness * (directions @ centres.T - 1)).max(axis=1)
+    return decay(sharpness * (1 - cosines(directions, centres).max(axis=1)))
 
 
 def _spicules(directions: np.ndarray, attributes: LesionAttributes, rng: np.random.Generator) -> np.ndarray:
@@ -131,12 +141,31 @@ def _spicules(directions: np.ndarray, attributes: LesionAttributes, rng: np.rand
         return np.zeros(len(directions))
     count = int(4 + 26 * attributes.spiculation)
     radius = attributes.diameter_mm / 2
-    length = rng.uniform(0.4, 1.0, count) * attributes.spiculation * min(3.0 + 0.5 * radius, 11.0) / radius
+    height = rng.uniform(0.4, 1.0, count) * attributes.spiculation * min(3.0 + 0.5 * radius, 11.0) / radius
     width = np.clip(1.5 / radius, 0.08, 0.26)  # of the spike's foot, as an angle
-    angle = np.arccos(np.clip(directions @ _random_directions(count, rng).T, -1, 1))
-    return (length * np.clip(1 - angle / (2 * width), 0, 1)).max(axis=1)
+    cosine = cosines(directions, _random_directions(count, rng))
+    angle = np.sqrt(np.maximum(2 - 2 * cosine, 0))  # the chord: for angles so small hardly another
+    return (height * np.clip(1 - angle / (2 * width), 0, 1)).max(axis=1)
 
 
 def _random_directions(count: int, rng: np.random.Generator) -> np.ndarray:
-    directions = rng.normal(size=(count, 3))
-    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    return to_unit(rng.normal(size=(count, 3)))
+
+
+def _random_rotation(rng: np.random.Generator) -> np.ndarray:
+    """Three unit vectors at right angles, the columns of (3, 3); every orientation is as likely as any other."""
+    columns: list[np.ndarray] = []
+    for vector in rng.normal(size=(3, 3)).T:
+        for column in columns:
+            vector = vector - column * (column * vector).sum()
+        columns.append(to_unit(vector))
+    return np.stack(columns, axis=1)
+
+
+def directions_of_table() -> np.ndarray:
+    """The unit vectors of the directions of the table, (POLAR * AZIMUTH, 3)."""
+    polar, azimuth = np.meshgrid(np.linspace(0, 2, POLAR), np.linspace(0, 4, AZIMUTH, endpoint=False), indexing="ij")
+    along, across = 1 - polar, 1 - np.abs(1 - polar)
+    forward, sideways = np.abs(azimuth - 2) - 1, 1 - np.abs(azimuth % 2 - 1)
+    around = to_unit(np.stack([np.zeros(azimuth.shape), np.where(azimuth > 2, -sideways, sideways), forward], axis=-1))
+    return to_unit(around * across[..., None] + along[..., None] * (1.0, 0.0, 0.0)).reshape(-1, 3)

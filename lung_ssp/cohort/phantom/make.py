@@ -38,7 +38,7 @@ from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.files import write_atomically
 
 ORIGIN = "phantoms of the package's generator"
-FORMAT = 1  # to be raised whenever the same settings and seed give other contents
+FORMAT = 2  # to be raised whenever the same settings and seed give other contents
 
 
 def make_phantom_cohort(

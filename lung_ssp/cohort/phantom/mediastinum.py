@@ -1,5 +1,6 @@
 """The mediastinum: heart, great vessels, oesophagus and hila in fat, and where its border to the lungs runs."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,7 +9,7 @@ from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.chest import Chest
 from lung_ssp.cohort.phantom.shapes import Array, Ellipse, Plane, smooth_step
 
-SHARPNESS = np.float32(0.22)  # per mm: how closely the border follows the organs; less rounds the niches between them
+SHARPNESS = 0.22  # per mm: how closely the border follows the organs; less rounds the niches between them
 BEYOND_MM = 24.0  # where an organ no longer draws the border towards it
 
 
@@ -22,14 +23,14 @@ def mediastinum_at(chest: Chest, z: float, plane: Plane, coarse: Array, fine: Ar
         how deep inside it each pixel lies, in mm, negative outside; and what is there, in HU; both float32 (y, x).
     """
     hu = tissue.mediastinal_fat(fine)
-    attraction = np.full(plane.shape, 1e-9, dtype=np.float32)
+    attraction = np.full(plane.shape, 1e-9)  # float64: the last bits of exp and log vanish when it is rounded
     for ellipse, organ in (*_connective_tissue(chest, z), *_organs(chest, z)):
         box, part = plane.near(ellipse, BEYOND_MM)
         depth = part.depth_in(ellipse)
-        attraction[box] += np.exp(depth * SHARPNESS)
+        attraction[box] += np.exp(SHARPNESS * depth, dtype=np.float64)
         if organ is not None:
             hu[box] = tissue.cover(hu[box], organ, np.clip(depth + 0.8 * coarse[box] - 1.5, 0, 1))
-    return np.log(attraction) / SHARPNESS + 1.6 * coarse, hu
+    return (np.log(attraction) / SHARPNESS).astype(np.float32) + 1.6 * coarse, hu
 
 
 def _connective_tissue(chest: Chest, z: float) -> Iterator[tuple[Ellipse, None]]:
@@ -74,7 +75,8 @@ def _organs(chest: Chest, z: float) -> Iterator[tuple[Ellipse, float]]:
 
 def _ball(z: float, middle: float, equator: Ellipse, half_height: float, hu: float) -> Iterator[tuple[Ellipse, float]]:
     """The ellipse in which an ellipsoid is cut at the height `z`, if it is."""
-    rest = 1 - ((z - middle) / half_height) ** 2
+    above = (z - middle) / half_height
+    rest = 1 - above * above
     if rest > 0.01:
-        size = rest**0.5
+        size = math.sqrt(rest)
         yield Ellipse(equator.y, equator.x, equator.half_y * size, equator.half_x * size, equator.turn), hu

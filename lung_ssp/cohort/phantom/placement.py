@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 from lung_ssp.cohort.phantom.anatomy import Anatomy
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
+from lung_ssp.cohort.phantom.exact import length
 from lung_ssp.cohort.phantom.shapes import Plane
 from lung_ssp.cohort.phantom.vessels import Tubes
 
@@ -77,7 +78,7 @@ def place_lesions(
         misfit = misfit + 10 * _lack(clear, radius + GAP_MM)
         fitting = np.flatnonzero(misfit <= max(misfit.min(), TOLERANCE_MM))
         centre = survey.places[rng.choice(fitting)] + rng.uniform(-0.5, 0.5, 3)
-        clear = np.minimum(clear, np.linalg.norm(survey.places - centre, axis=1) - radius)
+        clear = np.minimum(clear, length(survey.places - centre) - radius)
         centres.append(centre)
     return np.array(centres).reshape(-1, 3)
 

@@ -3,8 +3,11 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
+
+from lung_ssp.cohort.phantom.exact import settle, settled
 
 # What random numbers are for: the first part of their key.
 SECTION_PLAN, LESION, READER, POPULATION, SCAN_PLAN, SCAN, FILE_NAMES, SLIDE_PLAN, SLIDE, TABLES = range(10)
@@ -12,9 +15,41 @@ SECTION_PLAN, LESION, READER, POPULATION, SCAN_PLAN, SCAN, FILE_NAMES, SLIDE_PLA
 INTERPOLATION_GAIN = 1.55  # interpolating white noise lowers its deviation, in three dimensions by about this much
 
 
-def generator(seed: int, *key: int) -> np.random.Generator:
+class SettledGenerator(np.random.Generator):
+    """A generator whose numbers are the same on every processor: those that are not whole are rounded (`settle`)."""
+
+    def uniform(self, *args: Any, **kwargs: Any) -> Any:
+        """As in NumPy."""
+        return _settle(super().uniform(*args, **kwargs))
+
+    def normal(self, *args: Any, **kwargs: Any) -> Any:
+        """As in NumPy."""
+        return _settle(super().normal(*args, **kwargs))
+
+    def standard_normal(self, *args: Any, **kwargs: Any) -> Any:
+        """As in NumPy."""
+        return _settle(super().standard_normal(*args, **kwargs))
+
+    def beta(self, *args: Any, **kwargs: Any) -> Any:
+        """As in NumPy."""
+        return _settle(super().beta(*args, **kwargs))
+
+    def gamma(self, *args: Any, **kwargs: Any) -> Any:
+        """As in NumPy."""
+        return _settle(super().gamma(*args, **kwargs))
+
+    def gumbel(self, *args: Any, **kwargs: Any) -> Any:
+        """As in NumPy."""
+        return _settle(super().gumbel(*args, **kwargs))
+
+
+def _settle(drawn: Any) -> Any:
+    return settle(drawn) if isinstance(drawn, np.ndarray) else settled(drawn)
+
+
+def generator(seed: int, *key: int) -> SettledGenerator:
     """The random numbers of one purpose: the same for the same seed and key, in whichever process."""
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    return SettledGenerator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
 def between(limits: Sequence[float], rng: np.random.Generator) -> float:
@@ -47,7 +82,7 @@ class SmoothField:
         self._low = low
         self._grain = grain_mm
         knots = tuple(int(np.ceil((b - a) / grain_mm)) + 2 for a, b in zip(low, high, strict=True))
-        self._knots = rng.standard_normal(knots, dtype=np.float32) * np.float32(INTERPOLATION_GAIN)
+        self._knots = rng.standard_normal(knots).astype(np.float32) * np.float32(INTERPOLATION_GAIN)
 
     def on(self, *axes: np.ndarray) -> np.ndarray:
         """The field on a grid, float32 (z, y, x); `axes` hold the positions in mm along z, y and x, inside the box."""

@@ -1,10 +1,12 @@
 """What a CT scanner does to the truth: blur, slices of some thickness, correlated noise, a circular field."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from lung_ssp.cohort.phantom.exact import decay
 from lung_ssp.cohort.phantom.randomness import between
 from lung_ssp.cohort.phantom.settings import ScannerSettings
 
@@ -47,11 +49,19 @@ def acquire(truth: np.ndarray, pixel_mm: float, scanner: Scanner, rng: np.random
         int16 (z, y, x) HU: every FINE_SLICES slices averaged, blurred in the plane, with noise.
     """
     scan = average_slices(truth)
-    sigma = scanner.blur_mm / pixel_mm
+    spread = point_spread(scanner.blur_mm / pixel_mm)
     for axis in (1, 2):
-        scan = ndimage.gaussian_filter1d(scan, sigma, axis=axis, mode="nearest", truncate=3.0)
+        scan = ndimage.correlate1d(scan, spread, axis=axis, mode="nearest")
     scan += correlated_noise(scan.shape, scanner.noise_sd_hu, scanner.noise_lag1, rng)
     return np.clip(np.rint(scan), *HU_RANGE).astype(np.int16)
+
+
+def point_spread(sigma: float) -> np.ndarray:
+    """A Gaussian with this standard deviation in pixels, cut off at three of them, float64 (odd,); its sum is 1."""
+    reach = int(3 * sigma + 0.5)
+    distance = np.arange(-reach, reach + 1) / max(sigma, 1e-6)
+    weights = decay(distance * distance / 2)
+    return weights / weights.sum()
 
 
 def average_slices(fine: np.ndarray) -> np.ndarray:
@@ -69,9 +79,11 @@ def correlated_noise(shape: tuple[int, ...], sd_hu: float, lag1: float, rng: np.
     Returns:
         float32 (z, y, x).
     """
-    noise = rng.standard_normal((shape[0], shape[1] + 2, shape[2] + 2), dtype=np.float32)
-    side = (1 - np.sqrt(1 - 2 * lag1**2)) / (2 * lag1) if lag1 else 0.0
-    side, centre = np.float32(side), np.float32(1 / (1 + 2 * side**2) * sd_hu)
+    noise = np.empty((shape[0], shape[1] + 2, shape[2] + 2), dtype=np.float32)
+    for plane in noise:  # one by one: float64 of all of them would take much memory
+        plane[:] = rng.standard_normal(plane.shape)
+    beside = (1 - math.sqrt(1 - 2 * lag1 * lag1)) / (2 * lag1) if lag1 else 0.0
+    side, centre = np.float32(beside), np.float32(1 / (1 + 2 * beside * beside) * sd_hu)
     noise = noise[:, 1:-1] + side * (noise[:, :-2] + noise[:, 2:])
     noise = noise[:, :, 1:-1] + side * (noise[:, :, :-2] + noise[:, :, 2:])
     return noise * centre
@@ -79,6 +91,7 @@ def correlated_noise(shape: tuple[int, ...], sd_hu: float, lag1: float, rng: np.
 
 def mask_outside_field(hu: np.ndarray, padding_hu: int) -> np.ndarray:
     """Put padding outside the circle that touches the sides of each slice; int16 (z, y, x), a new array."""
-    rows, columns = (np.arange(n) - (n - 1) / 2 for n in hu.shape[1:])
-    outside = np.hypot(rows[:, None], columns[None, :]) > min(hu.shape[1:]) / 2
+    rows, columns = (2 * np.arange(n) - (n - 1) for n in hu.shape[1:])  # from the middle, in halves of a pixel
+    diameter = min(hu.shape[1:])
+    outside = (rows * rows)[:, None] + columns * columns > diameter * diameter
     return np.where(outside, np.int16(padding_hu), hu)

@@ -1,11 +1,13 @@
 """A plane across the chest, and the ellipses of which its organs are made."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from lung_ssp.cohort.phantom import tissue
+from lung_ssp.cohort.phantom.exact import settled
 
 Array = np.ndarray
 
@@ -46,7 +48,8 @@ class Plane:
     @cached_property
     def around(self) -> Array:
         """The way round the chest from the spine (0) to the sternum (1), alike on both sides."""
-        return np.arctan2(np.abs(self.x), self.y) / np.float32(np.pi)
+        angle = np.arctan2(np.abs(self.x), self.y, dtype=np.float64)
+        return (angle / np.pi).astype(np.float32)
 
     def near(self, ellipse: Ellipse, margin_mm: float) -> tuple[tuple[slice, slice], "Plane"]:
         """The part of the plane around an ellipse: where it lies in arrays of the plane, and the part itself."""
@@ -61,7 +64,7 @@ class Plane:
         """How deep inside an ellipse each pixel lies, about in mm, negative outside."""
         y, x = self.y - np.float32(ellipse.y), self.x - np.float32(ellipse.x)
         if ellipse.turn:
-            cosine, sine = np.float32(np.cos(ellipse.turn)), np.float32(np.sin(ellipse.turn))
+            cosine, sine = np.float32(settled(math.cos(ellipse.turn))), np.float32(settled(math.sin(ellipse.turn)))
             y, x = cosine * y - sine * x, cosine * x + sine * y
         level = np.sqrt((y / np.float32(ellipse.half_y)) ** 2 + (x / np.float32(ellipse.half_x)) ** 2)
         return (1 - level) * np.float32(min(ellipse.half_y, ellipse.half_x))

@@ -85,4 +85,4 @@ def draw_attributes(look: SlideLook, rng: np.random.Generator) -> SlideAttribute
 
 def _log_normal(median_and_spread: list[float], rng: np.random.Generator) -> float:
     median, spread = median_and_spread
-    return float(median * np.exp(spread * rng.normal()))
+    return round(float(median * np.exp(spread * rng.normal())), 3)  # the last bits of exp depend on the processor

@@ -102,8 +102,8 @@ def _fragments(size: int, rng: np.random.Generator) -> np.ndarray:
 def _smooth_noise(size: int, scale: float, rng: np.random.Generator) -> np.ndarray:
     """Noise (size, size) with unit variance at its nodes, `scale` pixels apart."""
     nodes = max(2, int(np.ceil(size / max(scale, 1.0)))) + 2
-    coarse = rng.normal(size=(nodes, nodes)).astype(np.float32)
-    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC).astype(np.float64)
+    coarse = rng.normal(size=(nodes, nodes))  # float64: for float32, OpenCV's results depend on the processor
+    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
 def _structures(attributes: SlideAttributes, tumour: np.ndarray, mpp: float, rng: np.random.Generator) -> Structures:

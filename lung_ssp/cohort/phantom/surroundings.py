@@ -1,11 +1,13 @@
 """The surroundings of a single lesion: lung with vessels, perhaps the chest wall or the mediastinum."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
+from lung_ssp.cohort.phantom.exact import settled, to_unit
 from lung_ssp.cohort.phantom.randomness import SmoothField
 from lung_ssp.cohort.phantom.vessels import Axes, Tubes, draw_tubes, join_tubes
 
@@ -57,7 +59,7 @@ def draw_surroundings(
         finding = _vessel(np.zeros(3), radius, reach_mm, rng)
     elif attributes.location == "vessel":
         beside = rng.normal(size=3)
-        place = beside / np.linalg.norm(beside) * radius * rng.uniform(0.6, 1.0)
+        place = to_unit(beside) * radius * rng.uniform(0.6, 1.0)
         finding = _vessel(place, rng.uniform(1.3, 3.5), reach_mm, rng)
     else:
         finding = join_tubes([])
@@ -103,9 +105,9 @@ def render_surroundings(
 
 def _boundary(distance_mm: float, mediastinal: bool, rng: np.random.Generator) -> Boundary:
     angle = rng.uniform(0, 2 * np.pi)
-    normal = np.array([rng.normal(0, 0.2), np.sin(angle), np.cos(angle)])
+    normal = np.array([rng.normal(0, 0.2), settled(math.sin(angle)), settled(math.cos(angle))])
     bend = -rng.uniform(30, 80) if mediastinal else rng.uniform(70, 130)
-    return Boundary(normal / np.linalg.norm(normal), float(distance_mm), float(bend), mediastinal)
+    return Boundary(to_unit(normal), float(distance_mm), float(bend), mediastinal)
 
 
 def _beyond(
@@ -123,8 +125,7 @@ def _beyond(
 
 def _vessel(place: np.ndarray, radius: float, reach_mm: float, rng: np.random.Generator) -> Tubes:
     """A gently curved, tapering vessel through `place` that may send off a branch there."""
-    direction = rng.normal(size=3)
-    direction /= np.linalg.norm(direction)
+    direction = to_unit(rng.normal(size=3))
     length = reach_mm * rng.uniform(0.6, 1.2)
     bend = rng.normal(0, 0.15, 3) * length
     points = [place - direction * length + bend, place, place + direction * length + bend]
@@ -133,5 +134,5 @@ def _vessel(place: np.ndarray, radius: float, reach_mm: float, rng: np.random.Ge
     if rng.random() >= 0.6:
         return vessel
     branch = direction + rng.normal(0, 0.7, 3)
-    end = place + branch / np.linalg.norm(branch) * length * 0.8
+    end = place + to_unit(branch) * length * 0.8
     return join_tubes([vessel, Tubes(place[None], end[None], np.array([radius * 0.8]), np.array([radius * 0.45]))])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from lung_ssp.cohort.phantom.chest import Chest
+from lung_ssp.cohort.phantom.exact import length, settle
 
 ARTERIES, VEINS, AIRWAYS = 620, 460, 24  # tips in each lung
 WALL_MM = 0.8  # of an airway
@@ -54,7 +55,7 @@ def _coverage_by(grid: list[np.ndarray], tubes: Tubes, index: int, softness: flo
     z, y = z[:, None, None], y[:, None]
     direction = (tubes.end[index] - start).astype(np.float32)
     dz, dy, dx = direction
-    length2 = np.float32(max(float(direction @ direction), 1e-6))
+    length2 = np.maximum(dz * dz + dy * dy + dx * dx, np.float32(1e-6))
     along = np.clip((z * dz + (y * dy + x * dx)) / length2, 0, 1)
     distance = np.sqrt((z - along * dz) ** 2 + (y - along * dy) ** 2 + (x - along * dx) ** 2)
     first, last = tubes.start_radius[index], tubes.end_radius[index]
@@ -81,20 +82,20 @@ def grow_tree(
     points[0] = root
     from_root = np.zeros(len(points))
     known = 1
-    for target in targets[np.argsort(np.linalg.norm(targets - root, axis=1))]:
+    for target in targets[np.argsort(length(targets - root), kind="stable")]:
         # a vessel runs outwards: going back towards the root to be joined costs more than a detour along the tree
-        to_target = np.linalg.norm(points[:known] - target, axis=1)
+        to_target = length(points[:known] - target)
         nearest = int(np.argmin(to_target + 0.35 * from_root[:known]))
         middle = (points[nearest] + target) / 2 + rng.normal(0, wiggle * to_target[nearest], 3)
         points[known], points[known + 1] = middle, target
         parent[known], parent[known + 1] = nearest, known
-        from_root[known : known + 2] = np.linalg.norm(points[known : known + 2] - root, axis=1)
+        from_root[known : known + 2] = length(points[known : known + 2] - root)
         known += 2
     children = np.bincount(parent[1:], minlength=len(points))
     power = np.where(children == 0, tip_radius**branching, 0.0)
     for node in range(len(points) - 1, 0, -1):  # children come after their parents
         power[parent[node]] += power[node]
-    radius = power ** (1 / branching)
+    radius = settle(np.power(power, 1 / branching))
     parent = parent[1:]
     flared = np.minimum(1.15 * radius[1:], radius[parent])  # where a piece leaves its parent: its own radius, flared
     return Tubes(points[parent], points[1:], flared, radius[1:])

@@ -87,8 +87,8 @@ def test_what_was_written_is_read_back(written):
 @pytest.mark.slow
 def test_a_phantoms_lesions_are_read_back(tmp_path):
     settings = PhantomSettings.model_validate({"scans": {"size": 96, "slices": [30, 30], "slice_mm": [8.0, 8.5]}})
-    planned = plan_scans(settings, 1)[0]
-    phantom = make_phantom(planned, settings, 1)
+    planned = plan_scans(settings, 4)[0]  # all its lesions fill a voxel
+    phantom = make_phantom(planned, settings, 4)
     write_series(tmp_path / "ct", phantom, planned, "key", np.random.default_rng(0))
     labels = [f"Lesion {number}" for number in range(1, phantom.lesions.max() + 1)]
     write_segmentation(tmp_path / "seg.dcm", list((tmp_path / "ct").iterdir()), phantom.lesions, labels, "key")

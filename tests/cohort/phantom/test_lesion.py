@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from lung_ssp.cohort.phantom.attributes import LesionAttributes
-from lung_ssp.cohort.phantom.lesion import draw_surface, render_lesion
+from lung_ssp.cohort.phantom.lesion import AZIMUTH, POLAR, directions_of_table, draw_surface, half_turn, render_lesion
 from lung_ssp.cohort.phantom.looks import VALUES
 
 AXIS = np.arange(-24, 24, 0.75) + 0.3
@@ -94,3 +94,28 @@ def test_the_same_random_numbers_give_the_same_lesion():
     a, b = render(3, spiculation=0.7), render(3, spiculation=0.7)
     np.testing.assert_array_equal(a.coverage, b.coverage)
     np.testing.assert_array_equal(a.hu, b.hu)
+
+
+def test_a_half_turn_stands_for_the_angle():
+    angles = np.linspace(0, np.pi, 50)
+    turned = half_turn(np.cos(angles), np.sin(angles))
+    np.testing.assert_allclose(turned[[0, -1]], [0, 2], atol=1e-5)
+    assert half_turn(np.array(0.0), np.array(1.0)) == 1
+    assert (np.diff(turned) > 0.02).all()  # it rises everywhere
+
+
+def test_the_directions_of_the_table_lie_where_a_lesion_looks_them_up():
+    directions = directions_of_table().reshape(POLAR, AZIMUTH, 3)
+    np.testing.assert_allclose(np.sqrt((directions**2).sum(axis=-1)), 1)
+    first, second, third = np.moveaxis(directions[1:-1], -1, 0)  # at the poles the turn does not matter
+    polar = half_turn(first, np.hypot(second, third))
+    np.testing.assert_allclose(polar, np.broadcast_to(np.linspace(0, 2, POLAR)[1:-1, None], polar.shape), atol=1e-5)
+    forth = half_turn(third, np.abs(second))
+    azimuth = np.where(second < -1e-9, 4 - forth, forth)
+    np.testing.assert_allclose(azimuth, np.broadcast_to(np.arange(AZIMUTH) / 24, azimuth.shape), atol=1e-4)
+
+
+def test_every_orientation_is_a_rotation_or_its_mirror_image():
+    for seed in range(5):
+        rotation = draw_surface(attributes(), np.random.default_rng(seed)).rotation
+        np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
