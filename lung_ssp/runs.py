@@ -87,7 +87,8 @@ def train(
             tqdm.write(visible(f"{output}: {settings.task} on {device}, {statement}"))
         distributed.barrier()
         training = task_type.build(checked)
-        synchronise_batch_norm(training.task.network)
+        if distributed.world_size() > 1:
+            synchronise_batch_norm(training.task.network)
         progress = train_task(training, settings, {**flatten(checked.tree), "cohort": statement}, output)
     assert progress.best_score is not None and progress.best_step is not None  # the last step is always validated
     return TrainedRun(

@@ -20,12 +20,12 @@ from lung_ssp.config import Config
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.tasks import TaskType, read_training
 from lung_ssp.training.batches import StepBatch, batches, dropout_seed
-from lung_ssp.training.loop import update
 from lung_ssp.training.onnx import Exportable, ExportedNetwork, to_onnx
 from lung_ssp.training.order import SampleOrder
 from lung_ssp.training.precision import Precision
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.training.task import BenchmarkCases, Training
+from lung_ssp.training.update import Updater
 
 NOISE = "noise for a benchmark"
 
@@ -110,12 +110,12 @@ def image_shape(case: Case, subject: Subject) -> tuple[int, ...]:
 def training_step(subject: Subject) -> Callable[[StepBatch], paddle.Tensor]:
     """One update as the training makes it; returns its loss, which stays on the device."""
     settings, task = subject.settings, subject.training.task
-    precision = Precision(settings.compute, task.network, subject.training.optimizer)
+    update = Updater(task, Precision(settings.compute, task.network, subject.training.optimizer), settings)
     task.network.train()
 
     def step(step_batch: StepBatch) -> paddle.Tensor:
         paddle.seed(dropout_seed(settings.seed, step_batch.step))
-        losses = update(task, precision, step_batch.batch)
+        losses = update(step_batch.batch)
         subject.training.scheduler.step()
         return losses["total"].detach()
 

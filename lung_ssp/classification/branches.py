@@ -10,7 +10,9 @@ from paddle import nn
 from paddle.nn import functional
 
 from lung_ssp.classification.settings import ClassifierSettings
-from lung_ssp.training.cpu_kernels import max_pool
+from lung_ssp.training.batch_norm import BatchNorm, pooled_then_normalised, signs
+from lung_ssp.training.cpu_kernels import max_pool, on_cpu
+from lung_ssp.training.dropout import Dropout
 
 STAGES = ("conv1", "pool1", "conv2", "pool2", "fc3")
 
@@ -57,19 +59,19 @@ class Trunk(nn.Layer):
 
     def conv1(self, x: paddle.Tensor) -> paddle.Tensor:
         """(n, in_channels, size, size) -> (n, channels, size, size)."""
-        return self._convolved(self._bn1(self._conv1(x)))
+        return self._convolved(self._conv1, self._bn1, x)
 
     def pool1(self, x: paddle.Tensor) -> paddle.Tensor:
         """Halve height and width."""
-        return self._pooled(x)
+        return self._pooled(self._bn1, x)
 
     def conv2(self, x: paddle.Tensor) -> paddle.Tensor:
         """(n, channels, size / 2, size / 2) -> (n, more channels, size / 2, size / 2)."""
-        return self._convolved(self._bn2(self._conv2(x)))
+        return self._convolved(self._conv2, self._bn2, x)
 
     def pool2(self, x: paddle.Tensor) -> paddle.Tensor:
         """Halve height and width."""
-        return self._pooled(x)
+        return self._pooled(self._bn2, x)
 
     def fc3(self, x: paddle.Tensor) -> paddle.Tensor:
         """(n, channels, size / 4, size / 4) -> (n, features)."""
@@ -79,11 +81,21 @@ class Trunk(nn.Layer):
         """The weights that carry the L2 penalty."""
         return [self._conv1.weight, self._conv2.weight, self._fc3.weight]
 
-    def _convolved(self, x: paddle.Tensor) -> paddle.Tensor:
+    def _convolved(self, convolution: nn.Conv2D, norm: BatchNorm, x: paddle.Tensor) -> paddle.Tensor:
+        if self._pools_first(x):
+            weight = convolution.weight * signs(norm).reshape([-1, 1, 1, 1])
+            return functional.conv2d(x, weight, padding=1)
+        x = norm(convolution(x))
         return functional.relu(x) if self.rectify_first else x
 
-    def _pooled(self, x: paddle.Tensor) -> paddle.Tensor:
+    def _pooled(self, norm: BatchNorm, x: paddle.Tensor) -> paddle.Tensor:
+        if self._pools_first(x):
+            return functional.relu(pooled_then_normalised(x, norm))
         return max_pool(x) if self.rectify_first else functional.relu(max_pool(x))
+
+    def _pools_first(self, x: paddle.Tensor) -> bool:
+        """Whether the normalisation, too, comes after the pooling: in training on a CPU, no unit between them."""
+        return self.training and on_cpu(x) and not self.rectify_first
 
 
 class Head(nn.Layer):
@@ -92,7 +104,7 @@ class Head(nn.Layer):
     def __init__(self, settings: ClassifierSettings, classes: int) -> None:
         super().__init__()
         self.classes = classes
-        self._dropout = nn.Dropout(1.0 - settings.keep_probability)
+        self._dropout = Dropout(1.0 - settings.keep_probability)
         self._fc4 = nn.Linear(
             settings.fully_connected, classes, bias_attr=False, weight_attr=he_normal(settings.fully_connected)
         )

@@ -12,7 +12,7 @@ import paddle
 from numpy.typing import ArrayLike
 from paddle import nn
 
-from lung_ssp.training.cpu_kernels import expand_channels, on_cpu
+from lung_ssp.training.cpu_kernels import scaled_by
 
 
 def alpha_parameter(layer: nn.Layer, values: np.ndarray, learning_rate_multiple: float) -> paddle.Tensor:
@@ -44,25 +44,9 @@ class CrossStitch(nn.Layer):
         """Combine two activations of one shape, (n, channels) or (n, channels, height, width)."""
         rows = []
         for row in paddle.unbind(self.alphas):
-            from_a, from_b = (_shaped_like(alpha, a) for alpha in paddle.unbind(row))
-            rows.append(from_a * a + from_b * b)
+            from_a, from_b = (scaled_by(alpha, x) for alpha, x in zip(paddle.unbind(row), (a, b), strict=True))
+            rows.append(from_a + from_b)
         return rows[0], rows[1]
-
-
-def _shaped_like(alpha: paddle.Tensor, activation: paddle.Tensor) -> paddle.Tensor:
-    """Shape one alpha, or one a channel, so that it multiplies the activation.
-
-    On a CPU it is expanded (training/cpu_kernels.py): over height and width by a product with ones, whose gradient is
-    such a product too and not Paddle's slow sum over several axes.
-    """
-    if not on_cpu(activation):
-        return alpha.reshape([1, -1] + [1] * (activation.ndim - 2))
-    if activation.ndim == 2:
-        return expand_channels(alpha, activation)
-    channels = alpha.shape[0] if alpha.ndim == 1 else 1
-    rows = activation.shape[0] * channels
-    column = alpha.reshape([1, channels]).expand([activation.shape[0], channels]).reshape([rows, 1])
-    return paddle.matmul(column, paddle.ones([1, activation.size // rows])).reshape(activation.shape)
 
 
 class DenseCrossStitch(nn.Layer):

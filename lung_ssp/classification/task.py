@@ -3,13 +3,14 @@
 import numpy as np
 import paddle
 from paddle.nn import functional
+from paddle.nn.clip import _squared_l2_norm
 
 from lung_ssp.classification.dataset import CachedBatch, DeviceCache, SectionBatch, SectionDataset, fits_on_device
 from lung_ssp.classification.monitoring import MonitoredTask
 from lung_ssp.classification.networks import TwoTaskClassifier
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
-from lung_ssp.training.distributed import differentiable_all_reduce
+from lung_ssp.training.distributed import differentiable_all_reduce, shard
 from lung_ssp.training.precision import as_float32
 
 
@@ -43,7 +44,8 @@ def two_task_losses(
         task: masked_cross_entropy(as_float32(logits[task]), paddle.to_tensor(labels[task])) for task in TASK_NAMES
     }
     weights = [as_float32(weight) for weight in weights]
-    half_squares = paddle.add_n([(weight * weight).sum() for weight in weights]) * 0.5
+    squares = [_squared_l2_norm(weight).reshape([1]) for weight in shard(weights)]
+    half_squares = differentiable_all_reduce(paddle.add_n([paddle.zeros([1]), *squares])).sum() * 0.5
     losses["l2"] = settings.l2 * half_squares
     total = settings.image * losses["image"] + settings.pathology * losses["pathology"] + losses["l2"]
     return {"total": total, **losses}

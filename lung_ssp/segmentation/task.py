@@ -26,6 +26,10 @@ class Batch:
     images: np.ndarray
     labels: np.ndarray
 
+    def shard(self) -> "Batch":
+        """This process's shard of the batch."""
+        return Batch(shard(self.images), shard(self.labels))
+
 
 class SegmentationTask:
     """A network with its slices, its loss and its measures (training/task.py's protocol).

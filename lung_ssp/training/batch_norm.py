@@ -1,21 +1,21 @@
-"""Batch normalisation over the batches of all processes together."""
+"""Batch normalisation over the batches of all processes, or of all threads of a team, together."""
+
+from typing import Any, TypeAlias
 
 import paddle
 from paddle import nn
+from paddle.autograd import PyLayer
 from paddle.nn import functional
 
-from lung_ssp.training.cpu_kernels import expand_channels
-from lung_ssp.training.distributed import differentiable_all_reduce, world_size
+from lung_ssp.training.cpu_kernels import max_pool, scale_channels
+from lung_ssp.training.distributed import gather, rank, world_size
 
 
 def synchronise_batch_norm(network: nn.Layer) -> None:
     """Replace the batch normalisations inside a network, keeping their parameters, moving averages and names.
 
-    On GPUs Paddle's SyncBatchNorm replaces them; Paddle has none for a CPU, where SynchronisedBatchNorm does. With one
-    process nothing is replaced.
+    On GPUs Paddle's SyncBatchNorm replaces them; Paddle has none for a CPU, where SynchronisedBatchNorm does.
     """
-    if world_size() == 1:
-        return
     if paddle.device.get_device().startswith("gpu"):
         nn.SyncBatchNorm.convert_sync_batchnorm(network)
         return
@@ -47,12 +47,72 @@ class SynchronisedBatchNorm(nn.Layer):
             return functional.batch_norm(
                 x, self._mean, self._variance, self.weight, self.bias, False, epsilon=self._epsilon
             )
-        axes = [axis for axis in range(x.ndim) if axis != 1]
-        mean = differentiable_all_reduce(x.mean(axes)) / world_size()
-        centred = x - expand_channels(mean, x)
-        variance = differentiable_all_reduce((centred * centred).mean(axes)) / world_size()
-        with paddle.no_grad():
-            for average, of_batch in ((self._mean, mean), (self._variance, variance)):
-                average.set_value(self._momentum * average + (1 - self._momentum) * of_batch)
-        scale = self.weight * paddle.rsqrt(variance + self._epsilon)
-        return centred * expand_channels(scale, x) + expand_channels(self.bias, x)
+        mean, variance = Statistics.apply(x)
+        move_averages(self, mean.detach(), variance.detach())
+        return normalised(x, mean, variance, self.weight, self)
+
+
+BatchNorm: TypeAlias = nn.BatchNorm1D | nn.BatchNorm2D | SynchronisedBatchNorm
+
+
+class Statistics(PyLayer):
+    """Mean and variance of each channel over the samples of all processes, on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """(n, channels, ...) to two of (channels,), the variance without Bessel's correction."""
+        own_mean, own_variance = paddle.zeros([x.shape[1]]), paddle.zeros([x.shape[1]])
+        # Paddle's fastest way to both: moving averages that forget all but this batch.
+        functional.batch_norm(x, own_mean, own_variance, training=True, momentum=0.0)
+        parts = gather(paddle.stack([own_mean, own_variance]))
+        mean = parts[:, 0].mean(0)
+        variance = (parts[:, 1] + (parts[:, 0] - mean) ** 2).mean(0)
+        ctx.save_for_backward(x, mean)
+        return mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, of_mean: paddle.Tensor, of_variance: paddle.Tensor) -> paddle.Tensor:
+        """The gradient of x: for each channel one number, and another times the distance from the mean."""
+        x, mean = ctx.saved_tensor()
+        summed = gather(paddle.stack([of_mean, of_variance])).sum(0) / (x.size // x.shape[1] * world_size())
+        return scale_channels(x, 2 * summed[1], summed[0], mean)
+
+
+def normalised(
+    x: paddle.Tensor, mean: paddle.Tensor, variance: paddle.Tensor, factors: paddle.Tensor, norm: BatchNorm
+) -> paddle.Tensor:
+    """x (n, channels, ...) with this mean and variance, then with the factors and the layer's offsets; (channels,)."""
+    slope = factors * paddle.rsqrt(variance + norm._epsilon)
+    centre = mean.detach()  # subtracted as it is, the mean's gradient flows through the offsets
+    return scale_channels(x, slope, norm.bias - (mean - centre) * slope, centre)
+
+
+@paddle.no_grad()
+def move_averages(norm: BatchNorm, mean: paddle.Tensor, variance: paddle.Tensor) -> None:
+    """Move the layer's averages towards a batch's; in a team the first thread does it, for memory that all share."""
+    if rank() == 0:
+        for average, of_batch in ((norm._mean, mean), (norm._variance, variance)):
+            average.set_value(norm._momentum * average + (1 - norm._momentum) * of_batch)
+
+
+def signs(norm: BatchNorm) -> paddle.Tensor:
+    """+1 or -1 for each channel, of its normalisation's factor, without a gradient: (channels,)."""
+    return (norm.weight.detach() >= 0).astype("float32") * 2 - 1
+
+
+def pooled_then_normalised(x: paddle.Tensor, norm: BatchNorm) -> paddle.Tensor:
+    """What the 2x2 maximum of a normalisation is, for a quarter of its work: the normalisation of the maximum.
+
+    The two commute where the factor is not negative. So x is what is to be normalised times `signs(norm)`, which costs
+    nothing when the weights before it carry the signs. Mean and variance are those of all of x, before its maximum.
+
+    Args:
+        x: (n, channels, height, width), in training mode on a CPU.
+
+    Returns:
+        (n, channels, height // 2, width // 2).
+    """
+    sign = signs(norm)
+    mean, variance = Statistics.apply(x)
+    move_averages(norm, sign * mean.detach(), variance.detach())
+    return normalised(max_pool(x), mean, variance, sign * norm.weight, norm)

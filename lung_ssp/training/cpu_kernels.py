@@ -19,6 +19,28 @@ def expand_channels(values: paddle.Tensor, x: paddle.Tensor) -> paddle.Tensor:
     return values.reshape([1, -1] + [1] * (x.ndim - 2)).expand(x.shape)
 
 
+def scale_channels(
+    x: paddle.Tensor, factors: paddle.Tensor, offsets: paddle.Tensor, centres: paddle.Tensor | None = None
+) -> paddle.Tensor:
+    """(x - centres) * factors + offsets for x (n, channels, ...) and the others (channels,), on a CPU.
+
+    By the kernel that applies a batch normalisation: it goes through x once, and its gradient sums over all but the
+    channels in one pass as well, where Paddle's sum over several axes is slow.
+    """
+    ones = paddle.ones_like(offsets)
+    centres = paddle.zeros_like(offsets) if centres is None else centres
+    return functional.batch_norm(x, centres, ones, factors, offsets, training=False, epsilon=0.0)
+
+
+def scaled_by(factors: paddle.Tensor, x: paddle.Tensor) -> paddle.Tensor:
+    """x (n, channels, ...) times one factor, shape (), or one per channel."""
+    if not on_cpu(x):
+        return factors.reshape([1, -1] + [1] * (x.ndim - 2)) * x
+    offsets = paddle.zeros([x.shape[1]])
+    offsets.stop_gradient = False  # the kernel computes the gradient of the factors only together with the offsets'
+    return scale_channels(x, factors.expand([x.shape[1]]), offsets)
+
+
 def max_pool(x: paddle.Tensor) -> paddle.Tensor:
     """2x2 maximum, (n, channels, h, w) to (n, channels, h // 2, w // 2).
 

@@ -1,5 +1,8 @@
 """Data-parallel training in several processes, in torch.distributed's words; with one process, nothing of it acts.
 
+On a CPU the threads of a team (training/team.py) divide a batch in the same way; inside one, `rank` and `world_size`
+count its threads, and what is said here of processes holds for them.
+
 Each process holds the same weights and takes its shard of every batch. The loss of a batch is a function of sums over
 its samples, as is a batch normalisation. `differentiable_all_reduce` takes these sums over all processes, so each
 process holds the loss L of the whole batch. Paddle's automatic differentiation starts with a gradient of 1 in each of
@@ -13,6 +16,10 @@ Every process must call these functions in the same order.
 
 import itertools
 import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,9 +29,64 @@ from paddle.autograd import PyLayer
 from paddle.base import core
 from paddle.distributed.fleet.utils.hybrid_parallel_util import fused_allreduce_gradients
 
-Items = TypeVar("Items", np.ndarray, list[Any])
+Items = TypeVar("Items", np.ndarray, list[Any], paddle.Tensor)
 
 _barriers = itertools.count()
+
+
+class Meeting:
+    """Where the threads of a team exchange tensors; each must come to every exchange.
+
+    Two rows of places take turns: who comes to the next exchange cannot overwrite what another still reads, since the
+    exchange after that waits for all.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.barrier = threading.Barrier(size)
+        self._rows: list[list[Any]] = [[None] * size, [None] * size]
+
+    def gather(self, rank: int, turn: int, value: Any) -> list[Any]:
+        """The values of all threads in the order of their ranks.
+
+        Raises:
+            threading.BrokenBarrierError: another thread has failed.
+        """
+        row = self._rows[turn % 2]
+        row[rank] = value
+        self.barrier.wait()
+        return list(row)
+
+
+@dataclass
+class Member:
+    """A thread's place in its team; `turns` counts its exchanges."""
+
+    rank: int
+    size: int
+    meeting: Meeting
+    turns: int = 0
+
+    def gather(self, value: Any) -> list[Any]:
+        """The values of all threads of the team in the order of their ranks."""
+        self.turns += 1
+        return self.meeting.gather(self.rank, self.turns, value)
+
+
+class _ThisThread(threading.local):
+    member: Member | None = None
+
+
+_this_thread = _ThisThread()
+
+
+@contextmanager
+def as_member(member: Member) -> Iterator[None]:
+    """Let this thread be a member of a team inside the block; the functions below then divide among its threads."""
+    _this_thread.member = member
+    try:
+        yield
+    finally:
+        _this_thread.member = None
 
 
 def init_process_group() -> None:
@@ -37,12 +99,16 @@ def init_process_group() -> None:
 
 
 def world_size() -> int:
-    """The number of processes."""
+    """The number of processes; in a team, of its threads."""
+    if (member := _this_thread.member) is not None:
+        return member.size
     return int(distributed.get_world_size()) if distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """The number of this process, counted from 0."""
+    """The number of this process, in a team of this thread, counted from 0."""
+    if (member := _this_thread.member) is not None:
+        return member.rank
     return int(distributed.get_rank()) if distributed.is_initialized() else 0
 
 
@@ -102,6 +168,29 @@ def all_gather(array: np.ndarray) -> np.ndarray:
     return all_reduce(parts).reshape(-1, *array.shape[1:]).astype(array.dtype)
 
 
+def gather(tensor: paddle.Tensor) -> paddle.Tensor:
+    """The tensors (...) of all processes, stacked in the order of their ranks: (N, ...); no gradient flows through."""
+    if (member := _this_thread.member) is not None:
+        return paddle.stack(member.gather(tensor))
+    parts: list[paddle.Tensor] = [tensor]
+    if world_size() > 1:
+        parts = []
+        distributed.all_gather(parts, tensor)
+    return paddle.stack(parts)
+
+
+def in_team() -> bool:
+    """Whether this thread is a member of a team."""
+    return _this_thread.member is not None
+
+
+def by_first(make: Callable[[], Items]) -> Items:
+    """What `make` returns in the first thread of a team, in all of its threads; outside a team, what it returns."""
+    if (member := _this_thread.member) is None:
+        return make()
+    return member.gather(make() if member.rank == 0 else None)[0]
+
+
 def average_gradients(network: paddle.nn.Layer) -> None:
     """Make each parameter's gradient the mean over the processes: between the backward pass and the update.
 
@@ -120,5 +209,7 @@ def broadcast_parameters(network: paddle.nn.Layer) -> None:
 
 
 def _all_reduce_in_place(tensor: paddle.Tensor) -> paddle.Tensor:
+    if (member := _this_thread.member) is not None:
+        return paddle.add_n(member.gather(tensor))
     distributed.all_reduce(tensor)
     return tensor

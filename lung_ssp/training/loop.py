@@ -33,7 +33,8 @@ from lung_ssp.training.precision import Precision
 from lung_ssp.training.run import BEST, CHECKPOINTS, LATEST, has_begun
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.training.state import read_state
-from lung_ssp.training.task import Task, Training
+from lung_ssp.training.task import Training
+from lung_ssp.training.update import Updater
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Trainer:
         self.checkpoints = folder / CHECKPOINTS
         self.order = SampleOrder(self.task.size, settings.batch_size, settings.seed)
         self.precision = Precision(settings.compute, self.task.network, training.optimizer)
+        self.update = Updater(self.task, self.precision, settings)
         self.progress = Progress()
         self.log: RunLog | None = None  # in every process but the main one, which alone writes
         self.pending_losses: list[paddle.Tensor] = []  # losses that have not been read yet
@@ -76,7 +78,7 @@ class Trainer:
         checkpoint, log, step = self.settings.checkpoint, self.settings.log, step_batch.step
         self.progress.step = step
         paddle.seed(dropout_seed(self.settings.seed, step, rank()))
-        losses = update(self.task, self.precision, step_batch.batch)
+        losses = self.update(step_batch.batch)
         learning_rate = self.training.scheduler()
         self.training.scheduler.step()
         self.pending_losses.append(losses["total"].detach())
@@ -200,14 +202,6 @@ class Trainer:
         if is_main_process():  # a process killed just after it has written a checkpoint leaves the one before
             remove_older(self.checkpoints, LATEST, step)
         return state.log_positions
-
-
-def update(task: Task, precision: Precision, batch: Any) -> dict[str, paddle.Tensor]:
-    """One update of a task's network with a batch; its losses, which stay on the device."""
-    with precision.autocast():
-        losses = task.losses(batch)
-    precision.update(losses["total"])
-    return losses
 
 
 def train(training: Training, settings: TrainingSettings, hyperparameters: dict[str, Any], folder: Path) -> Progress:

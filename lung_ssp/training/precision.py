@@ -62,7 +62,15 @@ class Precision:
             check_loss(float(loss))
         self._scaler.scale(loss).backward()
         average_gradients(self._network)
-        if on_cpu(loss):
+        self.apply()
+
+    def apply(self) -> None:
+        """One step of the optimizer by the gradients that are there, which are cleared afterwards.
+
+        Raises:
+            NotFinite: as for `update`.
+        """
+        if on_cpu(self._network.parameters()[0]):
             check_gradients(self._network)
         self._scaler.step(self.optimizer)
         self._scaler.update()

@@ -11,9 +11,9 @@ from lung_ssp.benchmark.measure import Request, measure, write_config
 from lung_ssp.benchmark.steps import Subject, build_subject, inference_batches, training_batches
 from lung_ssp.tasks import read_training
 from lung_ssp.training.batches import batches
-from lung_ssp.training.loop import update
 from lung_ssp.training.order import SampleOrder
 from lung_ssp.training.precision import Precision
+from lung_ssp.training.update import Updater
 
 pytestmark = pytest.mark.slow
 
@@ -80,10 +80,10 @@ def test_the_steps_are_the_trainings_own(small_configs: dict[str, Path], tmp_pat
     found = measure(request_of(config, case_of("classification", "training", "real"), warmup=2, steps=3))
     subject = build_subject(config)
     settings, task = subject.settings, subject.training.task
-    precision = Precision(settings.compute, task.network, subject.training.optimizer)
+    update = Updater(task, Precision(settings.compute, task.network, subject.training.optimizer), settings)
     task.network.train()
     with batches(task.load, SampleOrder(task.size, 6, settings.seed), settings.seed, range(1, 6), 0) as step_batches:
-        losses = [float(update(task, precision, step_batch.batch)["total"]) for step_batch in step_batches]
+        losses = [float(update(step_batch.batch)["total"]) for step_batch in step_batches]
     assert found.times.outcome == losses[-1] != losses[-2]
 
 

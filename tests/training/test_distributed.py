@@ -12,7 +12,7 @@ import paddle
 import pytest
 
 from lung_ssp.training import distributed
-from lung_ssp.training.batch_norm import SynchronisedBatchNorm, synchronise_batch_norm
+from lung_ssp.training.batch_norm import SynchronisedBatchNorm, pooled_then_normalised, signs
 from lung_ssp.training.launch import Job, free_ports, worker_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -71,9 +71,8 @@ def test_one_process_does_nothing() -> None:
     assert distributed.all_reduce(array) is array
     assert distributed.all_gather(array) is array
     assert list(distributed.shard(array)) == [0, 1, 2, 3]
-    network = paddle.nn.Sequential(paddle.nn.BatchNorm1D(2))
-    synchronise_batch_norm(network)
-    assert isinstance(network[0], paddle.nn.BatchNorm1D)
+    assert distributed.gather(tensor).tolist() == [[1, 1]]
+    assert distributed.by_first(lambda: "made") == "made"
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 4])
@@ -103,3 +102,25 @@ def test_a_synchronised_batch_norm_is_paddles_where_there_is_one_process(kind: s
         assert ours(x).numpy() == pytest.approx(theirs(x).numpy(), abs=1e-5)
     for name, value in theirs.state_dict().items():
         assert ours.state_dict()[name].numpy() == pytest.approx(value.numpy(), abs=1e-6), name
+
+
+def test_pooling_first_is_pooling_last_for_factors_of_both_signs() -> None:
+    paddle.seed(0)
+    x = 3 * paddle.randn([6, 3, 4, 8]) + 2
+    found = []
+    for pool_first in (True, False):
+        norm = paddle.nn.BatchNorm2D(3, momentum=0.7, epsilon=1e-2)
+        norm.weight.set_value(paddle.to_tensor([1.5, -2.0, 0.0]))
+        norm.bias.set_value(paddle.to_tensor([0.0, 1.0, 2.0]))
+        own = x.clone().detach()
+        own.stop_gradient = False
+        if pool_first:
+            y = pooled_then_normalised(own * signs(norm).reshape([1, 3, 1, 1]), norm)
+        else:
+            y = paddle.nn.functional.max_pool2d(norm(own), 2)
+        (y * paddle.arange(float(y.size)).reshape(y.shape)).sum().backward()
+        found.append([y, own.grad, norm.weight.grad, norm.bias.grad, norm._mean, norm._variance])
+    for name, first, last in zip(("y", "x", "factor", "offset", "mean", "variance"), *found, strict=True):
+        # where the factor is 0 all four are the maximum, and only one of them gets the gradient of the factor
+        first, last = (value.numpy()[..., :2] if name == "factor" else value.numpy() for value in (first, last))
+        assert first == pytest.approx(last, abs=1e-5 * np.abs(last).max()), name
