@@ -56,7 +56,10 @@ BatchNorm: TypeAlias = nn.BatchNorm1D | nn.BatchNorm2D | SynchronisedBatchNorm
 
 
 class Statistics(PyLayer):
-    """Mean and variance of each channel over the samples of all processes, on a CPU."""
+    """Mean and variance of each channel over the samples of all processes, on a CPU.
+
+    Its graph can be gone through once: Paddle 2.6 crashes in the second pass through any PyLayer (`retain_graph`).
+    """
 
     @staticmethod
     def forward(ctx: Any, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
