@@ -6,11 +6,11 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import active_children, get_context, parent_process
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -92,9 +92,15 @@ class Workers:
     """Processes that each do one piece of work at a time; without any the work is done in this one.
 
     idle: an executor of one process each, since of one with several nobody can tell whose work ended it.
+    ending: shuts down all there have been.
     """
 
+    ending: ExitStack
     idle: list[ProcessPoolExecutor] = field(default_factory=list)
+
+    def new(self) -> ProcessPoolExecutor:
+        """An executor of one process, which starts with its first work."""
+        return self.ending.enter_context(_new_executor(1))
 
     def call(self, work: Callable[[Item], Result], item: Item) -> Result:
         """The result of one piece of work.
@@ -122,7 +128,7 @@ class Workers:
 
         def hand_out() -> None:
             for item in islice(waiting, len(self.idle)):
-                executor, future = _submit(self.idle.pop(), work, item)
+                executor, future = self._submit(self.idle.pop(), work, item)
                 running[future] = executor, item
 
         hand_out()
@@ -132,10 +138,21 @@ class Workers:
                 try:
                     result = future.result()
                 except BrokenProcessPool:
-                    executor, result = _new_executor(1), ProcessLost()
+                    executor, result = self.new(), ProcessLost()
                 self.idle.append(executor)
                 hand_out()
                 yield item, result
+
+    def _submit(
+        self, executor: ProcessPoolExecutor, work: Callable[[Item], Result], item: Item
+    ) -> tuple[ProcessPoolExecutor, "Future[Result]"]:
+        """Hand an item to an executor, or to a new one where its process was ended while it had nothing to do."""
+        with _no_interruption():
+            try:
+                return executor, executor.submit(work, item)
+            except BrokenProcessPool:
+                executor = self.new()
+                return executor, executor.submit(work, item)
 
 
 @contextmanager
@@ -147,11 +164,11 @@ def worker_processes(count: int, variables: Mapping[str, str]) -> Iterator[Worke
     Args:
         variables: of their environment, beside this process's own.
     """
-    with environment(variables), _executor_if_possible(1) as first, _killed_after_an_error():
-        workers = Workers([] if first is None else [first, *(_new_executor(1) for _ in range(count - 1))])
+    with environment(variables), ExitStack() as ending, _killed_after_an_error():
+        workers = Workers(ending)
+        if (first := ending.enter_context(_executor_if_possible(1))) is not None:
+            workers.idle.extend([first, *(workers.new() for _ in range(count - 1))])
         yield workers
-        for executor in workers.idle:
-            executor.shutdown()
 
 
 @contextmanager
@@ -167,18 +184,6 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _submit(
-    executor: ProcessPoolExecutor, work: Callable[[Item], Result], item: Item
-) -> tuple[ProcessPoolExecutor, "Future[Result]"]:
-    """Hand an item to an executor, or to a new one where its process was ended while it had nothing to do."""
-    with _no_interruption():
-        try:
-            return executor, executor.submit(work, item)
-        except BrokenProcessPool:
-            executor = _new_executor(1)
-            return executor, executor.submit(work, item)
 
 
 def _new_executor(processes: int) -> ProcessPoolExecutor:
@@ -222,7 +227,11 @@ def _no_interruption() -> Iterator[None]:
 
 
 def _end_with_parent() -> None:
-    """Watch the process that started this one: left to itself, a worker would outlive it and go on writing."""
+    """Watch the process that started this one: left to itself, a worker would outlive it and go on writing.
+
+    Progress bars get a lock of this process alone: one between processes would be told as left behind by a kill.
+    """
+    tqdm.set_lock(RLock())
 
     def wait_and_end() -> None:
         if (parent := parent_process()) is not None:

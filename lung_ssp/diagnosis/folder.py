@@ -76,7 +76,7 @@ class FolderDiagnosis:
     def text(self) -> str:
         """The notice, how many scans ended how, and those that were not done."""
         count = Counter(scan.status for scan in self.scans)
-        copies = [f"{count['duplicate']} copies of others"] if count["duplicate"] else []
+        copies = [f"{count['duplicate']} the same as others"] if count["duplicate"] else []
         counts = [f"{count[status]} {status}" for status in ("done", "refused", "failed") if count[status]]
         before = f" ({self.earlier} of them before)" if self.earlier else ""
         if before and counts:
@@ -163,7 +163,7 @@ def _diagnosed(
         write_json(out / RECORD, record)
         write_text(out / UNFINISHED, UNFINISHED_TEXT)
         work = ScanWork(folder, out, networks, made.weights)
-        for result in tqdm(_ended(workers, work, scans), "scans", total=len(scans), unit="scan"):
+        for result in tqdm(_ended(workers, work, scans), "scans", total=len(scans), unit="scan", disable=not scans):
             results[result.scan] = result
             add_to_journal(out / JOURNAL, asdict(result))
     return made, results

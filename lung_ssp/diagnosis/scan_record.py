@@ -51,11 +51,11 @@ def check_record(out: Path, record: dict[str, Any]) -> None:
     before = read_record(out / RECORD, Record, "name another --out")
     now = Record.model_validate(record)
     names = {"weights": "weights", "engines": "engines", "device": "device", "settings": "settings"}
-    names["version"] = "version of the program"
+    names["version"] = "versions of the program"
     for key, what in names.items():
         if (old := getattr(before, key)) != (new := getattr(now, key)):
             raise LungSspError(
-                f"{out} holds diagnoses made with another {what} ({_difference(old, new)}): go on with the same, or "
+                f"{out} holds diagnoses made with other {what} ({_difference(old, new)}): go on with the same, or "
                 "name another --out."
             )
     if missing := sorted(set(before.accept) - set(now.accept)):
