@@ -102,17 +102,6 @@ class Workers:
         """An executor of one process, which starts with its first work."""
         return self.ending.enter_context(_new_executor(1))
 
-    def call(self, work: Callable[[Item], Result], item: Item) -> Result:
-        """The result of one piece of work.
-
-        Raises:
-            ProcessLost: its process was ended from outside.
-        """
-        _, result = next(self.each(work, [item]))
-        if isinstance(result, ProcessLost):
-            raise result
-        return result
-
     def each(
         self, work: Callable[[Item], Result], items: Iterable[Item]
     ) -> Iterator[tuple[Item, Result | ProcessLost]]:

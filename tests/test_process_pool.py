@@ -102,6 +102,9 @@ def _runs(pid: int) -> bool:
         return False
 
 
+PID = "__import__('os').getpid()"
+
+
 def end_or_double(number: int) -> int:
     if number == 0:
         os._exit(1)
@@ -123,26 +126,23 @@ def test_an_exception_of_the_work_ends_all_workers():
 
 def test_workers_have_variables_of_their_own_and_keep_what_they_have_loaded():
     with worker_processes(1, {"LUNG_SSP_OF_A_TEST": "1"}) as workers:
-        assert workers.call(os.getenv, "LUNG_SSP_OF_A_TEST") == "1"
-        assert len({workers.call(eval, "__import__('os').getpid()") for _ in range(2)}) == 1
-        with pytest.raises(ProcessLost):
-            workers.call(end_or_double, 0)
+        assert list(workers.each(os.getenv, ["LUNG_SSP_OF_A_TEST"])) == [("LUNG_SSP_OF_A_TEST", "1")]
+        assert len({next(workers.each(eval, [PID])) for _ in range(2)}) == 1
     assert "LUNG_SSP_OF_A_TEST" not in os.environ
 
 
 def test_an_idle_worker_that_was_killed_is_replaced():
     with worker_processes(1, {}) as workers:
-        pid = workers.call(eval, "__import__('os').getpid()")
+        ((_, pid),) = workers.each(eval, [PID])
         os.kill(pid, signal.SIGKILL)
         while _runs(pid):
             time.sleep(0.01)
         time.sleep(0.2)  # for the executor to notice
-        assert workers.call(end_or_double, 4) == 8
+        assert list(workers.each(end_or_double, [4])) == [(4, 8)]
 
 
 def test_without_semaphores_this_process_does_the_work_of_all_workers(monkeypatch, caplog):
     monkeypatch.setattr(module, "ProcessPoolExecutor", partial(refused, ImportError("no sem_open")))
     with worker_processes(3, {}) as workers:
         assert list(workers.each(abs, [-1, -2])) == [(-1, 1), (-2, 2)]
-        assert workers.call(abs, -3) == 3
     assert "this one does all of it" in caplog.text

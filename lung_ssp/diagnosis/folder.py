@@ -137,7 +137,7 @@ def diagnose_folder(
         refuse_links(out, [JOURNAL, *(scan.name for scan in found.scans)])
         done = _done_before(out, found)
         missing = [scan for scan in found.scans if scan.name not in done and not scan.same_as]
-        count = processes or default_processes(len(missing), device)
+        count = min(processes or default_processes(device), max(1, len(missing)))
         made, results = _diagnosed(out, found.folder, missing, networks, count)
         scans = tuple((done | results).get(scan.name) or _copy(scan) for scan in found.scans)
         findings = write_tables(out, scans, made)
@@ -157,7 +157,7 @@ def _diagnosed(
     """Diagnose scans of a folder into `out`; what they are made with, and how each ended, by its name."""
     results: dict[str, ScanResult] = {}
     with worker_processes(processes, ONE_THREAD | NO_PROGRESS) as workers:
-        made = _described(workers, networks)
+        made = _described(workers, networks, processes)
         record = record_of(made, networks)
         check_record(out, record)
         write_json(out / RECORD, record)
@@ -192,14 +192,15 @@ def _done_before(out: Path, found: Inventory) -> dict[str, ScanResult]:
     return done
 
 
-def _described(workers: Workers, networks: Networks) -> Made:
-    try:
-        return workers.call(describe, networks)
-    except ProcessLost as error:
+def _described(workers: Workers, networks: Networks, processes: int) -> Made:
+    """What the diagnoses are made with; all workers load the networks for it, side by side."""
+    described = [made for _, made in workers.each(describe, [networks] * processes)]
+    if any(isinstance(made, ProcessLost) for made in described):
         raise LungSspError(
-            "The process that loads the networks was ended from outside, perhaps for want of memory: end other "
-            "programs, and start again."
-        ) from error
+            "A process that loads the networks was ended from outside, perhaps for want of memory: end other programs, "
+            "or start again with fewer --processes."
+        )
+    return next(made for made in described if isinstance(made, Made))
 
 
 def _ended(workers: Workers, work: ScanWork, scans: Sequence[Scan]) -> Iterator[ScanResult]:

@@ -13,13 +13,13 @@ CGROUPS = (
 )
 
 
-def default_processes(scans: int, device: Device) -> int:
-    """One for each core, as far as there are scans and memory for a worker of each; one on a GPU."""
+def default_processes(device: Device) -> int:
+    """One for each core, as far as there is memory for a worker of each; one on a GPU."""
     if device == "gpu":
         return 1
     memory = available_memory()
     bearable = cores() if memory is None else memory // MEMORY_OF_A_WORKER
-    return max(1, min(cores(), bearable, scans))
+    return max(1, min(cores(), bearable))
 
 
 def available_memory() -> int | None:

@@ -88,13 +88,13 @@ def test_only_files_of_a_diagnosis_are_made_again(tmp_path: Path) -> None:
         prepare_output(tmp_path)
 
 
-def test_processes_follow_the_cores_the_memory_and_the_scans(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_follow_the_cores_and_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "cores", lambda: 8)
     need = processes.MEMORY_OF_A_WORKER
-    for memory, scans, expected in ((100 * need, 50, 8), (3 * need + 1, 50, 3), (0, 50, 1), (None, 3, 3), (None, 0, 1)):
+    for memory, expected in ((100 * need, 8), (3 * need + 1, 3), (0, 1), (None, 8)):
         monkeypatch.setattr(processes, "available_memory", lambda memory=memory: memory)
-        assert default_processes(scans, "cpu") == expected
-    assert default_processes(50, "gpu") == 1
+        assert default_processes("cpu") == expected
+    assert default_processes("gpu") == 1
 
 
 def test_memory_is_that_of_the_container_where_it_has_less(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
