@@ -23,17 +23,28 @@ if TYPE_CHECKING:
     from lung_ssp.ct.parenchyma import segment_lungs
     from lung_ssp.ct.series import read_series
     from lung_ssp.diagnosis.diagnoser import load_diagnoser
+    from lung_ssp.diagnosis.folder import diagnose_folder
     from lung_ssp.preparation import prepare
     from lung_ssp.runs import evaluate, export, train
 
 __version__ = "0.1.0"
 
-__all__ = ["evaluate", "export", "load_diagnoser", "prepare", "read_series", "segment_lungs", "train"]
+__all__ = [
+    "diagnose_folder",
+    "evaluate",
+    "export",
+    "load_diagnoser",
+    "prepare",
+    "read_series",
+    "segment_lungs",
+    "train",
+]
 
 _MODULES = {
     "read_series": "lung_ssp.ct.series",
     "segment_lungs": "lung_ssp.ct.parenchyma",
     "load_diagnoser": "lung_ssp.diagnosis.diagnoser",
+    "diagnose_folder": "lung_ssp.diagnosis.folder",
     "prepare": "lung_ssp.preparation",
     "train": "lung_ssp.runs",
     "evaluate": "lung_ssp.runs",

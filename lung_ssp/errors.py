@@ -1,6 +1,8 @@
 """Errors that the user can correct, each told in one clear sentence."""
 
+import traceback
 from functools import partial
+from pathlib import Path
 from reprlib import Repr
 from typing import Any, Literal
 
@@ -98,6 +100,13 @@ def is_want_of_memory(error: BaseException) -> bool:
     """Whether a library could not be loaded because there is no memory for it, which the loader tells in words."""
     words = str(error).lower()
     return "failed to map segment" in words or "cannot allocate memory" in words
+
+
+def place_of(error: BaseException) -> str:
+    """The kind of an unexpected error and where it was raised: "TypeError (lesion.py:12 measure, ...)"."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = ", ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"{type(error).__name__} ({places})"
 
 
 class _Short(Repr):

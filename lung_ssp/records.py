@@ -1,23 +1,25 @@
-"""JSON files and CSV tables read back by their schema: a pydantic model of the file, or of one row."""
+"""JSON files, journals and CSV tables read back by their schema: a model of the file, or of one line or row."""
 
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from lung_ssp.errors import DamagedFile, cut, shown
-from lung_ssp.files import read_bytes
+from lung_ssp.files import append, read_bytes
 from lung_ssp.formats import json_of
 from lung_ssp.settings import first_problem
 
 MOST_COLUMNS = 1000
+LARGEST_JOURNAL = 1_000_000_000  # bytes
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 
 class TableRow(BaseModel):
@@ -42,6 +44,26 @@ def read_record(path: Path, kind: type[M], remedy: str = "restore it from a copy
     except (ValueError, RecursionError) as error:
         problem = first_problem(error) if isinstance(error, ValidationError) else f"no JSON: {cut(error)}"
         raise DamagedFile(f"{path} is damaged or of another version of the program ({problem}): {remedy}.") from None
+
+
+def add_to_journal(path: Path, entry: Mapping[str, Any]) -> None:
+    """Add an entry to a file of one JSON object a line, which survives an interruption.
+
+    Raises:
+        OSError: the system refuses, or the journal is a symbolic link; it names the journal.
+    """
+    append(path, ("\n" + json.dumps(entry)).encode())  # begins a line: a kill may have cut the last
+
+
+def read_journal(path: Path, kind: TypeAdapter[T]) -> list[T]:
+    """The entries of a journal, none where there is no such file; a line that a kill has cut is left out."""
+    entries = []
+    for line in read_bytes(path, LARGEST_JOURNAL).splitlines() if path.is_file() else []:
+        try:
+            entries.append(kind.validate_json(line))
+        except ValidationError:
+            continue
+    return entries
 
 
 def read_table(path: Path, kind: type[M], remedy: str) -> list[M]:

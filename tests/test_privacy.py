@@ -111,9 +111,13 @@ def test_no_command_tells_who_the_patient_is(
         "eval": spoken(capfd, "eval", run),
         "export": spoken(capfd, "export", run),
         "diagnose": spoken(capfd, "diagnose", clinic / "scan", *networks, "--out", tmp_path / "out"),
+        "diagnose, all": spoken(
+            capfd, "diagnose", clinic, "--all", *networks, "--out", tmp_path / "many", "-o", "nodules.max_candidates=1"
+        ),
         "diagnose, broken": spoken(capfd, "diagnose", clinic / "cut", *networks, "--out", tmp_path / "none"),
     }
     assert "truncated" in printed["prepare, broken"] and "truncated" in printed["diagnose, broken"]
+    assert "2 scans: 1 done, 1 refused" in printed["diagnose, all"] and (tmp_path / "many" / "findings.csv").is_file()
     assert (tmp_path / "out" / "findings.json").is_file() and (run / "metrics.json").is_file()
     texts = [*printed.values(), *texts_of(tmp_path)]
     assert [word for word in WORDS if any(word.lower() in text.lower() for text in texts)] == []

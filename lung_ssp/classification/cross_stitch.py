@@ -44,8 +44,8 @@ class CrossStitch(nn.Layer):
         """Combine two activations of one shape, (n, channels) or (n, channels, height, width)."""
         rows = []
         for row in paddle.unbind(self.alphas):
-            from_a, from_b = (scaled_by(alpha, x) for alpha, x in zip(paddle.unbind(row), (a, b), strict=True))
-            rows.append(from_a + from_b)
+            from_a, from_b = paddle.unbind(row)
+            rows.append(scaled_by(from_a, a) + scaled_by(from_b, b))
         return rows[0], rows[1]
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from lung_ssp.cli import benchmark, diagnose, environment, evaluate, export, prepare, train
-from lung_ssp.cli.command import Command
+from lung_ssp.cli.command import Command, load_libraries
 from lung_ssp.cli.terminal import Parser, open_streams, sentence_of, tell
 from lung_ssp.errors import ConfigError, LungSspError, is_want_of_memory
 from lung_ssp.interruption import (
@@ -13,11 +13,9 @@ from lung_ssp.interruption import (
     TERMINATED,
     Terminated,
     end_undisturbed,
-    ending_at_once,
     ending_by_exception,
     is_interruption,
 )
-from lung_ssp.runtime import require_libraries
 
 MEMORY = "The memory is used up: end other programs, or make batches or the input smaller."
 COMMANDS: tuple[Command, ...] = (
@@ -99,7 +97,5 @@ def refuse_nul(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Load the libraries of a command, and run it."""
     command: Command = arguments.command_to_run
-    if command.libraries:
-        with ending_at_once():
-            require_libraries(*command.libraries)
+    load_libraries(command.libraries)
     command.run(arguments)

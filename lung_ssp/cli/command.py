@@ -1,9 +1,12 @@
 """What a command is, and the arguments that several commands have."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from lung_ssp.interruption import ending_at_once
+from lung_ssp.runtime import require_libraries
 
 # Values of `Command.libraries`.
 PADDLE = ("cv2", "paddle", "paddleseg")
@@ -38,6 +41,17 @@ class Command:
             below = parser.add_subparsers(dest="step", metavar=self.steps_metavar, title=self.steps_title)
             for step in self.steps:
                 step.add_to(below)
+
+
+def load_libraries(names: Sequence[str]) -> None:
+    """Load packages that need system libraries; meanwhile Ctrl-C ends the program at once.
+
+    Raises:
+        EnvironmentProblem: one is missing.
+    """
+    if names:
+        with ending_at_once():
+            require_libraries(*names)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:

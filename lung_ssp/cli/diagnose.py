@@ -2,9 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lung_ssp.cli.command import PADDLE, Command, add_device, add_override
+from lung_ssp.cli.command import PADDLE, Command, add_device, add_override, load_libraries, positive
 from lung_ssp.cli.terminal import say
+from lung_ssp.errors import ConfigError, LungSspError
+
+if TYPE_CHECKING:
+    from lung_ssp.ct.source import Contents
+    from lung_ssp.diagnosis.inventory import Inventory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,12 +19,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="SERIES",
         help="a folder or .zip of a CT series' DICOM files, a DICOMDIR, one multi-frame file, or a volume in HU (.nii, "
-        ".nii.gz, .mha, .mhd, .nrrd)",
+        ".nii.gz, .mha, .mhd, .nrrd); or a folder of many of these",
     )
     parser.add_argument("--segmentation", type=Path, required=True, metavar="RUN", help="a segmentation run")
     parser.add_argument("--classification", type=Path, required=True, metavar="RUN", help="a classification run")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where findings are written")
-    parser.add_argument("--series-uid", metavar="UID", help="which series, where the folder holds several")
+    parser.add_argument("--series-uid", metavar="UID", help="only this series, where the folder holds several")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="every scan of the folder, with one table, also where it holds a single series",
+    )
+    parser.add_argument(
+        "--processes",
+        type=positive,
+        metavar="N",
+        help="of several scans, how many are diagnosed side by side (by the cores and the memory)",
+    )
     parser.add_argument(
         "--accept",
         default="",
@@ -35,7 +52,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Detect and classify the nodules of one CT series."""
+    """Detect and classify the nodules of one CT series, or of every scan in a folder."""
+    if arguments.all and arguments.series_uid is not None:
+        raise ConfigError("--all takes every scan and --series-uid one: leave one of them out.")
+    if arguments.all and not arguments.series.is_dir():
+        raise ConfigError(f"--all takes a folder of scans, which {arguments.series} is not: leave it out.")
+    if arguments.series_uid is not None or not arguments.series.is_dir():
+        diagnose_one(arguments)
+        return
+    from lung_ssp.diagnosis.inventory import find_scans
+    from lung_ssp.diagnosis.scan_record import RECORD
+
+    found = find_scans(arguments.series, arguments.out)
+    if arguments.all or found.is_several or (arguments.out / RECORD).is_file():
+        diagnose_all(arguments, found)
+    else:
+        diagnose_one(arguments, found.contents)
+
+
+def diagnose_one(arguments: argparse.Namespace, contents: "Contents | None" = None) -> None:
+    """Diagnose one scan; `contents` are its source's where they are known."""
+    load_libraries(PADDLE)
     from lung_ssp.diagnosis.diagnoser import diagnose_series
 
     diagnosis = diagnose_series(
@@ -44,12 +81,45 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.classification,
         arguments.out,
         series_uid=arguments.series_uid,
-        accept=[name for name in arguments.accept.split(",") if name],
+        accept=accepted(arguments),
         engine=arguments.engine,
         device=arguments.device,
         overrides=arguments.override,
+        contents=contents,
     )
     say(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
 
 
-COMMAND = Command("diagnose", run, add_arguments, PADDLE)
+def diagnose_all(arguments: argparse.Namespace, found: "Inventory") -> None:
+    """Diagnose the scans of a folder.
+
+    Raises:
+        LungSspError: some could not be diagnosed; the others are.
+    """
+    from lung_ssp.diagnosis.folder import diagnose_folder
+
+    diagnosis = diagnose_folder(
+        found,
+        arguments.segmentation,
+        arguments.classification,
+        arguments.out,
+        accept=accepted(arguments),
+        engine=arguments.engine,
+        device=arguments.device,
+        overrides=arguments.override,
+        processes=arguments.processes,
+    )
+    say(f"{diagnosis.text()}\nwritten to {arguments.out}: scans.csv, findings.csv, and a folder for each scan")
+    if diagnosis.not_done:
+        raise LungSspError(
+            f"{len(diagnosis.not_done)} of {len(diagnosis.scans)} scans could not be diagnosed: "
+            f"{arguments.out / 'scans.csv'} says why of each, and the same command tries them again."
+        )
+
+
+def accepted(arguments: argparse.Namespace) -> list[str]:
+    """The names of --accept."""
+    return [name for name in arguments.accept.split(",") if name]
+
+
+COMMAND = Command("diagnose", run, add_arguments)

@@ -99,6 +99,7 @@ def open_series(
     series_uid: str | None = None,
     accept: Collection[str] = (),
     gaps: GapSettings | None = None,
+    contents: Contents | None = None,
 ) -> Series:
     """Read one CT series.
 
@@ -117,6 +118,7 @@ def open_series(
             planes onto a straight grid, wide enough for all. "gaps": missing slices are interpolated. "duplicates": of
             identical slices at one position one is kept.
         gaps: limits of the gaps that are accepted.
+        contents: of the source, where it has been looked through before.
 
     Returns:
         The scan: HU int16 (z, y, x), spacing (z, y, x) in mm; its slices' files; what was corrected, and what was left
@@ -140,7 +142,7 @@ def open_series(
         return Series(volume, (SliceReference(),) * len(volume.hu), tuple(corrections))
     if path is not None and is_archive(path) and not path.is_dir():
         return _open_archive(path, series_uid, accept, gaps or GapSettings())
-    return _open_slices(source, series_uid, accept, gaps or GapSettings())
+    return _open_slices(source, series_uid, accept, gaps or GapSettings(), contents)
 
 
 def _open_archive(path: Path, series_uid: str | None, accept: Collection[str], gaps: GapSettings) -> Series:
@@ -165,14 +167,19 @@ def _open_archive(path: Path, series_uid: str | None, accept: Collection[str], g
         )
 
 
-def _open_slices(source: Source, series_uid: str | None, accept: Collection[str], gaps: GapSettings) -> Series:
+def _open_slices(
+    source: Source,
+    series_uid: str | None,
+    accept: Collection[str],
+    gaps: GapSettings,
+    contents: Contents | None = None,
+) -> Series:
     with without_warnings():  # sequences and UIDs are looked at long after a file was read
-        return _series_of(source, series_uid, accept, gaps)
+        found = contents_of(source) if contents is None else contents
+        return _series_of(found, found.choose(_name(source), series_uid), accept, gaps)
 
 
-def _series_of(source: Source, series_uid: str | None, accept: Collection[str], gaps: GapSettings) -> Series:
-    contents = contents_of(source)
-    chosen = contents.choose(_name(source), series_uid)
+def _series_of(contents: Contents, chosen: list[DicomFile], accept: Collection[str], gaps: GapSettings) -> Series:
     headers = _headers(chosen, contents)
     _require_enough(headers, chosen)
     require_one_kernel(headers)

@@ -49,6 +49,15 @@ class Contents:
     left_out: list[LeftOut] = field(default_factory=list)
     unreadable: list[tuple[Path, SeriesError]] = field(default_factory=list)
 
+    def add(self, path: Path, file: DicomFile | LeftOut | SeriesError) -> None:
+        """Add a file, as `look_at` gives it."""
+        if isinstance(file, SeriesError):
+            self.unreadable.append((path, file))
+        elif isinstance(file, LeftOut):
+            self.left_out.append(file)
+        else:
+            self.by_series.setdefault(file.series_uid, []).append(file)
+
     def choose(self, name: str, series_uid: str | None) -> list[DicomFile]:
         """The files of one series; those of the others are then left out.
 
@@ -108,18 +117,16 @@ def contents_of(source: Source) -> Contents:
     contents = Contents()
     files, named = _files_of(source, contents)
     for path in files:
-        try:
-            file = _ct_file(path, named)
-        except SeriesError as error:
-            if named:
-                raise
-            contents.unreadable.append((path, error))
-            continue
-        if isinstance(file, LeftOut):
-            contents.left_out.append(file)
-        else:
-            contents.by_series.setdefault(file.series_uid, []).append(file)
+        contents.add(path, _ct_file(path, named) if named else look_at(path))
     return contents
+
+
+def look_at(path: Path) -> DicomFile | LeftOut | SeriesError:
+    """A file of a folder: a CT image of a series, what is left out and why, or an error where it may be either."""
+    try:
+        return _ct_file(path, named=False)
+    except SeriesError as error:
+        return error
 
 
 def _ct_file(path: Path, named: bool) -> DicomFile | LeftOut:
@@ -175,7 +182,12 @@ def _files_of(source: Source, contents: Contents) -> tuple[list[Path], bool]:
     if not folder.is_dir():
         what = "is neither a file nor a folder" if folder.exists() else "does not exist"
         raise SeriesError(f"{folder} {what}: give the folder of a DICOM series.", reason="not found")
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")), False
+    return files_below(folder), False
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files of a folder and its subfolders that are not hidden, in the order of their names."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
 def _listed(path: Path, contents: Contents) -> list[Path] | None:

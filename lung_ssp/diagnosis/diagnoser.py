@@ -12,10 +12,11 @@ from lung_ssp.ct.lesion import Candidate
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import open_series
 from lung_ssp.ct.settings import SectionSettings, check_accept
-from lung_ssp.ct.source import Source, names_by_reason
+from lung_ssp.ct.source import Contents, Source, names_by_reason
 from lung_ssp.ct.volume import Volume
-from lung_ssp.diagnosis.diagnosis import Diagnosis, Weights, check_output, weights_of
+from lung_ssp.diagnosis.diagnosis import Diagnosis, Weights, weights_of
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.output import check_output
 from lung_ssp.diagnosis.settings import DiagnosisSettings, diagnosis_settings
 from lung_ssp.diagnosis.timing import timed
 from lung_ssp.errors import CheckpointError
@@ -161,6 +162,7 @@ def diagnose_series(
     engine: Engine | None = None,
     device: Device = "cpu",
     overrides: Sequence[str] = (),
+    contents: Contents | None = None,
 ) -> Diagnosis:
     """Read a series, diagnose it, and write the diagnosis into `out`, which must be new or empty.
 
@@ -168,6 +170,7 @@ def diagnose_series(
         series_uid: which series, where the source holds several.
         accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
         engine, device, overrides: as for `load_diagnoser`.
+        contents: of the source, where it has been looked through before.
 
     Raises:
         LungSspError: the series or a run is invalid, or the folder is not empty, or another process works in it.
@@ -178,10 +181,27 @@ def diagnose_series(
     with alone_in(out):
         with timed("loading", seconds):
             diagnoser = load_diagnoser(segmentation, classification, engine, device, overrides)
-        with timed("reading", seconds):
-            series = open_series(source, series_uid, accept, diagnoser.settings.gaps)
-        left_out = names_by_reason(series.left_out, source)
-        diagnosis = diagnoser(series.volume, series.corrections, series.doubts, left_out)
+        diagnosis = read_and_diagnose(diagnoser, source, series_uid, accept, contents)
         diagnosis = replace(diagnosis, seconds={**seconds, **diagnosis.seconds})
         diagnosis.save(out)
     return diagnosis
+
+
+def read_and_diagnose(
+    diagnoser: Diagnoser,
+    source: Source,
+    series_uid: str | None = None,
+    accept: Collection[str] = (),
+    contents: Contents | None = None,
+) -> Diagnosis:
+    """Read a series and diagnose it; the arguments are those of `open_series`.
+
+    Raises:
+        SeriesError: the series is invalid, or no lungs are found in it.
+    """
+    seconds: dict[str, float] = {}
+    with timed("reading", seconds):
+        series = open_series(source, series_uid, accept, diagnoser.settings.gaps, contents)
+    left_out = names_by_reason(series.left_out, source)
+    diagnosis = diagnoser(series.volume, series.corrections, series.doubts, left_out)
+    return replace(diagnosis, seconds={**seconds, **diagnosis.seconds})

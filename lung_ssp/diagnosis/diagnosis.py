@@ -1,9 +1,8 @@
 """The result of a diagnosis: findings with all that they come from, as a table, as JSON and as pictures."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,21 +14,24 @@ from lung_ssp.ct.parenchyma import LungMask
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.figures import save_overview
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.output import (
+    FINDINGS_FILE,
+    LUNGS_FIGURE,
+    UNFINISHED,
+    UNFINISHED_TEXT,
+    check_output,
+    left_out_line,
+    own_files,
+)
 from lung_ssp.diagnosis.settings import DiagnosisSettings
 from lung_ssp.diagnosis.timing import timed
-from lung_ssp.errors import LungSspError
 from lung_ssp.files import write_json, write_text
-from lung_ssp.folders import check_empty, others_in
 from lung_ssp.segmentation.predict import NoduleSegmentation
 from lung_ssp.training.onnx import Engine
 from lung_ssp.training.run import BestCheckpoint, run_cohort
 
 NOT_FOR_DIAGNOSIS = "Research use only, not for diagnosis."
 ENGINE_NAMES: dict[Engine, str] = {"onnx": "ONNX Runtime", "paddle": "Paddle"}
-FINDINGS_FILE, LUNGS_FIGURE = "findings.json", "lungs.png"
-UNFINISHED = "unfinished.txt"  # in the folder for as long as something is missing
-UNFINISHED_TEXT = "The diagnosis in this folder is not complete: the same command completes it.\n"
-NAMED = 3  # files that a line of the table names; findings.json names all
 
 
 @dataclass(frozen=True)
@@ -177,26 +179,6 @@ def lungs_as_json(lungs: LungMask) -> dict[str, Any]:
     }
 
 
-def check_output(folder: Path) -> None:
-    """Refuse a folder for a diagnosis that holds anything but one that was interrupted.
-
-    Raises:
-        LungSspError: naming it.
-    """
-    if not (folder / UNFINISHED).is_file():
-        check_empty(folder)
-        return
-    known = {UNFINISHED, *(path.name for path in own_files(folder))}
-    if foreign := others_in(folder) - known:
-        raise LungSspError(f"{folder} holds {min(foreign)!r}, which is no part of a diagnosis: name another folder.")
-
-
-def own_files(folder: Path) -> list[Path]:
-    """What a diagnosis has written into its folder."""
-    pattern = re.compile(rf"{re.escape(FINDINGS_FILE)}|{re.escape(LUNGS_FIGURE)}|finding-\d+\.png")
-    return [path for path in folder.iterdir() if pattern.fullmatch(path.name) and path.is_file()]
-
-
 def weights_of(run: Path, checkpoint: BestCheckpoint) -> Weights:
     """Where the weights of a run come from."""
     cohort = run_cohort(run)
@@ -208,13 +190,6 @@ def training_statement(weights: Mapping[str, Weights]) -> str:
     """One sentence on the origin of both networks' weights."""
     parts = [f"{task} {facts.weights_fingerprint} on: {facts.cohort_statement}" for task, facts in weights.items()]
     return f"Weights trained: {'; '.join(parts)}."
-
-
-def left_out_line(why: str, names: Sequence[str]) -> str:
-    """Files that were left out as a line: how many, why, and the first of their names."""
-    more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    first = ", ".join(PurePosixPath(name).name for name in names[:NAMED])
-    return f"Left out: {len(names)} x {why} ({first}{more})."
 
 
 def finding_line(finding: Finding) -> str:

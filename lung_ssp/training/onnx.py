@@ -1,6 +1,7 @@
 """A run's network as an ONNX file: written from Paddle's network, and run by ONNX Runtime on the CPU."""
 
 import hashlib
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class ExportFacts(Settings):
 
 
 class ExportedNetwork:
-    """A network in ONNX Runtime, with as many threads as this process has cores.
+    """A network in ONNX Runtime, with as many threads as Paddle has (OMP_NUM_THREADS), else one for each core.
 
     Args:
         model: the bytes of an ONNX file.
@@ -80,7 +81,7 @@ class ExportedNetwork:
                 "An exported network needs ONNX Runtime: pip install onnxruntime, or use --engine paddle."
             ) from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = cores()
+        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", cores()))
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._name = self._session.get_inputs()[0].name
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import lung_ssp
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -31,7 +33,7 @@ def test_every_page_is_built(site: Path) -> None:
 @pytest.mark.slow
 def test_the_functions_of_the_face_have_their_place(site: Path) -> None:
     page = (site / "api.html").read_text()
-    for name in ("read_series", "segment_lungs", "load_diagnoser", "prepare", "train", "evaluate", "export"):
+    for name in lung_ssp.__all__:
         assert f'id="lung_ssp.{name}"' in page
 
 

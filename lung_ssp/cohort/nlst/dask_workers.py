@@ -1,6 +1,5 @@
 """Jobs on dask.distributed, by local processes of one thread or by a cluster; a process that dies loses no job."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from distributed.scheduler import KilledWorker
 
 from lung_ssp.cohort.nlst.settings import WorkerSettings
 from lung_ssp.errors import LungSspError
+from lung_ssp.process_pool import NO_PROGRESS, ONE_THREAD, environment
 
 CONNECT_TIMEOUT = "20s"
 
@@ -22,34 +22,6 @@ JobT = TypeVar("JobT")
 
 class WorkersLost(Exception):
     """Every process that tried a job died."""
-
-
-# Inherited by the processes that are started: two threads in each of two processes would share every core.
-ONE_THREAD = dict.fromkeys(
-    (
-        "OMP_NUM_THREADS",
-        "MKL_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "OPENCV_FOR_THREADS_NUM",
-        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-    ),
-    "1",
-)
-
-
-@contextmanager
-def environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set environment variables within the block, for the processes that it starts."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager
@@ -88,7 +60,7 @@ def open_workers(settings: WorkerSettings, scheduler: str | None) -> Iterator[Cl
             dashboard_address="127.0.0.1:0",
             local_directory=space,
             silence_logs=50,
-            env={"TQDM_DISABLE": "1"},  # the main process shows the progress of all
+            env=NO_PROGRESS,
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -1,16 +1,15 @@
 """The jobs of a preparation, done by worker processes; what is done is not done again, and a failure stops no other."""
 
-import json
 import re
 import time
-import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from tqdm import tqdm
 
+from lung_ssp import records
 from lung_ssp.cohort.nlst.dask_workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
@@ -19,12 +18,10 @@ from lung_ssp.cohort.nlst.sample_files import check_files
 from lung_ssp.cohort.nlst.series_samples import CandidateFinder, make_samples
 from lung_ssp.cohort.nlst.settings import SeriesSettings, WorkerSettings
 from lung_ssp.cohort.uids import without_uids
-from lung_ssp.errors import CheckpointError, CohortError, DamagedFile, LungSspError, SeriesError
-from lung_ssp.files import append, read_bytes
+from lung_ssp.errors import CheckpointError, CohortError, DamagedFile, LungSspError, SeriesError, place_of
 from lung_ssp.folders import refuse_links
 from lung_ssp.runtime import return_free_memory
 
-LARGEST_JOURNAL = 1_000_000_000  # bytes
 NOTED = TypeAdapter(SeriesResult)
 JOURNAL = "journal.jsonl"  # of the samples' folder; survives an interruption, and holds no identifier
 
@@ -75,9 +72,7 @@ def message_of(error: Exception, job: SeriesJob) -> str:
     """What is recorded of an error: its sentence; of an unexpected error its type and where it was raised."""
     if isinstance(error, LungSspError):
         return without_identifiers(str(error), job)
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    places = ", ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
-    return f"{type(error).__name__} ({places})"
+    return place_of(error)
 
 
 def without_identifiers(message: str, job: SeriesJob) -> str:
@@ -159,23 +154,10 @@ def as_result(job: SeriesJob, outcome: object) -> SeriesResult:
 
 
 def record(out: Path, result: SeriesResult) -> None:
-    """Add one result to the journal.
-
-    Raises:
-        OSError: the system refuses, or the journal is a symbolic link; it names the journal.
-    """
-    append(out / JOURNAL, ("\n" + json.dumps(asdict(result))).encode())  # begins a line: a kill may have cut the last
+    """Add one result to the journal."""
+    records.add_to_journal(out / JOURNAL, asdict(result))
 
 
 def read_journal(out: Path) -> dict[str, SeriesResult]:
-    """The last result of each job by its name; a line that a kill has cut or that is damaged is left out."""
-    results: dict[str, SeriesResult] = {}
-    path = out / JOURNAL
-    if path.is_file():
-        for line in read_bytes(path, LARGEST_JOURNAL).splitlines():
-            try:
-                result = NOTED.validate_json(line)
-            except ValidationError:
-                continue
-            results[result.name] = result
-    return results
+    """The last result of each job by its name."""
+    return {result.name: result for result in records.read_journal(out / JOURNAL, NOTED)}

@@ -23,7 +23,6 @@ from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.phantom import bayes_accuracy
 from lung_ssp.cohort.phantom.dicom import write_series
 from lung_ssp.cohort.phantom.patients import plan_patients
-from lung_ssp.cohort.phantom.process_pool import process_pool
 from lung_ssp.cohort.phantom.randomness import FILE_NAMES, generator
 from lung_ssp.cohort.phantom.scans import PlannedScan, make_scan, plan_scans
 from lung_ssp.cohort.phantom.sections import PlannedSection, image_labels, plan_sections, posterior_of, render_sections
@@ -36,6 +35,7 @@ from lung_ssp.cohort.slides.store import prepare_tiles
 from lung_ssp.cohort.store import SPLITS, Sections, mark_folder, read_sections, section_counts, write_sections
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.files import write_atomically
+from lung_ssp.process_pool import process_pool
 
 ORIGIN = "phantoms of the package's generator"
 FORMAT = 2  # to be raised whenever the same settings and seed give other contents

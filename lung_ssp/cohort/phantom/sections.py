@@ -10,7 +10,6 @@ from lung_ssp.cohort.phantom import tissue
 from lung_ssp.cohort.phantom.attributes import LesionAttributes, log_posterior
 from lung_ssp.cohort.phantom.lesion import draw_surface, render_lesion
 from lung_ssp.cohort.phantom.patients import Patient
-from lung_ssp.cohort.phantom.process_pool import ProcessPool
 from lung_ssp.cohort.phantom.randomness import READER, between, generator
 from lung_ssp.cohort.phantom.reader import read_lesions
 from lung_ssp.cohort.phantom.scanner import FINE_SLICES, acquire, average_slices, draw_scanner
@@ -19,6 +18,7 @@ from lung_ssp.cohort.phantom.surroundings import draw_surroundings, render_surro
 from lung_ssp.cohort.store import SPLITS
 from lung_ssp.ct.section import make_section
 from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.process_pool import ProcessPool
 
 # Rendered beyond the field, which is centred on the lesion's centroid in the slice and not on its centre.
 MARGIN_MM = 6.0

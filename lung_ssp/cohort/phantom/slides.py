@@ -9,7 +9,6 @@ import numpy as np
 
 from lung_ssp.cohort.classes import NORMAL
 from lung_ssp.cohort.phantom.patients import Patient
-from lung_ssp.cohort.phantom.process_pool import ProcessPool
 from lung_ssp.cohort.phantom.randomness import SLIDE, SLIDE_PLAN, generator
 from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.cohort.phantom.slide_dicom import write_slide
@@ -17,6 +16,7 @@ from lung_ssp.cohort.phantom.slide_looks import SlideAttributes, draw_attributes
 from lung_ssp.cohort.phantom.slide_texture import draw_slide
 from lung_ssp.cohort.store import SPLITS
 from lung_ssp.errors import CohortError
+from lung_ssp.process_pool import ProcessPool
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lung_ssp.cohort.phantom.patients import plan_patients
-from lung_ssp.cohort.phantom.process_pool import ProcessPool, process_pool
 from lung_ssp.cohort.phantom.sections import image_labels, plan_sections, render_scan_of, render_sections
 from lung_ssp.cohort.phantom.settings import PhantomSettings
 from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.process_pool import ProcessPool, process_pool
 
 SHIPPED = PhantomSettings()
 SHIPPED_SEED = 42
