@@ -67,6 +67,7 @@ setup(
         "scikit-learn>=1.3",
         "connected-components-3d>=4.1",
         "matplotlib>=3.7",
+        "contourpy>=1.0",
         "tqdm>=4.60",
         "filelock>=3.13",
         "setuptools",  # Paddle 2.6 imports it, and Python 3.12 no longer brings it along

@@ -159,7 +159,7 @@ def test_an_interrupted_diagnosis_is_completed_by_the_same_command(
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("lung_ssp.diagnosis.diagnosis.save_overview", interrupted)
+        patch.setattr("lung_ssp.diagnosis.figures.write_picture", interrupted)
         diagnose_series(series, *runs, out)
     assert read_json(out / "findings.json")["findings"] == read_json(diagnosis[0] / "findings.json")["findings"]
     assert "the same command completes it" in (out / "unfinished.txt").read_text()

@@ -14,7 +14,7 @@ from lung_ssp.ct.settings import NoduleSettings, SectionSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.diagnoser import classify
 from lung_ssp.diagnosis.diagnosis import finding_line
-from lung_ssp.diagnosis.figures import class_of_both, save_overview
+from lung_ssp.diagnosis.figures import class_of_both, save_overviews
 from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.training.run import BestCheckpoint
 
@@ -70,8 +70,8 @@ def test_table_and_figure_say_so(found: tuple[Finding, Volume], tmp_path: Path) 
     assert line.endswith(" / no slide") and "nan" not in line
     lungs = np.zeros(volume.shape, bool)
     lungs[:, 10:50, 10:50] = True
-    save_overview(finding, volume, lungs, "notice", tmp_path / "finding.png")
-    assert (tmp_path / "finding.png").read_bytes().startswith(b"\x89PNG")
+    save_overviews([finding], volume, lungs, "notice", tmp_path)
+    assert (tmp_path / "finding-01.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_with_one_input_both_are_numbers() -> None:
