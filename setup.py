@@ -68,6 +68,7 @@ setup(
         "connected-components-3d>=4.1",
         "matplotlib>=3.7",
         "contourpy>=1.0",
+        "threadpoolctl>=3.1",
         "tqdm>=4.60",
         "filelock>=3.13",
         "setuptools",  # Paddle 2.6 imports it, and Python 3.12 no longer brings it along

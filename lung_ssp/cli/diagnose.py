@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
-from lung_ssp.cli.command import PADDLE, Command, add_device, add_override
+from lung_ssp.cli.command import Command, add_device, add_override
 from lung_ssp.cli.terminal import say
+from lung_ssp.interruption import ending_at_once
+from lung_ssp.runtime import require_libraries
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Detect and classify the nodules of one CT series."""
+    load_libraries(arguments)
     from lung_ssp.diagnosis.diagnoser import diagnose_series
 
     diagnosis = diagnose_series(
@@ -52,4 +55,14 @@ def run(arguments: argparse.Namespace) -> None:
     say(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
 
 
-COMMAND = Command("diagnose", run, add_arguments, PADDLE)
+def load_libraries(arguments: argparse.Namespace) -> None:
+    """Load what the engines of both runs need: without Paddle where both have been exported."""
+    from lung_ssp.training.onnx import engine_for, libraries_of
+
+    runs = arguments.segmentation, arguments.classification
+    engines = {engine_for(run, arguments.engine, arguments.device) for run in runs}
+    with ending_at_once():
+        require_libraries(*libraries_of(engines))
+
+
+COMMAND = Command("diagnose", run, add_arguments)

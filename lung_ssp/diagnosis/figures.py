@@ -11,6 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.image import AxesImage
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from lung_ssp.cohort.classes import TASK_NAMES, class_name
@@ -36,9 +37,10 @@ def save_overviews(findings: Sequence[Finding], volume: Volume, lungs: np.ndarra
     """
     if not findings:
         return
-    overview = Overview(volume, lungs, notice, findings[0])
-    for finding in tqdm(findings, "figures", unit="finding"):
-        write_picture(overview.pixels(finding), folder / finding.figure_name, notice)
+    with threadpool_limits(1, "blas"):  # its threads would wait actively for each of the many 3x3 matrices of a drawing
+        overview = Overview(volume, lungs, notice, findings[0])
+        for finding in tqdm(findings, "figures", unit="finding"):
+            write_picture(overview.pixels(finding), folder / finding.figure_name, notice)
 
 
 class Overview:

@@ -1,13 +1,16 @@
 """A classifier of two inputs on a CT alone: the image diagnosis by its rule, and never a number for the pathology."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.classification.build import MODEL_TYPES, TrainedClassifier
+from lung_ssp.classification.build import MODEL_TYPES
+from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import DATASET_OF_MODEL, ClassificationSettings
+from lung_ssp.classification.trained import TrainedClassifier
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.ct.lesion import find_candidates
 from lung_ssp.ct.settings import NoduleSettings, SectionSettings
@@ -45,7 +48,7 @@ def classifier(model_type: str) -> TrainedClassifier:
     paddle.seed(0)
     network = MODEL_TYPES[model_type].network(settings.model)
     network.eval()
-    return TrainedClassifier(network, settings, BestCheckpoint(0, "untrained", 0.0, "00"))
+    return TrainedClassifier(settings, BestCheckpoint(0, "untrained", 0.0, "00"), partial(predict_logits, network))
 
 
 @pytest.fixture(scope="module")
