@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem, is_want_of_memory
 from lung_ssp.files import read_json
-from lung_ssp.runtime import Device, cores
+from lung_ssp.runtime import Device, cores, package_version
 from lung_ssp.settings import Settings
 from lung_ssp.training.run import EXPORT_FOLDER, best_fingerprint
 
@@ -82,7 +82,7 @@ def load_exported(run: Path) -> ExportedNetwork:
 
 
 def engine_for(run: Path, requested: Engine | None, device: Device) -> Engine:
-    """The engine that runs a network: the requested one, else ONNX Runtime on a CPU where the run has been exported.
+    """The engine that runs a network: the requested one, else ONNX Runtime on a CPU where it and an export are there.
 
     Raises:
         ConfigError: ONNX Runtime was requested on a GPU.
@@ -91,7 +91,8 @@ def engine_for(run: Path, requested: Engine | None, device: Device) -> Engine:
         raise ConfigError("--engine onnx runs on the CPU: leave out --device gpu, or use --engine paddle.")
     if requested is not None:
         return requested
-    return "onnx" if device == "cpu" and (run / EXPORT_FOLDER / FACTS_FILE).is_file() else "paddle"
+    is_exported = (run / EXPORT_FOLDER / FACTS_FILE).is_file()
+    return "onnx" if device == "cpu" and is_exported and package_version("onnxruntime") else "paddle"
 
 
 def libraries_of(engines: Collection[Engine]) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def to_onnx(exportable: Exportable) -> bytes:
         program, weights, model = (prefix.with_suffix(end) for end in (".pdmodel", ".pdiparams", ".onnx"))
         if exportable.sizes_vary:
             program.write_bytes(for_any_size(program.read_bytes()))
-        paddle2onnx.export(str(program), str(weights), str(model), opset_version=OPSET)
+        paddle2onnx.export(str(program), str(weights), str(model), opset_version=OPSET, verbose=False)
         return model.read_bytes()
 
 
