@@ -67,6 +67,8 @@ setup(
         "scikit-learn>=1.3",
         "connected-components-3d>=4.1",
         "matplotlib>=3.7",
+        "contourpy>=1.0",
+        "threadpoolctl>=3.1",
         "tqdm>=4.60",
         "filelock>=3.13",
         "threadpoolctl>=3.1",

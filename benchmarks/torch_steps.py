@@ -15,8 +15,7 @@ from lung_ssp.classification.dataset import SectionBatch
 from lung_ssp.classification.monitoring import MonitoredTask
 from lung_ssp.classification.settings import ClassificationSettings, TwoTaskLossSettings
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
-from lung_ssp.segmentation.losses import NODULE
-from lung_ssp.segmentation.settings import LossSettings, SegmentationSettings
+from lung_ssp.segmentation.settings import NODULE, LossSettings, SegmentationSettings
 from lung_ssp.training.batches import Load, StepBatch, dropout_seed
 from lung_ssp.training.task import Task
 from torch_networks import copy_weights, torch_classifier, torch_unet

@@ -20,7 +20,7 @@ from lung_ssp.training.batch_norm import synchronise_batch_norm
 from lung_ssp.training.evaluation import Evaluation, forget_evaluation, record_evaluation, recorded_metrics
 from lung_ssp.training.launch import check_shared
 from lung_ssp.training.loop import train as train_task
-from lung_ssp.training.onnx import OnnxFile, write_onnx
+from lung_ssp.training.onnx_export import OnnxFile, write_onnx
 from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, working_in
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.visible import visible

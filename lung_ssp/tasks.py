@@ -19,7 +19,7 @@ from lung_ssp.segmentation.metrics import SegmentationMetrics
 from lung_ssp.segmentation.trained import exportable_segmenter
 from lung_ssp.task_settings import TASK_SETTINGS
 from lung_ssp.training.evaluation import Metrics
-from lung_ssp.training.onnx import Exportable
+from lung_ssp.training.onnx_export import Exportable
 from lung_ssp.training.run import run_config
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.training.task import BenchmarkCases, Training

@@ -14,10 +14,13 @@ import pytest
 import yaml
 from visualdl import LogReader
 
+from lung_ssp.cli.train import export_trained
 from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.errors import EnvironmentProblem
 from lung_ssp.training.checkpoint import load_checkpoint
+from lung_ssp.training.onnx import load_exported
 
 pytestmark = pytest.mark.slow
 
@@ -128,6 +131,23 @@ def test_a_run_killed_at_several_moments_ends_bit_for_bit_as_one_that_was_not(
     assert tags(folder) == tags(straight)
     assert all(len(steps) == len(set(steps)) for steps in tags(folder).values())
     assert len(json.loads((folder / "environment.json").read_text())) == 5
+
+
+def test_a_trained_run_is_exported_for_its_diagnoses(straight: Path) -> None:
+    pytest.importorskip("paddle2onnx", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    assert load_exported(straight) is not None  # which holds the best weights, else it is refused
+
+
+def test_a_run_that_cannot_be_exported_is_trained_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def refused(run: Path) -> None:
+        raise EnvironmentProblem(f"{run.name} needs paddle2onnx.")
+
+    monkeypatch.setattr("lung_ssp.runs.export", refused)
+    export_trained(tmp_path / "run")
+    assert capsys.readouterr().out == "not exported, diagnose runs it by Paddle: run needs paddle2onnx.\n"
 
 
 def test_the_log_has_the_papers_columns_and_multiples(straight: Path) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,17 @@ import paddle
 import pytest
 
 from lung_ssp.classification import build
-from lung_ssp.classification.build import load_classifier
-from lung_ssp.classification.settings import TwoInputClassifierSettings
+from lung_ssp.classification.settings import ClassificationSettings, TwoInputClassifierSettings
+from lung_ssp.classification.trained import load_classifier
 from lung_ssp.cohort.classes import TASK_NAMES
+from lung_ssp.config import load_config
 from lung_ssp.errors import CheckpointError, EnvironmentProblem
 from lung_ssp.files import read_json
 from lung_ssp.runs import export
-from lung_ssp.segmentation.trained import load_segmenter
-from lung_ssp.training import onnx
+from lung_ssp.segmentation.settings import SegmentationSettings
+from lung_ssp.segmentation.trained import load_segmenter, restored_network
+from lung_ssp.training import onnx, onnx_export
+from lung_ssp.training.run import run_config
 
 pytest.importorskip("paddle2onnx", reason="the extra onnx is not installed")
 pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
@@ -61,7 +65,6 @@ def test_a_segmentation_network_takes_images_of_any_size_and_number(
 
 def test_a_classification_network_gives_both_tasks_logits(exported: tuple[Path, Path]) -> None:
     paddles, exports = (load_classifier(exported[1], engine) for engine in ("paddle", "onnx"))
-    assert paddles.exported is None and exports.exported is not None
     size = exports.settings.model.image_size
     sections = np.random.default_rng(1).random((7, 1, size, size), dtype=np.float32)
     one, other = paddles.logits(sections), exports.logits(sections)
@@ -75,15 +78,15 @@ def test_an_export_that_computes_something_else_is_not_written(
     runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = shutil.copytree(runs[0], tmp_path / "run")
-    to_onnx = onnx.to_onnx
+    to_onnx = onnx_export.to_onnx
 
-    def of_other_weights(exportable: onnx.Exportable) -> bytes:
-        other = load_segmenter(run).network
+    def of_other_weights(exportable: onnx_export.Exportable) -> bytes:
+        other, _ = restored_network(run, load_config(run_config(run), SegmentationSettings))
         for parameter in other.parameters():
             parameter.set_value(parameter + 0.1)
-        return to_onnx(onnx.Exportable(other, exportable.shapes, exportable.sizes_vary, exportable.fingerprint))
+        return to_onnx(onnx_export.Exportable(other, exportable.shapes, exportable.sizes_vary, exportable.fingerprint))
 
-    monkeypatch.setattr(onnx, "to_onnx", of_other_weights)
+    monkeypatch.setattr(onnx_export, "to_onnx", of_other_weights)
     with pytest.raises(CheckpointError, match=r"differs from Paddle's network by .* more than 0\.0001"):
         export(run)
     assert not (run / "export").exists()
@@ -93,7 +96,7 @@ def test_a_difference_that_is_no_number_is_too_large(
     runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = shutil.copytree(runs[0], tmp_path / "run")
-    monkeypatch.setattr(onnx, "greatest_difference", lambda *_: float("nan"))
+    monkeypatch.setattr(onnx_export, "greatest_difference", lambda *_: float("nan"))
     with pytest.raises(CheckpointError, match="differs from Paddle's network by nan"):
         export(run)
     assert not (run / "export").exists()
@@ -111,10 +114,11 @@ def test_weights_that_changed_since_are_not_run(exported: tuple[Path, Path], tmp
 
 
 def test_a_network_of_two_inputs_is_refused(monkeypatch: pytest.MonkeyPatch, runs: tuple[Path, Path]) -> None:
-    trained = load_classifier(runs[1])
-    model = TwoInputClassifierSettings.model_validate(trained.settings.model.model_dump(exclude={"type"}))
-    both = type(trained)(trained.network, trained.settings.model_copy(update={"model": model}), trained.checkpoint)
-    monkeypatch.setattr(build, "load_classifier", lambda _: both)
+    config = load_config(run_config(runs[1]), ClassificationSettings)
+    model = TwoInputClassifierSettings.model_validate(config.settings.model.model_dump(exclude={"type"}))
+    both = replace(config, settings=config.settings.model_copy(update={"model": model}))
+    monkeypatch.setattr(build, "load_config", lambda *_: both)
+    monkeypatch.setattr(build, "restored_network", lambda *_: (None, None))
     with pytest.raises(CheckpointError, match="two inputs, which cannot be exported"):
         build.exportable_classifier(runs[1])
 
@@ -122,7 +126,7 @@ def test_a_network_of_two_inputs_is_refused(monkeypatch: pytest.MonkeyPatch, run
 def test_a_missing_exporter_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "paddle2onnx", None)
     with pytest.raises(EnvironmentProblem, match=r"pip install paddle2onnx==1\.3\.1"):
-        onnx.to_onnx(onnx.Exportable(paddle.nn.Linear(2, 2), ((1, 2),), False, ""))
+        onnx_export.to_onnx(onnx_export.Exportable(paddle.nn.Linear(2, 2), ((1, 2),), False, ""))
 
 
 def test_a_full_disk_of_temporary_files_is_told(

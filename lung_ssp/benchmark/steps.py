@@ -20,7 +20,8 @@ from lung_ssp.config import Config
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.tasks import TaskType, read_training
 from lung_ssp.training.batches import StepBatch, batches, dropout_seed
-from lung_ssp.training.onnx import Exportable, ExportedNetwork, to_onnx
+from lung_ssp.training.onnx import ExportedNetwork
+from lung_ssp.training.onnx_export import Exportable, to_onnx
 from lung_ssp.training.order import SampleOrder
 from lung_ssp.training.precision import Precision
 from lung_ssp.training.settings import TrainingSettings

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from lung_ssp.classification.build import MODEL_TYPES, load_classifier
+from lung_ssp.classification.build import MODEL_TYPES, restored_network
 from lung_ssp.classification.cross_stitch import mean_alphas
 from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, comparisons_between
 from lung_ssp.classification.report import save_confusions, text_report
+from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.table2 import paper_rows, read_log, save_plot, side_by_side
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription
+from lung_ssp.config import load_config
 from lung_ssp.files import write_text
 from lung_ssp.training.evaluation import write_metrics
-from lung_ssp.training.run import FIGURES, check_cohort
+from lung_ssp.training.run import FIGURES, check_cohort, run_config
 
 
 def evaluate_classifier(run: Path, table2: bool) -> ClassificationMetrics:
@@ -42,24 +44,23 @@ def evaluate_classifier(run: Path, table2: bool) -> ClassificationMetrics:
 
 def measure_classifier(run: Path) -> ClassificationMetrics:
     """The figures of the best checkpoint of a run."""
-    trained = load_classifier(run)
-    settings = trained.settings
+    settings = load_config(run_config(run), ClassificationSettings).settings
+    network, checkpoint = restored_network(run, settings)
     cohort = check_cohort(run, Path(settings.test_dataset.dataset_root))
     names = cohort.class_names
-    measured = MODEL_TYPES[settings.model.type].evaluate(trained.network, settings, comparisons_between(names))
+    measured = MODEL_TYPES[settings.model.type].evaluate(network, settings, comparisons_between(names))
     return ClassificationMetrics(
         statement=cohort.statement,
         synthetic=cohort.synthetic,
         fingerprint=cohort.fingerprint,
-        checkpoint=trained.checkpoint,
+        checkpoint=checkpoint,
         sharing=settings.model.sharing,
         inputs=settings.model.inputs,
         classes=names,
         comparisons=measured.comparisons,
         for_comparison=baselines(measured.labels, cohort),
         mean_alphas={
-            stage: tuple(map(tuple, mean_alphas(alphas.numpy()).tolist()))
-            for stage, alphas in trained.network.alphas().items()
+            stage: tuple(map(tuple, mean_alphas(alphas.numpy()).tolist())) for stage, alphas in network.alphas().items()
         },
         slides=measured.slides,
     )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lung_ssp.cli.command import PADDLE, Command, add_device, add_override, load_libraries, positive
+from lung_ssp.cli.command import Command, add_device, add_override, load_libraries, positive
 from lung_ssp.cli.terminal import say
 from lung_ssp.errors import ConfigError, LungSspError
 
@@ -72,7 +72,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 def diagnose_one(arguments: argparse.Namespace, contents: "Contents | None" = None) -> None:
     """Diagnose one scan; `contents` are its source's where they are known."""
-    load_libraries(PADDLE)
+    from lung_ssp.training.onnx import engine_for, libraries_of
+
+    runs = arguments.segmentation, arguments.classification
+    load_libraries(libraries_of({engine_for(run, arguments.engine, arguments.device) for run in runs}))
     from lung_ssp.diagnosis.diagnoser import diagnose_series
 
     diagnosis = diagnose_series(

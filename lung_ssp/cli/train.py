@@ -5,6 +5,7 @@ from pathlib import Path
 
 from lung_ssp.cli.command import PADDLE, Command, add_config, add_device, natural, positive
 from lung_ssp.cli.terminal import say
+from lung_ssp.errors import CheckpointError, EnvironmentProblem
 from lung_ssp.interruption import ending_at_once
 from lung_ssp.runtime import require_libraries
 
@@ -44,12 +45,25 @@ def run(arguments: argparse.Namespace) -> None:
         with ending_at_once():
             require_libraries(*PADDLE)
         from lung_ssp.runs import train
+        from lung_ssp.training.distributed import world_size
 
         done = train(
             arguments.config, arguments.output, arguments.override, device=arguments.device, resume=arguments.resume
         )
     best = f"best {done.score_name} {done.best_score:.4f} at step {done.best_step}"
     say(f"{done.run}: {done.steps} steps done; {best}")
+    if arguments.device == "cpu" and world_size() == 1:  # elsewhere lung-ssp export does it
+        export_trained(done.run)
+
+
+def export_trained(run: Path) -> None:
+    """Export a run that has been trained, since diagnose is faster then; where that cannot be, say why."""
+    from lung_ssp.runs import export
+
+    try:
+        say(f"{export(run).path}: by which diagnose runs it on a CPU")
+    except (CheckpointError, EnvironmentProblem) as error:
+        say(f"not exported, diagnose runs it by Paddle: {error}")
 
 
 def training_arguments(arguments: argparse.Namespace) -> list[str]:

@@ -23,7 +23,7 @@ def save_lung_figure(path: Path, volume: Volume, lungs: LungMask, notice: str, s
         slice_index = int(np.count_nonzero(lungs.mask, axis=(1, 2)).argmax())
     hu = volume.hu[slice_index]
     lowest, highest = WINDOW_HU
-    figure = new_figure(12, 3.9)
+    figure = new_figure(12, 3.9, dots_per_inch=120)
     panels = (
         (f"slice {slice_index + 1}", hu, (lowest, highest)),
         (f"binary, up to {lungs.threshold_hu:.0f} HU", lungs.binary[slice_index], (0, 1)),
@@ -35,4 +35,4 @@ def save_lung_figure(path: Path, volume: Volume, lungs: LungMask, notice: str, s
         axes.set_title(title, fontsize=10)
         axes.set_axis_off()
     figure.suptitle(notice, fontsize=8, color="#b00020", wrap=True)
-    save_figure(figure, path, notice, dots_per_inch=120)
+    save_figure(figure, path, notice)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import softmax
 
-from lung_ssp.classification.build import TrainedClassifier, load_classifier
+from lung_ssp.classification.trained import TrainedClassifier, load_classifier
 from lung_ssp.ct.lesion import Candidate
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import open_series
@@ -23,7 +23,7 @@ from lung_ssp.errors import CheckpointError
 from lung_ssp.folders import alone_in
 from lung_ssp.runtime import Device, choose_device, require_libraries
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
-from lung_ssp.training.onnx import Engine, engine_for
+from lung_ssp.training.onnx import Engine, engine_for, libraries_of
 from lung_ssp.training.run import run_cohort
 
 
@@ -98,7 +98,7 @@ def classify(
         return []
     sections = np.stack([candidate.lesion.section(scan, section_settings) for candidate in candidates])
     logits = classifier.logits(sections[:, None])
-    probabilities = {task: softmax(logits[task], axis=1) for task in classifier.network.diagnosed_tasks}
+    probabilities = {task: softmax(logits[task], axis=1) for task in classifier.diagnosed_tasks}
     return [
         Finding(i + 1, candidate, sections[i], {task: rows[i] for task, rows in probabilities.items()}, names)
         for i, candidate in enumerate(candidates)
@@ -122,17 +122,18 @@ def load_diagnoser(
         segmentation: folder of the segmentation run.
         classification: folder of the classification run.
         engine: what runs the networks; None: on a CPU ONNX Runtime where a run has been exported, else Paddle.
-        device: "cpu" or "gpu", where Paddle computes.
+        device: "cpu" or "gpu", where Paddle computes; it is loaded only where it runs a network.
         overrides: of the settings of the lungs and the candidates (DiagnosisSettings), "key.sub=value" each.
 
     Raises:
         LungSspError: a folder holds no such run, it is damaged, the device or the engine is missing, or an override is
             wrong.
     """
-    require_libraries()
-    choose_device(device)
     runs = {"segmentation": Path(segmentation), "classification": Path(classification)}
     engines = {task: engine_for(run, engine, device) for task, run in runs.items()}
+    require_libraries(*libraries_of(engines.values()))
+    if "paddle" in engines.values():
+        choose_device(device)
     segmenter = load_segmenter(runs["segmentation"], engines["segmentation"])
     settings = diagnosis_settings(segmenter.settings, overrides)
     in_use = {"parenchyma": settings.parenchyma, "nodules": settings.nodules}

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.ct.figures import save_lung_figure
 from lung_ssp.ct.parenchyma import LungMask
 from lung_ssp.ct.volume import Volume
-from lung_ssp.diagnosis.figures import save_overview
+from lung_ssp.diagnosis.figures import save_overviews
 from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.output import (
     FINDINGS_FILE,
@@ -132,8 +131,7 @@ class Diagnosis:
         write_json(folder / FINDINGS_FILE, self.as_json())
         with timed("figures", self.seconds):
             save_lung_figure(folder / LUNGS_FIGURE, self.scan, self.lungs, self.notice)
-            for finding in tqdm(self.findings, "figures", unit="finding"):
-                save_overview(finding, self.scan, self.lungs.mask, self.notice, folder / finding.figure_name)
+            save_overviews(self.findings, self.scan, self.lungs.mask, self.notice, folder)
         (folder / UNFINISHED).unlink()
 
     def as_json(self) -> dict[str, Any]:

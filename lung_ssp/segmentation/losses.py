@@ -5,10 +5,10 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddleseg.cvlibs import manager
 
+from lung_ssp.segmentation.settings import NODULE
 from lung_ssp.training.distributed import differentiable_all_reduce
 from lung_ssp.training.precision import as_float32
 
-NODULE = 1
 EPSILON = 1e-8  # where no pixel counts
 
 

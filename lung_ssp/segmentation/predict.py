@@ -2,20 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import paddle
-import paddle.nn.functional as F
 from scipy.special import softmax
 from tqdm import tqdm
 
 from lung_ssp.ct.lesion import Candidate, find_candidates
 from lung_ssp.ct.volume import Box, Volume
 from lung_ssp.ct.working_grid import inference_grid, with_neighbours
-from lung_ssp.segmentation.losses import NODULE
-from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
+from lung_ssp.segmentation.settings import NODULE, SMALLEST_SIZE, SegmentationSettings
 from lung_ssp.training.finite import check_outputs
 from lung_ssp.training.onnx import ExportedNetwork
+
+if TYPE_CHECKING:
+    import paddle
 
 # A network, whichever engine runs it: images, float32 (n, in_channels, y, x), to the probability of a nodule, float32
 # (n, y, x).
@@ -68,17 +69,20 @@ def probability_of_slices(predict: NodulePredictor, slices: np.ndarray, settings
     return np.concatenate(parts)
 
 
-def probability_of_images(network: paddle.nn.Layer, images: np.ndarray) -> np.ndarray:
+def probability_of_images(network: "paddle.nn.Layer", images: np.ndarray) -> np.ndarray:
     """The probability of a nodule by Paddle; it puts the network into evaluation mode and leaves it there.
 
     Raises:
         NotFinite: a probability is NaN.
     """
+    import paddle
+    from paddle.nn import functional
+
     network.eval()
     height, width = images.shape[2:]
     with paddle.no_grad():
         logits = network(paddle.to_tensor(mirrored(images)))[0]
-        probability = F.softmax(logits, axis=1)[:, NODULE].numpy()
+        probability = functional.softmax(logits, axis=1)[:, NODULE].numpy()
     check_outputs(probability)
     return probability[:, :height, :width]
 

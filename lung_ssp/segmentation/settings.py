@@ -10,6 +10,7 @@ from lung_ssp.training.settings import DatasetSettings, OptimizerSettings, Sched
 
 CHANNELS = {"NoduleSlices": 3, "SingleNoduleSlices": 1}  # channels of an image, by type of data set
 IGNORED = 255  # label of pixels that are neither learned nor measured
+NODULE = 1  # its class in labels and logits; 0 is all else
 SMALLEST_SIZE = 16  # four downsamplings leave one pixel of it
 
 

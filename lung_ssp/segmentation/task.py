@@ -10,9 +10,9 @@ from paddleseg.core.train import loss_computation
 
 from lung_ssp.segmentation.dataset import SliceDataset
 from lung_ssp.segmentation.figures import TRUTH, outlined
-from lung_ssp.segmentation.losses import NODULE
 from lung_ssp.segmentation.metrics import dice
 from lung_ssp.segmentation.predict import probability_of_images
+from lung_ssp.segmentation.settings import NODULE
 from lung_ssp.training.distributed import all_gather, all_reduce, barrier, shard
 
 PICTURES = 8

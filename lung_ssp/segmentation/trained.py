@@ -1,18 +1,20 @@
-"""A trained segmentation run, read back: to segment scans, here or in other processes, and to be exported."""
+"""A trained segmentation run, read back: to segment scans, here or in other processes, and to be exported.
+
+Paddle is loaded only where it runs the network.
+"""
 
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import paddle
 
-from lung_ssp.config import load_config
+from lung_ssp.config import Config, load_config
 from lung_ssp.ct.lesion import Candidate
 from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import CheckpointError
-from lung_ssp.segmentation.build import build_network
 from lung_ssp.segmentation.predict import (
     NodulePredictor,
     NoduleSegmentation,
@@ -21,18 +23,22 @@ from lung_ssp.segmentation.predict import (
     segment_nodules,
 )
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
-from lung_ssp.training.onnx import Engine, Exportable, load_exported
-from lung_ssp.training.run import BestCheckpoint, best_fingerprint, restore_best, run_config
+from lung_ssp.training.onnx import Engine, load_exported
+from lung_ssp.training.run import BestCheckpoint, best_fingerprint, read_best, restore_best, run_config
+
+if TYPE_CHECKING:
+    import paddle
+
+    from lung_ssp.training.onnx_export import Exportable
 
 
 @dataclass(frozen=True)
 class TrainedSegmenter:
-    """A trained network in evaluation mode, and where it comes from.
+    """A trained network, and where it comes from.
 
-    predict: the same network, run by the engine that was asked for.
+    predict: the network, run by the engine that was asked for.
     """
 
-    network: paddle.nn.Layer
     settings: SegmentationSettings
     checkpoint: BestCheckpoint
     predict: NodulePredictor
@@ -50,19 +56,33 @@ def load_segmenter(run: Path, engine: Engine = "paddle") -> TrainedSegmenter:
         EnvironmentProblem: the engine is missing.
     """
     config = load_config(run_config(run), SegmentationSettings)
+    if engine == "onnx":
+        checkpoint, _ = read_best(run)
+        return TrainedSegmenter(config.settings, checkpoint, partial(probability_by_onnx, load_exported(run)))
+    network, checkpoint = restored_network(run, config)
+    return TrainedSegmenter(config.settings, checkpoint, partial(probability_of_images, network))
+
+
+def restored_network(run: Path, config: Config[SegmentationSettings]) -> tuple["paddle.nn.Layer", BestCheckpoint]:
+    """The network of a run's configuration with the best weights, in evaluation mode.
+
+    Raises:
+        CheckpointError: the run has none, or they are damaged or of another network.
+    """
+    from lung_ssp.segmentation.build import build_network
+
     network = build_network(config)
-    checkpoint = restore_best(run, network)
-    onnx = engine == "onnx"
-    predict = partial(probability_by_onnx, load_exported(run)) if onnx else partial(probability_of_images, network)
-    return TrainedSegmenter(network, config.settings, checkpoint, predict)
+    return network, restore_best(run, network)
 
 
-def exportable_segmenter(run: Path) -> Exportable:
+def exportable_segmenter(run: Path) -> "Exportable":
     """The best network of a segmentation run, to be compared with its export on images of two sizes."""
-    trained = load_segmenter(run)
-    channels, size = trained.network.in_channels, SMALLEST_SIZE
+    from lung_ssp.training.onnx_export import Exportable
+
+    network, checkpoint = restored_network(run, load_config(run_config(run), SegmentationSettings))
+    channels, size = network.in_channels, SMALLEST_SIZE
     shapes = (1, channels, 2 * size, 2 * size), (2, channels, 3 * size, 5 * size)
-    return Exportable(trained.network, shapes, True, trained.checkpoint.fingerprint)
+    return Exportable(network, shapes, True, checkpoint.fingerprint)
 
 
 @dataclass(frozen=True)

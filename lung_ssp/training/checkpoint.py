@@ -7,16 +7,18 @@ checkpoint or the new one.
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import paddle
 from pydantic import Field, JsonValue, ValidationError
 
 from lung_ssp.errors import CheckpointError, DamagedFile, shown
 from lung_ssp.files import read_json, read_npz, sha256_of, write_atomically, write_json
 from lung_ssp.settings import Settings, first_problem
 from lung_ssp.training.finite import NotFinite, first_not_finite
+
+if TYPE_CHECKING:
+    import paddle
 
 FORMAT = "lung_ssp checkpoint 1"
 NUMBERS = "fiub"  # the kinds of NumPy's types that are numbers
@@ -119,13 +121,13 @@ def read_checkpoint(folder: Path, name: str) -> tuple[Pointer, dict[str, np.ndar
     return pointer, arrays
 
 
-def network_arrays(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
+def network_arrays(network: "paddle.nn.Layer") -> dict[str, np.ndarray]:
     """Parameters and buffers of a network by their names in it, under "network/"; float16 as float32, without loss."""
     arrays = {f"network/{key}": value.numpy() for key, value in network.state_dict().items()}
     return {key: array.astype(np.float32) if array.dtype == np.float16 else array for key, array in arrays.items()}
 
 
-def restore_network(network: paddle.nn.Layer, arrays: dict[str, np.ndarray], where: str) -> None:
+def restore_network(network: "paddle.nn.Layer", arrays: dict[str, np.ndarray], where: str) -> None:
     """Set the weights of a network to those of a checkpoint, whose names and shapes must be the network's.
 
     Raises:
@@ -169,7 +171,7 @@ def check_complete(arrays: dict[str, np.ndarray], step: int, where: str) -> None
         )
 
 
-def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.Layer) -> dict[str, np.ndarray]:
+def optimizer_arrays(optimizer: "paddle.optimizer.Optimizer", network: "paddle.nn.Layer") -> dict[str, np.ndarray]:
     """The optimizer's accumulators under "optimizer/<parameter's name in the network>/<accumulator>".
 
     Float32 master weights of float16 weights are under "master_weights/<parameter's name in the network>/<its name>".
@@ -188,8 +190,8 @@ def optimizer_arrays(optimizer: paddle.optimizer.Optimizer, network: paddle.nn.L
 
 
 def restore_optimizer(
-    optimizer: paddle.optimizer.Optimizer,
-    network: paddle.nn.Layer,
+    optimizer: "paddle.optimizer.Optimizer",
+    network: "paddle.nn.Layer",
     arrays: dict[str, np.ndarray],
     where: str = "the checkpoint",
 ) -> None:
@@ -198,6 +200,8 @@ def restore_optimizer(
     Raises:
         CheckpointError: one is NaN or infinite.
     """
+    import paddle
+
     check_finite(arrays, where)
     parameters = dict(network.named_parameters())
     state = {"LR_Scheduler": optimizer.state_dict()["LR_Scheduler"]}  # required by Paddle; unchanged

@@ -5,12 +5,14 @@ NaN. So the activations that are pooled, the loss, the gradients and what is sav
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import paddle
-from paddle.nn.clip import _squared_l2_norm
 
 from lung_ssp.errors import TrainingError
+
+if TYPE_CHECKING:
+    import paddle
 
 
 class NotFinite(TrainingError):
@@ -41,12 +43,15 @@ def check_loss(loss: float) -> None:
         raise NotFinite(f"The loss is {loss}")
 
 
-def check_gradients(network: paddle.nn.Layer) -> None:
+def check_gradients(network: "paddle.nn.Layer") -> None:
     """Refuse gradients from which Adam cannot compute: their squares, which it sums up, must be finite.
 
     Raises:
         NotFinite: naming the first parameter.
     """
+    import paddle
+    from paddle.nn.clip import _squared_l2_norm
+
     named = [(name, value.grad) for name, value in network.named_parameters() if value.grad is not None]
     squares = paddle.concat([_squared_l2_norm(gradient).reshape([1]) for _, gradient in named]).numpy()
     if not np.isfinite(squares).all():

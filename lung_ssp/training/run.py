@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import paddle
+import numpy as np
 import yaml
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
@@ -19,6 +19,9 @@ from lung_ssp.folders import alone_in, leftovers, others_in, refuse_links
 from lung_ssp.settings import Settings, first_problem
 from lung_ssp.training.checkpoint import read_checkpoint, restore_network
 from lung_ssp.training.launch import WORKER_LOGS
+
+if TYPE_CHECKING:
+    import paddle
 
 CONFIG_FILE, ENVIRONMENT_FILE = "config.yml", "environment.json"
 CHECKPOINTS, LATEST, BEST = "checkpoints", "latest", "best"
@@ -201,24 +204,34 @@ def run_config(folder: Path) -> Path:
     return path
 
 
-def restore_best(folder: Path, network: paddle.nn.Layer) -> BestCheckpoint:
+def restore_best(folder: Path, network: "paddle.nn.Layer") -> BestCheckpoint:
     """Load the best weights of a run into a network and put it into evaluation mode.
 
     Raises:
         CheckpointError: the run has no best checkpoint, or it is damaged or of another network.
     """
+    best, arrays = read_best(folder)
+    restore_network(network, arrays, str(folder / CHECKPOINTS / BEST))
+    network.eval()
+    return best
+
+
+def read_best(folder: Path) -> tuple[BestCheckpoint, dict[str, np.ndarray]]:
+    """The best checkpoint of a run, and its arrays.
+
+    Raises:
+        CheckpointError: the run has none, or it is damaged.
+    """
     checkpoints = folder / CHECKPOINTS
     pointer, arrays = read_checkpoint(checkpoints, BEST)
-    restore_network(network, arrays, str(checkpoints / BEST))
-    network.eval()
     try:
         score = BestScore.model_validate(pointer.state)
-        return BestCheckpoint(pointer.step, score.score_name, score.score, pointer.sha256[:16])
     except ValidationError as error:
         raise CheckpointError(
             f"{checkpoints / BEST}.json does not tell the score that chose it: restore it from a copy or train afresh "
             "in another folder."
         ) from error
+    return BestCheckpoint(pointer.step, score.score_name, score.score, pointer.sha256[:16]), arrays
 
 
 def best_fingerprint(folder: Path) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,7 +161,7 @@ def test_an_interrupted_diagnosis_is_completed_by_the_same_command(
 
     out = tmp_path / "out"
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("lung_ssp.diagnosis.diagnosis.save_overview", interrupted)
+        patch.setattr("lung_ssp.diagnosis.figures.write_picture", interrupted)
         diagnose_series(series, *runs, out)
     assert read_json(out / "findings.json")["findings"] == read_json(diagnosis[0] / "findings.json")["findings"]
     assert "the same command completes it" in (out / "unfinished.txt").read_text()
@@ -231,6 +233,31 @@ def test_exported_networks_run_by_default_and_find_the_same(
     for one, other in zip(*(report["findings"] for report in reports), strict=True):
         for task in ("image_diagnosis", "pathology_diagnosis"):
             assert list(one[task].values()) == pytest.approx(list(other[task].values()), abs=1e-3)
+
+
+def test_exported_runs_are_diagnosed_where_paddle_cannot_be_loaded(
+    series: Path, runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Neither is what Paddle's training needs loaded."""
+    pytest.importorskip("paddle2onnx", reason="the extra onnx is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    from lung_ssp.runs import export
+
+    copies = [shutil.copytree(run, tmp_path / run.name) for run in runs]
+    for run in copies:
+        export(run)
+    words = ["diagnose", str(series), "--segmentation", str(copies[0]), "--classification", str(copies[1])]
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('paddle', 'paddleseg', 'visualdl', 'sklearn', 'pandas'))); "
+        "from lung_ssp.cli.app import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words, "--out", str(tmp_path / "out")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "segmentation by ONNX Runtime, classification by ONNX Runtime" in done.stdout
+    result = diagnose_series(series, *copies, tmp_path / "here")
+    assert read_json(tmp_path / "out" / "findings.json")["findings"] == [one.as_json() for one in result.findings]
 
 
 def test_an_engine_that_was_asked_for_is_not_replaced(series: Path, runs: tuple[Path, Path], tmp_path: Path) -> None:

@@ -1,20 +1,23 @@
 """A classifier of two inputs on a CT alone: the image diagnosis by its rule, and never a number for the pathology."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.classification.build import MODEL_TYPES, TrainedClassifier
+from lung_ssp.classification.build import MODEL_TYPES
+from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import DATASET_OF_MODEL, ClassificationSettings
+from lung_ssp.classification.trained import TrainedClassifier
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.ct.lesion import find_candidates
 from lung_ssp.ct.settings import NoduleSettings, SectionSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.diagnoser import classify
 from lung_ssp.diagnosis.diagnosis import finding_line
-from lung_ssp.diagnosis.figures import class_of_both, save_overview
+from lung_ssp.diagnosis.figures import class_of_both, save_overviews
 from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.training.run import BestCheckpoint
 
@@ -45,7 +48,7 @@ def classifier(model_type: str) -> TrainedClassifier:
     paddle.seed(0)
     network = MODEL_TYPES[model_type].network(settings.model)
     network.eval()
-    return TrainedClassifier(network, settings, BestCheckpoint(0, "untrained", 0.0, "00"))
+    return TrainedClassifier(settings, BestCheckpoint(0, "untrained", 0.0, "00"), partial(predict_logits, network))
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +73,8 @@ def test_table_and_figure_say_so(found: tuple[Finding, Volume], tmp_path: Path) 
     assert line.endswith(" / no slide") and "nan" not in line
     lungs = np.zeros(volume.shape, bool)
     lungs[:, 10:50, 10:50] = True
-    save_overview(finding, volume, lungs, "notice", tmp_path / "finding.png")
-    assert (tmp_path / "finding.png").read_bytes().startswith(b"\x89PNG")
+    save_overviews([finding], volume, lungs, "notice", tmp_path)
+    assert (tmp_path / "finding-01.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_with_one_input_both_are_numbers() -> None:

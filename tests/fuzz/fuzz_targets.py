@@ -25,7 +25,7 @@ from fuzz_inputs import write_disc, write_multi_frame, write_series, write_volum
 from fuzz_mutations import mutate
 
 from lung_ssp.benchmark.compare import compare_reports
-from lung_ssp.classification.build import load_classifier
+from lung_ssp.classification.trained import load_classifier
 from lung_ssp.cohort.annotations.box_files import read_boxes
 from lung_ssp.cohort.annotations.dicom_seg import read_segmentation
 from lung_ssp.cohort.annotations.lidc import read_lidc

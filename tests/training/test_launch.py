@@ -177,7 +177,8 @@ def test_a_classifier_learns_the_same_in_two_processes(alone: Path, together: Pa
     assert len(figures(together)) == 28
     assert_equal_but_for_rounding(together, alone)
     assert json.loads((together / "environment.json").read_text())[0]["processes"] == 2
-    assert {path.name for path in together.iterdir()} == {path.name for path in alone.iterdir()}
+    by_one_alone = {"export"}  # where the extra onnx is installed
+    assert {path.name for path in together.iterdir()} == {path.name for path in alone.iterdir()} - by_one_alone
 
 
 def test_a_killed_worker_ends_the_training_at_once_and_it_goes_on_with_other_numbers(

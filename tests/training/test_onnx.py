@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lung_ssp.errors import CheckpointError, ConfigError, LungSspError
-from lung_ssp.training.onnx import engine_for, load_exported
+from lung_ssp.training import onnx
+from lung_ssp.training.onnx import engine_for, libraries_of, load_exported
 
 
 @pytest.fixture
@@ -59,18 +60,28 @@ def test_a_run_that_was_trained_on_is_noticed(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "device", "exported", "engine"),
+    ("asked", "device", "exported", "version", "engine"),
     [
-        (None, "cpu", True, "onnx"),
-        (None, "cpu", False, "paddle"),
-        (None, "gpu", True, "paddle"),
-        ("paddle", "cpu", True, "paddle"),
-        ("onnx", "cpu", False, "onnx"),
+        (None, "cpu", True, "1.17", "onnx"),
+        (None, "cpu", True, None, "paddle"),
+        (None, "cpu", False, "1.17", "paddle"),
+        (None, "gpu", True, "1.17", "paddle"),
+        ("paddle", "cpu", True, "1.17", "paddle"),
+        ("onnx", "cpu", False, "1.17", "onnx"),
+        ("onnx", "cpu", True, None, "onnx"),
     ],
 )
 def test_the_engine_is_what_was_asked_for_else_what_is_there(
-    run: Path, asked: str | None, device: str, exported: bool, engine: str
+    monkeypatch: pytest.MonkeyPatch,
+    run: Path,
+    asked: str | None,
+    device: str,
+    exported: bool,
+    version: str | None,
+    engine: str,
 ) -> None:
+    """`version`: of ONNX Runtime, None where it is not installed."""
+    monkeypatch.setattr(onnx, "package_version", {"onnxruntime": version}.get)
     if not exported:
         (run / "export" / "export.json").unlink()
     assert engine_for(run, asked, device) == engine
@@ -79,3 +90,8 @@ def test_the_engine_is_what_was_asked_for_else_what_is_there(
 def test_onnx_runtime_is_not_taken_for_a_gpu(run: Path) -> None:
     with pytest.raises(ConfigError, match="runs on the CPU"):
         engine_for(run, "onnx", "gpu")
+
+
+def test_paddle_is_loaded_only_where_it_runs_a_network() -> None:
+    assert libraries_of(["onnx", "onnx"]) == ("cv2",)
+    assert libraries_of(["onnx", "paddle"]) == ("cv2", "paddle", "paddleseg")
