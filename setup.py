@@ -71,7 +71,6 @@ setup(
         "threadpoolctl>=3.1",
         "tqdm>=4.60",
         "filelock>=3.13",
-        "threadpoolctl>=3.1",
         "setuptools",  # Paddle 2.6 imports it, and Python 3.12 no longer brings it along
     ],
     extras_require={
