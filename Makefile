@@ -38,12 +38,9 @@ $(DOCS): setup.py constraints.txt tools/install.sh
 	tools/install.sh docs
 	@touch $@
 
-reproduce: $(INSTALLED) ## the embedded cohort, both trainings, both evaluations: output/reproduce (at most 45 minutes)
+reproduce: $(INSTALLED) ## the embedded cohort, both trainings, both evaluations: output/reproduce (about 20 minutes)
 	$(PYTHON) tools/prepare.py --config configs/cohort/phantom.yml
-	$(PYTHON) tools/train.py --config configs/segmentation/improved_unet.yml --output $(REPRODUCE)/segmentation --resume
-	$(PYTHON) tools/train.py --config configs/classification/table2.yml --output $(REPRODUCE)/classification --resume
-	$(PYTHON) tools/eval.py $(REPRODUCE)/segmentation $(if $(REAL_NODULES),--real-nodules $(REAL_NODULES))
-	$(PYTHON) tools/eval.py $(REPRODUCE)/classification --table2
+	$(PYTHON) tools/reproduce.py $(REPRODUCE) $(if $(REAL_NODULES),--real-nodules $(REAL_NODULES))
 
 smoke: $(INSTALLED) clean-smoke ## the same on a tiny cohort with a few steps, and one diagnosis: output/smoke (5 minutes)
 	$(PYTHON) tools/prepare.py --config configs/cohort/phantom_smoke.yml
