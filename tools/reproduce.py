@@ -9,6 +9,7 @@ The progress shows both tasks with the time left for each; what they said is in 
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -26,6 +27,8 @@ POLL_SECONDS = 1.0
 TAIL_BYTES = 4000
 PROGRESS = re.compile(r"\r[^\r\n]*")  # a bar is drawn again from the beginning of its line
 
+BAR = re.compile(r"^(.+?): +(\d+%)\|.*<([\d:?]+)")
+
 
 def commands(task: str, run: Path, real_nodules: Path | None) -> list[list[str]]:
     """The training of a task, then its evaluation."""
@@ -36,6 +39,12 @@ def commands(task: str, run: Path, real_nodules: Path | None) -> list[list[str]]
     elif real_nodules is not None:
         evaluation += ["--real-nodules", str(real_nodules)]
     return [[sys.executable, "-u", "-m", "lung_ssp.cli", *arguments] for arguments in (training, evaluation)]
+
+
+def time_left(line: str) -> str:
+    """Of a progress bar its percentage and the time left; any other line as it is."""
+    found = BAR.search(line)
+    return f"{found[1]}: {found[2]}, {found[3]} left" if found else line
 
 
 class Chain:
@@ -97,8 +106,8 @@ def reproduce(folder: Path, real_nodules: Path | None) -> None:
         while any(running):
             running = [chain.step() for chain in chains]
             if sys.stderr.isatty():
-                shown = " | ".join(f"{chain.task}: {chain.last_line()}" for chain in chains)
-                print(f"\r\x1b[K{shown}", end="", file=sys.stderr, flush=True)
+                shown = " | ".join(f"{chain.task} {time_left(chain.last_line())}" for chain in chains)
+                print(f"\r\x1b[K{shown[: shutil.get_terminal_size().columns - 1]}", end="", file=sys.stderr, flush=True)
             time.sleep(POLL_SECONDS)
         if sys.stderr.isatty():
             print(file=sys.stderr)

@@ -45,7 +45,9 @@ def two_task_losses(
     }
     weights = [as_float32(weight) for weight in weights]
     squares = [_squared_l2_norm(weight).reshape([1]) for weight in shard(weights)]
-    half_squares = differentiable_all_reduce(paddle.add_n([paddle.zeros([1]), *squares])).sum() * 0.5
+    zero = paddle.zeros([1])  # of a process that has no share of the weights
+    zero.stop_gradient = False  # it takes part in the sum's backward pass all the same
+    half_squares = differentiable_all_reduce(paddle.add_n([zero, *squares])).sum() * 0.5
     losses["l2"] = settings.l2 * half_squares
     total = settings.image * losses["image"] + settings.pathology * losses["pathology"] + losses["l2"]
     return {"total": total, **losses}

@@ -65,8 +65,10 @@ class Statistics(PyLayer):
     def forward(ctx: Any, x: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         """(n, channels, ...) to two of (channels,), the variance without Bessel's correction."""
         own_mean, own_variance = paddle.zeros([x.shape[1]]), paddle.zeros([x.shape[1]])
-        # Paddle's fastest way to both: moving averages that forget all but this batch.
-        functional.batch_norm(x, own_mean, own_variance, training=True, momentum=0.0)
+        if x.size == x.shape[1]:  # one value a channel, of which Paddle's kernel takes no statistics
+            own_mean, own_variance = x.detach().flatten(), paddle.zeros([x.shape[1]])
+        else:  # Paddle's fastest way to both: moving averages that forget all but this batch
+            functional.batch_norm(x, own_mean, own_variance, training=True, momentum=0.0)
         parts = gather(paddle.stack([own_mean, own_variance]))
         mean = parts[:, 0].mean(0)
         variance = (parts[:, 1] + (parts[:, 0] - mean) ** 2).mean(0)

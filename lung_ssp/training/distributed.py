@@ -1,15 +1,15 @@
 """Data-parallel training in several processes, in torch.distributed's words; with one process, nothing of it acts.
 
-On a CPU the threads of a team (training/team.py) divide a batch in the same way; inside one, `rank` and `world_size`
-count its threads, and what is said here of processes holds for them.
+Inside a team of threads (training/team.py) `rank` and `world_size` count its threads, and what is said here of
+processes holds for them.
 
 Each process holds the same weights and takes its shard of every batch. The loss of a batch is a function of sums over
 its samples, as is a batch normalisation. `differentiable_all_reduce` takes these sums over all processes, so each
 process holds the loss L of the whole batch. Paddle's automatic differentiation starts with a gradient of 1 in each of
 the N processes, and the gradient of an all-reduce is an all-reduce of the gradients. So the backward pass gives process
 r the part of the gradient of N L that went through its samples, and the mean over the processes (`average_gradients`)
-is the gradient of L, as one process with the whole batch computes it. What all processes compute alike, such as the
-penalty on the weights, the mean leaves as it is.
+is the gradient of L, as one process with the whole batch computes it. What all processes compute alike the mean leaves
+as it is.
 
 Every process must call these functions in the same order.
 """
@@ -141,12 +141,12 @@ class _AllReduce(PyLayer):
     @staticmethod
     def forward(ctx: Any, tensor: paddle.Tensor) -> paddle.Tensor:
         """Float (...), of one shape in all processes, to their sum."""
-        return _all_reduce_in_place(tensor.clone())
+        return _summed(tensor.clone())
 
     @staticmethod
     def backward(ctx: Any, gradient: paddle.Tensor) -> paddle.Tensor:
         """The sum of the gradients of all processes' copies of the sum."""
-        return _all_reduce_in_place(gradient.clone())
+        return _summed(gradient.clone())
 
 
 def differentiable_all_reduce(tensor: paddle.Tensor) -> paddle.Tensor:
@@ -156,7 +156,7 @@ def differentiable_all_reduce(tensor: paddle.Tensor) -> paddle.Tensor:
 
 def all_reduce(array: np.ndarray) -> np.ndarray:
     """The sum of an array of numbers over the processes, the same bits in each of them: for measures."""
-    return _all_reduce_in_place(paddle.to_tensor(array)).numpy() if world_size() > 1 else array
+    return _summed(paddle.to_tensor(array)).numpy() if world_size() > 1 else array
 
 
 def all_gather(array: np.ndarray) -> np.ndarray:
@@ -208,7 +208,7 @@ def broadcast_parameters(network: paddle.nn.Layer) -> None:
             distributed.broadcast(tensor, src=0)
 
 
-def _all_reduce_in_place(tensor: paddle.Tensor) -> paddle.Tensor:
+def _summed(tensor: paddle.Tensor) -> paddle.Tensor:
     if (member := _this_thread.member) is not None:
         return paddle.add_n(member.gather(tensor))
     distributed.all_reduce(tensor)

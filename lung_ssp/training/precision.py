@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 
 from lung_ssp.errors import ConfigError
+from lung_ssp.training.backward import backward
 from lung_ssp.training.cpu_kernels import on_cpu
 from lung_ssp.training.distributed import average_gradients
 from lung_ssp.training.finite import check_gradients, check_loss
@@ -60,7 +61,7 @@ class Precision:
         """
         if on_cpu(loss):
             check_loss(float(loss))
-        self._scaler.scale(loss).backward()
+        backward(self._scaler.scale(loss))
         average_gradients(self._network)
         self.apply()
 

@@ -35,11 +35,17 @@ class Task(Protocol):
     def load(self, indices: np.ndarray, rng: np.random.Generator) -> Any:
         """The batch of the training samples `indices`, in host memory; `rng` is for augmentation.
 
+        A batch has a method `shard()`, by which the threads of a team divide it (training/update.py).
+
         Several threads may call it at the same time, so it has no side effects and does not call Paddle.
         """
 
     def losses(self, batch: Any) -> dict[str, paddle.Tensor]:
-        """The losses of a batch in training mode: "total" is minimised, the others are logged."""
+        """The losses of a batch in training mode: "total" is minimised, the others are logged.
+
+        The threads of a team call it at the same time, each on a copy of the task with a network of its own: it does
+        not change the task, and draws random numbers through training/dropout.py alone.
+        """
 
     def log_values(self, batch: Any, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
         """Measures for the log, after the update with that batch.

@@ -16,6 +16,7 @@ from typing import TypeVar
 import paddle
 from threadpoolctl import ThreadpoolController
 
+from lung_ssp import runtime
 from lung_ssp.training.batch_norm import synchronise_batch_norm
 from lung_ssp.training.distributed import Meeting, Member, as_member, world_size
 from lung_ssp.training.settings import TrainingSettings
@@ -24,10 +25,14 @@ Result = TypeVar("Result")
 
 
 def team_size(settings: TrainingSettings) -> int:
-    """How many threads divide a batch: on a CPU as many as this process may use and can share it evenly.
+    """How many threads divide a batch: on a CPU as many of OMP_NUM_THREADS as can share it evenly.
 
     One where several processes share the training, or where the network is one of a single process.
+
+    Raises:
+        EnvironmentProblem: OMP_NUM_THREADS is no number of threads.
     """
+    runtime.check_threads()
     if settings.needs_one_process or world_size() > 1 or paddle.device.get_device() != "cpu":
         return 1
     threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
@@ -57,13 +62,18 @@ class Team:
         Raises:
             Exception: what a part raised.
         """
-        meeting = Meeting(len(self.networks))
-        members = [Member(rank, len(self.networks), meeting) for rank in range(len(self.networks))]
-        others = [self._others.submit(self._part, member, work) for member in members[1:]]
+        size, meeting = len(self.networks), Meeting(len(self.networks))
+        others: list[Future[Result]] = []
         try:
-            return self._part(members[0], work)
-        except BrokenBarrierError:
-            raise first_cause(others) from None
+            for rank in range(1, size):
+                others.append(self._others.submit(self._part, Member(rank, size, meeting), work))
+            return self._part(Member(0, size, meeting), work)
+        except BaseException as error:
+            meeting.barrier.abort()  # the others would wait for ever
+            causes = [error, *(failed for other in others if (failed := other.exception()) is not None)]
+            for network in self.networks:
+                network.clear_gradients()
+            raise next((cause for cause in causes if not isinstance(cause, BrokenBarrierError)), error) from None
         finally:
             for other in others:
                 other.exception()  # waits for its end
@@ -81,19 +91,16 @@ class Team:
 
     @paddle.no_grad()
     def _add_gradients(self, member: Member) -> None:
-        """Add the others' gradients of this thread's share of the parameters to the first network's."""
+        """Add the others' gradients of this thread's share of the parameters to the first network's.
+
+        A parameter that has a gradient in one thread has one in all: each goes through the whole network.
+        """
         shares = [list(network.parameters())[member.rank :: member.size] for network in self.networks]
         for own, *others in zip(*shares, strict=True):
             for other in others:
                 if other.grad is not None:
                     own.grad.add_(other.grad)
                     other.clear_gradient(set_to_zero=False)
-
-
-def first_cause(parts: list["Future[Result]"]) -> BaseException:
-    """The exception for which the other parts have given up."""
-    errors = [error for part in parts if (error := part.exception()) is not None]
-    return next((error for error in errors if not isinstance(error, BrokenBarrierError)), errors[0])
 
 
 def replica_of(network: paddle.nn.Layer) -> paddle.nn.Layer:

@@ -5,6 +5,7 @@ from typing import Any
 
 import paddle
 
+from lung_ssp.training.backward import backward
 from lung_ssp.training.distributed import world_size
 from lung_ssp.training.finite import check_loss
 from lung_ssp.training.precision import Precision
@@ -46,5 +47,5 @@ class Updater:
         losses = task.losses(batch.shard())
         check_loss(float(losses["total"]))
         # Each thread's backward pass gives its part of the gradient of N times the loss (training/distributed.py).
-        (losses["total"] / world_size()).backward()
+        backward(losses["total"] / world_size())
         return losses
