@@ -18,8 +18,9 @@ from lung_ssp.benchmark.steps import build_subject, open_steps
 from lung_ssp.classification.dataset import fits_on_device
 from lung_ssp.tasks import read_training
 from lung_ssp.training.cpu_kernels import on_cpu
+from lung_ssp.training.team import team_size
 
-REPLACED = {on_cpu: lambda x: False, fits_on_device: lambda dataset: True}
+REPLACED = {on_cpu: lambda x: False, fits_on_device: lambda dataset: True, team_size: lambda settings: 1}
 KERNEL = " compute"  # ends the name of the profiler's event of a kernel
 UNTIMED = 3  # steps before the first one that counts
 
@@ -39,7 +40,7 @@ def gpu_form() -> Iterator[None]:
     """While this is open, the package builds and trains as on a GPU.
 
     Wherever the package asks whether it computes on a CPU, the answer is no: plain convolutions and alphas, no look at
-    the loss and the gradients. Sections are gathered from one tensor.
+    the loss and the gradients, no team of threads. Sections are gathered from one tensor.
     """
     package = [module for name, module in sorted(sys.modules.items()) if name.split(".")[0] == "lung_ssp"]
     with contextlib.ExitStack() as stack:

@@ -8,7 +8,7 @@ from paddle.autograd import PyLayer
 from paddle.nn import functional
 
 from lung_ssp.training.cpu_kernels import max_pool, scale_channels
-from lung_ssp.training.distributed import gather, rank, world_size
+from lung_ssp.training.distributed import gather, in_team, rank, world_size
 
 
 def synchronise_batch_norm(network: nn.Layer) -> None:
@@ -95,7 +95,7 @@ def normalised(
 @paddle.no_grad()
 def move_averages(norm: BatchNorm, mean: paddle.Tensor, variance: paddle.Tensor) -> None:
     """Move the layer's averages towards a batch's; in a team the first thread does it, for memory that all share."""
-    if rank() == 0:
+    if rank() == 0 or not in_team():
         for average, of_batch in ((norm._mean, mean), (norm._variance, variance)):
             average.set_value(norm._momentum * average + (1 - norm._momentum) * of_batch)
 
