@@ -114,10 +114,13 @@ def diagnose_folder(
 
     Args:
         folder: searched with its subfolders for CT series, archives (.zip) and volume files; or what `find_scans` gave.
-        segmentation, classification: folders of the runs.
+        segmentation: folder of the segmentation run.
+        classification: folder of the classification run.
         out: new, empty, or of an earlier call.
         accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"); at least what was accepted before.
-        engine, device, overrides: as for `load_diagnoser`.
+        engine: as for `load_diagnoser`.
+        device: as for `load_diagnoser`.
+        overrides: as for `load_diagnoser`.
         processes: that work side by side; None: one for each core, as far as the memory bears them.
 
     Raises:
