@@ -132,7 +132,7 @@ def require_libraries(*modules: str) -> None:
     """
     modules = modules or tuple(REMEDIES)
     if "paddle" in modules:
-        check_threads()
+        threads()  # before Paddle is loaded, which crashes by an impossible number
     for module in modules:
         printed = io.StringIO()
         try:
@@ -161,19 +161,20 @@ def require_libraries(*modules: str) -> None:
                 print(line, file=sys.stderr)
 
 
-def check_threads() -> None:
-    """Refuse an OMP_NUM_THREADS that is no number of threads.
+def threads() -> int:
+    """The number of threads that Paddle and ONNX Runtime compute with: OMP_NUM_THREADS, else one for each core.
 
     Raises:
-        EnvironmentProblem: saying what it may be.
+        EnvironmentProblem: OMP_NUM_THREADS is no number of threads; it says what it may be.
     """
-    text = os.environ.get("OMP_NUM_THREADS", "1")
+    text = os.environ.get("OMP_NUM_THREADS", str(cores()))
     most = max(MOST_THREADS, cores())
     if not (text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
         raise EnvironmentProblem(
             f"OMP_NUM_THREADS is {text[:20]!r}, expected a number of threads from 1 to {most}: set it to one, or leave "
             "it unset."
         )
+    return int(text)
 
 
 def give_signals_back() -> None:

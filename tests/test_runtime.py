@@ -153,3 +153,17 @@ def test_a_library_that_is_not_to_blame(
     monkeypatch.setattr(runtime.importlib, "import_module", failing)
     with pytest.raises(expected, match=words):
         runtime.require_libraries("cv2")
+
+
+def test_threads_are_those_of_the_variable_else_one_for_each_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert runtime.threads() == 3
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    assert runtime.threads() == runtime.cores()
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "two", "4,2", "9" * 30])
+def test_an_impossible_number_of_threads_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    with pytest.raises(EnvironmentProblem, match=r"OMP_NUM_THREADS is .*, expected a number of threads from 1 to"):
+        runtime.threads()

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lung_ssp.interruption import ending_by_exception
+from lung_ssp.process_pool import ONE_THREAD
 from lung_ssp.runtime import PARENT
 
 CONFIGS = {
@@ -69,7 +70,7 @@ class Chain:
             raise SystemExit(code)
         if not self._todo:
             return False
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", PARENT: str(os.getpid())}
+        environment = {**os.environ, **ONE_THREAD, PARENT: str(os.getpid())}
         self.process = subprocess.Popen(
             self._todo.pop(0), env=environment, stdin=subprocess.DEVNULL, stdout=self._stream, stderr=self._stream
         )

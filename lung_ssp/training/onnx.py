@@ -1,7 +1,6 @@
 """A run's exported network, run by ONNX Runtime on the CPU, without Paddle."""
 
 import hashlib
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Literal
@@ -11,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem, is_want_of_memory
 from lung_ssp.files import read_json
-from lung_ssp.runtime import Device, cores, package_version
+from lung_ssp.runtime import Device, package_version, threads
 from lung_ssp.settings import Settings
 from lung_ssp.training.run import EXPORT_FOLDER, best_fingerprint
 
@@ -50,7 +49,7 @@ class ExportedNetwork:
                 "An exported network needs ONNX Runtime: pip install onnxruntime, or use --engine paddle."
             ) from error
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", cores()))
+        options.intra_op_num_threads = threads()
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._name = self._session.get_inputs()[0].name
 

@@ -7,7 +7,6 @@ Paddle's operations run outside Python's lock.
 """
 
 import copy
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import BrokenBarrierError
@@ -32,10 +31,9 @@ def team_size(settings: TrainingSettings) -> int:
     Raises:
         EnvironmentProblem: OMP_NUM_THREADS is no number of threads.
     """
-    runtime.check_threads()
+    threads = runtime.threads()
     if settings.needs_one_process or world_size() > 1 or paddle.device.get_device() != "cpu":
         return 1
-    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
     return max(size for size in range(1, threads + 1) if settings.batch_size % size == 0)
 
 

@@ -214,9 +214,9 @@ def test_a_run_whose_network_takes_other_sections_is_refused(
         diagnose_series(series, runs[0], copy, tmp_path / "out")
 
 
-def test_exported_networks_run_by_default_and_find_the_same(
-    diagnosis: tuple[Path, str], series: Path, runs: tuple[Path, Path], tmp_path: Path
-) -> None:
+@pytest.fixture
+def exported_runs(runs: tuple[Path, Path], tmp_path: Path) -> list[Path]:
+    """Copies of both runs, exported."""
     pytest.importorskip("paddle2onnx", reason="the extra onnx is not installed")
     pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
     from lung_ssp.runs import export
@@ -224,7 +224,13 @@ def test_exported_networks_run_by_default_and_find_the_same(
     copies = [shutil.copytree(run, tmp_path / run.name) for run in runs]
     for run in copies:
         export(run)
-    printed = text_of(diagnose_series(series, *copies, tmp_path / "out"))
+    return copies
+
+
+def test_exported_networks_run_by_default_and_find_the_same(
+    diagnosis: tuple[Path, str], series: Path, exported_runs: list[Path], tmp_path: Path
+) -> None:
+    printed = text_of(diagnose_series(series, *exported_runs, tmp_path / "out"))
     reports = [read_json(folder / "findings.json") for folder in (diagnosis[0], tmp_path / "out")]
     assert reports[0]["engines"] == {"segmentation": "paddle", "classification": "paddle"}
     assert reports[1]["engines"] == {"segmentation": "onnx", "classification": "onnx"}
@@ -236,17 +242,17 @@ def test_exported_networks_run_by_default_and_find_the_same(
 
 
 def test_exported_runs_are_diagnosed_where_paddle_cannot_be_loaded(
-    series: Path, runs: tuple[Path, Path], tmp_path: Path
+    series: Path, exported_runs: list[Path], tmp_path: Path
 ) -> None:
     """Neither is what Paddle's training needs loaded."""
-    pytest.importorskip("paddle2onnx", reason="the extra onnx is not installed")
-    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
-    from lung_ssp.runs import export
-
-    copies = [shutil.copytree(run, tmp_path / run.name) for run in runs]
-    for run in copies:
-        export(run)
-    words = ["diagnose", str(series), "--segmentation", str(copies[0]), "--classification", str(copies[1])]
+    words = [
+        "diagnose",
+        str(series),
+        "--segmentation",
+        str(exported_runs[0]),
+        "--classification",
+        str(exported_runs[1]),
+    ]
     code = (
         "import sys; sys.modules.update(dict.fromkeys(('paddle', 'paddleseg', 'visualdl', 'sklearn', 'pandas'))); "
         "from lung_ssp.cli.app import main; sys.exit(main(sys.argv[1:]))"
@@ -256,7 +262,7 @@ def test_exported_runs_are_diagnosed_where_paddle_cannot_be_loaded(
     )
     assert done.returncode == 0, done.stderr
     assert "segmentation by ONNX Runtime, classification by ONNX Runtime" in done.stdout
-    result = diagnose_series(series, *copies, tmp_path / "here")
+    result = diagnose_series(series, *exported_runs, tmp_path / "here")
     assert read_json(tmp_path / "out" / "findings.json")["findings"] == [one.as_json() for one in result.findings]
 
 
