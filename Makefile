@@ -38,7 +38,7 @@ $(DOCS): setup.py constraints.txt tools/install.sh
 	tools/install.sh docs
 	@touch $@
 
-reproduce: $(INSTALLED) ## the embedded cohort, both trainings, both evaluations: output/reproduce (about 20 minutes)
+reproduce: $(INSTALLED) ## the embedded cohort, both trainings, both evaluations: output/reproduce (8 minutes on two free cores)
 	$(PYTHON) tools/prepare.py --config configs/cohort/phantom.yml
 	$(PYTHON) tools/reproduce.py $(REPRODUCE) $(if $(REAL_NODULES),--real-nodules $(REAL_NODULES))
 
