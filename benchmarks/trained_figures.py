@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.core._multiarray_umath import __cpu_dispatch__
 
 from command import run as run_command
 from lung_ssp.errors import LungSspError
@@ -30,9 +29,7 @@ INSTRUCTIONS = {
     "AVX-512": {"MKL_DEBUG_CPU_TYPE": "7"},
     "AVX": {
         "MKL_DEBUG_CPU_TYPE": "4",
-        "NPY_DISABLE_CPU_FEATURES": " ".join(
-            name for name in __cpu_dispatch__ if name in ("AVX2", "FMA3") or name.startswith("AVX512")
-        ),
+        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL",
     },
 }
 CONFIGS = {
