@@ -13,6 +13,9 @@ import sys
 import threading
 import time
 import warnings
+
+# zlib before Paddle, whose own zlib functions later libraries would take: mixed, they end in an error or a crash.
+import zlib  # noqa: F401
 from pathlib import Path
 from typing import Any, Literal
 

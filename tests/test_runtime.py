@@ -167,3 +167,17 @@ def test_an_impossible_number_of_threads_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     with pytest.raises(EnvironmentProblem, match=r"OMP_NUM_THREADS is .*, expected a number of threads from 1 to"):
         runtime.threads()
+
+
+@pytest.mark.slow
+def test_pythons_zlib_keeps_its_own_functions_beside_paddle() -> None:
+    """Also where nothing else loads zlib first, as importlib.metadata happens to do."""
+    code = """
+import importlib, sys, types
+importlib.metadata = sys.modules["importlib.metadata"] = types.ModuleType("importlib.metadata")
+import lung_ssp.runtime
+del sys.modules["importlib.metadata"], importlib.metadata
+import paddle, pyarrow, zlib
+print(zlib.decompress(zlib.compress(b"lung" * 100_000)) == b"lung" * 100_000)
+"""
+    assert in_a_new_process(code).strip() == "True"
