@@ -1,5 +1,7 @@
 """The description of a prepared cohort, <root>/cohort.json: written here, read here, copied into every run's folder."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, JsonValue
@@ -14,6 +16,7 @@ from lung_ssp.records import read_record
 from lung_ssp.settings import Settings
 
 COHORT_FILE = "cohort.json"
+LONGEST_NAME, LONGEST_ORIGIN = 200, 5000  # characters
 PHANTOM_MAKER = "PHANTOM"  # the maker that the SeriesDescription of a synthetic scan names
 
 
@@ -65,9 +68,9 @@ class NlstDescription(Settings):
 class CohortDescription(Settings):
     """What cohort.json says of a prepared cohort."""
 
-    name: str = Field(min_length=1, max_length=200, description="what outputs call the cohort")
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, description="what outputs call the cohort")
     synthetic: bool = Field(description="whether it is of phantoms: every output says so")
-    origin: str = Field(min_length=1, max_length=5000, description="where its images and labels come from")
+    origin: str = Field(min_length=1, max_length=LONGEST_ORIGIN, description="where its images and labels come from")
     leaky: bool = Field(False, description="whether patients are on both sides of the splits, to show what that costs")
     leaks: tuple[str, ...] = Field(
         (), description="what is on both sides of the splits under two patients' names (cohort/leaks.py)"
@@ -93,6 +96,33 @@ class CohortDescription(Settings):
         origin = "SYNTHETIC cohort: no number here is about patients" if self.synthetic else self.origin
         leak = "LEAKY split, patients on both sides: its figures are too good; " if self.leaky or self.leaks else ""
         return f"{leak}{origin} ({self.name}, fingerprint {self.fingerprint})"
+
+
+def read_cohorts(roots: Sequence[Path]) -> CohortDescription:
+    """The description of the prepared cohorts that a run learns from together: of one it is its own.
+
+    Of several it is the first one's, whose origin and fingerprint are those of all, and which is synthetic only if all
+    of them are; the origin calls phantoms SYNTHETIC.
+
+    Raises:
+        CohortError: one is missing or damaged.
+    """
+    cohorts = [read_cohort(root) for root in roots]
+    first = cohorts[0]
+    if len(cohorts) == 1:
+        return first
+    statements = " | ".join(cohort.statement for cohort in cohorts)
+    prints = "\n".join(cohort.fingerprint for cohort in cohorts)
+    return first.model_copy(
+        update={
+            "name": " + ".join(cohort.name for cohort in cohorts)[:LONGEST_NAME],
+            "synthetic": all(cohort.synthetic for cohort in cohorts),
+            "origin": f"{len(cohorts)} cohorts together: {statements}"[:LONGEST_ORIGIN],
+            "leaky": any(cohort.leaky for cohort in cohorts),
+            "leaks": tuple(leak for cohort in cohorts for leak in cohort.leaks),
+            "fingerprint": hashlib.sha256(prints.encode()).hexdigest()[:16],
+        }
+    )
 
 
 def write_cohort(root: Path, description: CohortDescription) -> None:
