@@ -65,6 +65,27 @@ class NlstDescription(Settings):
     slides_that_failed: dict[str, str] = Field(description="slides that could not be read, and why")
 
 
+class BinaryDiagnosis(Settings):
+    """Two sides of a task's classes, of which one is told from the other; classes of neither side are left out."""
+
+    negative: tuple[int, ...] = Field(min_length=1, description="classes 0, 1, ... that are benign")
+    positive: tuple[int, ...] = Field(min_length=1, description="classes that are malignant")
+
+
+class NoduleDescription(Settings):
+    """A cohort of patients' nodules from an archive (cohort/nodules): whose they are, and how they were divided."""
+
+    licence: str = Field(description="of the data")
+    citation: str = Field(description="of the data")
+    nodules: int = Field(ge=1, description="in all splits")
+    patients: int = Field(ge=1, description="in all splits")
+    folds: int = Field(ge=2, description="folds by patient")
+    fold_seed: int = Field(ge=0, description="of the division into folds")
+    test_fold: int = Field(ge=0, description="the fold that is the test split; the next one is the validation split")
+    tissue_proven_only: bool = Field(description="whether pathology diagnoses without tissue count as none")
+    binary: dict[str, BinaryDiagnosis] = Field(description="by task, what is told from what")
+
+
 class CohortDescription(Settings):
     """What cohort.json says of a prepared cohort."""
 
@@ -81,14 +102,18 @@ class CohortDescription(Settings):
     split: SplitSettings | None = Field(None, description="how patients were divided; null: not by chance")
     tiles: SlideSettings | None = Field(None, description="how its tiles were cut; null: it has none")
     image_classes: tuple[str, ...] = Field(CLASS_NAMES, description="names of the classes of the image diagnosis")
+    pathology_classes: tuple[str, ...] = Field(
+        CLASS_NAMES, description="names of the classes of the pathology diagnosis"
+    )
     counts: CohortCounts = Field(CohortCounts(), description="how much it holds")
     generator: GeneratorDescription | None = Field(None, description="of a synthetic cohort of the package's own")
     nlst: NlstDescription | None = Field(None, description="of a cohort from NLST's images and tables")
+    nodules: NoduleDescription | None = Field(None, description="of a cohort of nodules from an archive")
 
     @property
     def class_names(self) -> dict[str, tuple[str, ...]]:
-        """The names of each task's classes; the image diagnosis may have its own (cohort/nlst/image_rule.py)."""
-        return {"image": self.image_classes, "pathology": CLASS_NAMES}
+        """The names of each task's classes (cohort/nlst/image_rule.py and cohort/nodules/rules.py give their own)."""
+        return {"image": self.image_classes, "pathology": self.pathology_classes}
 
     @property
     def statement(self) -> str:

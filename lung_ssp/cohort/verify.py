@@ -11,6 +11,7 @@ from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.leaks import Leaks, SectionOrigin, find_leaks, manifest_place
+from lung_ssp.cohort.nodules.store import has_nodules, problems_of_nodules
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.slices import read_arrays, slices_path
 from lung_ssp.cohort.slides.store import read_tiles, tiles_path
@@ -37,7 +38,8 @@ SHOWN = 5  # problems that the message names; it counts the rest
 class SectionRow(TableRow):
     """A row of sections.csv, which has more columns.
 
-    Sources and series in a cohort of NLST's, manifest_line, series and scan in one from a manifest; else empty.
+    Sources and series in a cohort of NLST's, manifest_line, series and scan in one from a manifest, nodule and series
+    in one of nodules; else empty.
     """
 
     patient: Patient
@@ -49,6 +51,7 @@ class SectionRow(TableRow):
     manifest_line: str = ""
     series: str = ""
     scan: str = ""
+    nodule: str = ""
 
 
 class SplitRow(TableRow):
@@ -163,6 +166,8 @@ def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str
     yield from _problems_of_splits(root, splits, leaky=cohort.leaky)
     if (root / "scans.csv").is_file():
         yield from _problems_of_slices(root)
+    if has_nodules(root):
+        yield from problems_of_nodules(root)
     if (fingerprint := cohort_fingerprint(root)) != cohort.fingerprint:
         yield f"the fingerprint is {fingerprint}, cohort.json says {cohort.fingerprint}"
 
@@ -172,7 +177,8 @@ def _leaks(table: list[SectionRow], splits: dict[str, Sections]) -> Leaks:
     origins: dict[str, list[SectionOrigin]] = {split: [] for split in splits}
     for row in table:
         own = origins[row.split]
-        place = manifest_place(row.manifest_line) if row.manifest_line else f"section {len(own) + 1} of {row.split}"
+        place = f"the nodule {row.nodule}" if row.nodule else f"section {len(own) + 1} of {row.split}"
+        place = manifest_place(row.manifest_line) if row.manifest_line else place
         own.append(SectionOrigin(place, tuple(filter(None, (row.series, row.scan)))))
     return find_leaks(splits, origins)
 
