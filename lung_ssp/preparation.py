@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lung_ssp.cohort.description import CohortDescription
+from lung_ssp.cohort.lung_scans.settings import LungScansSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nodules.settings import NodulePreparationSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
@@ -38,7 +39,7 @@ def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort
     """Prepare the embedded cohort, one from a manifest or one of nodules; what is finished is not done again.
 
     Args:
-        config: YAML file of the task phantom, manifest or nodules, or its path among the shipped ones.
+        config: YAML file of the task phantom, manifest, nodules or lung_scans, or its path among the shipped ones.
         overrides: "key.sub=value" each.
 
     Raises:
@@ -80,6 +81,21 @@ def prepare_nodule_cohort(settings: NodulePreparationSettings) -> PreparedCohort
     return PreparedCohort(root, description)
 
 
+def prepare_lung_scan_cohort(settings: LungScansSettings) -> PreparedCohort:
+    """Make a cohort of scans without marked lesions: their slices, to be learned from as background."""
+    from lung_ssp.cohort.lung_scans.prepare import prepare_lung_scans
+    from lung_ssp.cohort.split import record_splits
+    from lung_ssp.cohort.store import alone_in_cohort
+    from lung_ssp.cohort.verify import record_files
+
+    root = Path(settings.cohort.root)
+    with alone_in_cohort(root):
+        description = prepare_lung_scans(settings)
+        record_splits(root)
+        record_files(root)
+    return PreparedCohort(root, description)
+
+
 def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
     """Make the embedded cohort: sections, scans, the slices of the scans, and, if asked for, a simulated NLST."""
     from lung_ssp.cohort.phantom.make import make_phantom_cohort
@@ -108,6 +124,7 @@ PREPARATIONS: dict[str, tuple[type[Settings], Callable[[Any], PreparedCohort]]] 
     "phantom": (PhantomPreparationSettings, prepare_phantom),
     "manifest": (ManifestSettings, prepare_manifest_cohort),
     "nodules": (NodulePreparationSettings, prepare_nodule_cohort),
+    "lung_scans": (LungScansSettings, prepare_lung_scan_cohort),
 }
 
 

@@ -91,7 +91,7 @@ def make_nodule(name: str, seed: int, readers: int = 4, missing: bool = False) -
         spacing=(2.0, 0.7, 0.7),
         n_readers=readers,
         reader_mask_missing=missing,
-        ratings={rating: (1,) * readers for rating in RATINGS},
+        ratings=dict.fromkeys(RATINGS, (1,) * readers),
         diameter_mm=12.0,
         diagnosis=nothing,
         patient_diagnosis=nothing,
@@ -187,6 +187,9 @@ def lungs_without_lesions(tmp_path_factory) -> Path:
             name="none", synthetic=True, origin="noise", fingerprint="11", key="", section=SectionSettings()
         ),
     )
+    none = {"image": np.zeros(0, int), "pathology": np.zeros(0, int)}
+    for split in SPLITS:
+        write_sections(root, split, Sections(np.zeros((0, 28, 28), np.float32), none, np.zeros(0, str)))
     write_text(root / "scans.csv", "patient,split,series,masks\nz,train,scans/z,scans/z.npz\n")
     write_slices(
         slices_path(root, "z"),
