@@ -41,7 +41,9 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config[ClassificationSett
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    tasks = {"cohort": ("phantom", "manifest", "nodules", "nlst")}.get(path.parent.name, (path.parent.name,))
+    tasks = {"cohort": ("phantom", "manifest", "nodules", "lung_scans", "nlst")}.get(
+        path.parent.name, (path.parent.name,)
+    )
     file = resolve(path)
     assert file.tree["task"] in tasks
     file.check(file.choose(KINDS))

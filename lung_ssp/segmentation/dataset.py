@@ -117,7 +117,8 @@ class SliceDataset(paddle.io.Dataset):
             place.stack.z_mm, place.index, self.IMG_CHANNELS, self.slice_settings.spacing_mm[0], self.augmentation, rng
         )
         lesions = place.stack.lesions[place.index]
-        classes = np.where(lesions == NOT_COUNTED, self.IGNORE_INDEX, lesions > 0).astype(np.uint8)
+        classes = (lesions > 0).astype(np.uint8)
+        classes[lesions == NOT_COUNTED] = self.IGNORE_INDEX
         image, label = random_patch(
             place.stack.hu[neighbours], classes, (y, x), self.patch_size, self.augmentation, rng
         )

@@ -63,8 +63,13 @@ def prepare_lung_scans(settings: LungScansSettings) -> CohortDescription:
         volume, lungs, lesions = _read(name, files[name], places)
         write_slices(slices_path(root, name), training_slices(volume, lungs, settings.slices, lesions), made_with)
         _write_scan(root, name, volume, lungs, lesions)
-    columns = ["patient", "split", "series", "masks"]
-    write_table(root / "scans.csv", [[n, "train", f"scans/{n}.nii.gz", f"masks/{n}.npz"] for n in files], columns)
+    write_table(
+        root / "scans.csv",
+        [
+            {"patient": name, "split": "train", "series": f"scans/{name}.nii.gz", "masks": f"masks/{name}.npz"}
+            for name in files
+        ],
+    )
     size, nothing = settings.section.size, np.zeros(0, np.int64)
     none = Sections(np.zeros((0, size, size), np.float32), dict.fromkeys(TASK_NAMES, nothing), np.zeros(0, str))
     for split in SPLITS:
