@@ -19,6 +19,7 @@ from lung_ssp.segmentation.predict import NodulePredictor, probability_of_slices
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.sources import known_nodules, volume_of
 
+TRUTH = "Truth is what at least half of the readers marked"
 SHOWN = 6  # nodules of each kind in the picture: the best, those in the middle, the worst
 
 
@@ -59,7 +60,7 @@ def evaluate_nodules(
         groups=groups_of(results),
         by_nodule=tuple(results),
     )
-    _save_figure(figure, nodules, masks, results, settings, f"{cohort.statement}; {metrics.which}")
+    _save_figure(figure, nodules, masks, results, settings, f"{TRUTH}; {cohort.statement}; {metrics.which}")
     return metrics
 
 

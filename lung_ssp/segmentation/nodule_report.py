@@ -22,7 +22,8 @@ def nodule_lines(metrics: NoduleMetrics) -> list[str]:
     """Lines of a report: whose nodules, then a line a group."""
     groups = metrics.groups
     kind = "SYNTHETIC" if metrics.synthetic else "real"
-    source = [f"  {part}" for part in (metrics.licence, metrics.citation) if part]
+    parts = (metrics.licence, metrics.citation)
+    source = [f"  {part}" for part in parts if part and part.rstrip(".") not in metrics.cohort]
     return [
         f"{groups[0].nodules} {kind} nodules of {groups[0].patients} patients, {metrics.which}",
         f"  {metrics.cohort}",
