@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lung_ssp.classification.binary import binary_aucs
 from lung_ssp.classification.build import MODEL_TYPES, restored_network
 from lung_ssp.classification.cross_stitch import mean_alphas
 from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, comparisons_between
@@ -46,7 +47,8 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
     """The figures of the best checkpoint of a run."""
     settings = load_config(run_config(run), ClassificationSettings).settings
     network, checkpoint = restored_network(run, settings)
-    cohort = check_cohort(run, Path(settings.test_dataset.dataset_root))
+    root = Path(settings.test_dataset.dataset_root)
+    cohort = check_cohort(run, root)
     names = cohort.class_names
     measured = MODEL_TYPES[settings.model.type].evaluate(network, settings, comparisons_between(names))
     return ClassificationMetrics(
@@ -63,6 +65,7 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
             stage: tuple(map(tuple, mean_alphas(alphas.numpy()).tolist())) for stage, alphas in network.alphas().items()
         },
         slides=measured.slides,
+        binary=binary_aucs(root, cohort, measured.probabilities, measured.patients),
     )
 
 

@@ -1,12 +1,13 @@
 """How well a classification run diagnoses: each branch's predictions on the test sections against both labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import paddle
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
 
+from lung_ssp.classification.binary import BinaryAuc
 from lung_ssp.classification.dataset import SectionDataset
 from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import ClassificationSettings
@@ -84,6 +85,7 @@ class ClassificationMetrics(Metrics):
     comparisons: a branch against labels, by name (COMPARISONS).
     mean_alphas: by the unit's stage, 2x2: what the task of the row takes from the task of the column.
     slides: for a network that takes slides alone.
+    binary: malignant against benign, by name; for a cohort of nodules alone.
     """
 
     sharing: str
@@ -93,6 +95,7 @@ class ClassificationMetrics(Metrics):
     for_comparison: Baselines
     mean_alphas: dict[str, tuple[tuple[float, ...], ...]]
     slides: SlideAblation | None
+    binary: dict[str, BinaryAuc] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,11 +103,15 @@ class EvaluationResults:
     """What the evaluation of a network on the test sections gives.
 
     labels: of all test sections, by task name, int64 (n,); -1 where there is none.
+    probabilities: of all test sections, by task name, (n, classes).
+    patients: whose they are, (n,) text.
     comparisons: the metrics of each comparison, by its name.
     slides: for a network that takes slides, the metrics with and without them.
     """
 
     labels: dict[str, np.ndarray]
+    probabilities: dict[str, np.ndarray]
+    patients: np.ndarray
     comparisons: dict[str, TaskMetrics]
     slides: SlideAblation | None = None
 
@@ -114,9 +121,15 @@ def evaluate_sections(
 ) -> EvaluationResults:
     """The comparisons of the paper's network on the test sections."""
     model = settings.model
-    test = SectionDataset(settings.test_dataset, model.image_size, model.num_classes).whole()
+    dataset = SectionDataset(settings.test_dataset, model.image_size, model.num_classes)
+    test = dataset.whole()
     probabilities = predict_probabilities(network, *test.arrays())
-    return EvaluationResults(test.labels, evaluate_comparisons(probabilities, test.labels, comparisons))
+    return EvaluationResults(
+        test.labels,
+        probabilities,
+        dataset.sections.patients,
+        evaluate_comparisons(probabilities, test.labels, comparisons),
+    )
 
 
 def comparisons_between(names: dict[str, tuple[str, ...]]) -> Comparisons:
