@@ -1,6 +1,7 @@
 """How well a classification run diagnoses: each branch's predictions on the test sections against both labels."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import paddle
@@ -9,6 +10,7 @@ from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
 
 from lung_ssp.classification.binary import BinaryAuc
 from lung_ssp.classification.dataset import SectionDataset
+from lung_ssp.classification.orientations import averaged
 from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.classes import MISSING
@@ -123,7 +125,9 @@ def evaluate_sections(
     model = settings.model
     dataset = SectionDataset(settings.test_dataset, model.image_size, model.num_classes)
     test = dataset.whole()
-    probabilities = predict_probabilities(network, *test.arrays())
+    predict = partial(predict_logits, network)
+    logits = (averaged(predict) if settings.average_orientations else predict)(test.images)
+    probabilities = {task: softmax(of_task, axis=1) for task, of_task in logits.items()}
     return EvaluationResults(
         test.labels,
         probabilities,
