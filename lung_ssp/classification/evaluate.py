@@ -6,6 +6,7 @@ import numpy as np
 
 from lung_ssp.classification.binary import binary_aucs
 from lung_ssp.classification.build import MODEL_TYPES, restored_network
+from lung_ssp.classification.calibration import save_reliability
 from lung_ssp.classification.cross_stitch import mean_alphas
 from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, comparisons_between
 from lung_ssp.classification.report import save_confusions, text_report
@@ -32,6 +33,7 @@ def evaluate_classifier(run: Path, table2: bool) -> ClassificationMetrics:
     figures = run / FIGURES
     figures.mkdir(exist_ok=True)
     save_confusions(metrics, figures)
+    save_reliability(metrics.calibration, metrics.statement, figures / "reliability.png")
     report = text_report(metrics)
     if table2:
         ours, paper = read_log(run / "table2.csv"), paper_rows()
@@ -65,6 +67,7 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
             stage: tuple(map(tuple, mean_alphas(alphas.numpy()).tolist())) for stage, alphas in network.alphas().items()
         },
         slides=measured.slides,
+        calibration={} if cohort.synthetic else measured.calibration,
         binary=binary_aucs(root, cohort, measured.probabilities, measured.patients),
     )
 

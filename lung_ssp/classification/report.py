@@ -6,6 +6,7 @@ from textwrap import fill
 import numpy as np
 
 from lung_ssp.classification.binary import BOOTSTRAP_SAMPLES, BinaryAuc
+from lung_ssp.classification.calibration import calibration_lines
 from lung_ssp.classification.metrics import (
     COMPARISONS,
     Baselines,
@@ -33,6 +34,7 @@ def text_report(metrics: ClassificationMetrics) -> str:
     if metrics.slides:
         lines += ablation_lines(metrics.slides)
     lines += binary_lines(metrics.binary)
+    lines += calibration_lines(metrics.calibration)
     lines += ["", "for comparison:", *baseline_lines(metrics.for_comparison)]
     if metrics.mean_alphas:
         lines += ["", "mean alphas (image from image, image from pathology; pathology from image, from pathology):"]

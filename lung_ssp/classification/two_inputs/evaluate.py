@@ -42,7 +42,7 @@ def evaluate_sections_and_slides(
             **evaluate_comparisons(probabilities, labels, of_image),
             **evaluate_comparisons(probabilities, test.labels, of_pathology),
         },
-        slide_ablation(network, test, labels, probabilities, of_image),
+        slides=slide_ablation(network, test, labels, probabilities, of_image),
     )
 
 
