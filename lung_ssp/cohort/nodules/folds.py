@@ -1,6 +1,5 @@
 """Five folds by patient, drawn from a seed, with about as many nodules of each class."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,23 +34,34 @@ class FoldRow(TableRow):
 def draw_folds(members: Sequence[FoldMember], seed: int) -> dict[str, int]:
     """The fold 0..4 of each patient; the order of `members` makes no difference.
 
+    Those with the most nodules come first, in random order where they have as many; each goes into the fold in which
+    the classes are then spread most evenly, and of equal folds into the one with the fewest patients. (scikit-learn's
+    StratifiedGroupKFold forgets the classes where it shuffles: it put 22 to 44 of 146 benign nodules into a fold.)
+
     Raises:
         CohortError: there are fewer patients than folds.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    ordered = sorted(members, key=lambda member: (member.patient, member.name))
-    patients = np.array([member.patient for member in ordered])
-    if (count := len(set(patients.tolist()))) < FOLDS:
-        raise CohortError(f"The archive has nodules of {count} patients, but {FOLDS} folds need one each at least.")
-    strata = np.array([member.stratum for member in ordered])
-    if np.unique(strata, return_counts=True)[1].max() < FOLDS:  # which the library refuses
-        strata = np.zeros_like(strata)
-    division = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a class with fewer nodules than folds
-        parts = list(division.split(patients, strata, patients))
-    return {patient: fold for fold, (_, chosen) in enumerate(parts) for patient in patients[chosen].tolist()}
+    patients, owner = np.unique([member.patient for member in members], return_inverse=True)
+    strata, stratum = np.unique([member.stratum for member in members], return_inverse=True)
+    if len(patients) < FOLDS:
+        raise CohortError(
+            f"The archive has nodules of {len(patients)} patients, but {FOLDS} folds need one each at least."
+        )
+    counts = np.zeros((len(patients), len(strata)))
+    np.add.at(counts, (owner, stratum), 1)
+    order = np.random.default_rng(seed).permutation(len(patients))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    shares = counts / counts.sum(axis=0)
+    held, size = np.zeros((FOLDS, len(strata))), np.zeros(FOLDS)
+    fold_of: dict[str, int] = {}
+    for patient in order.tolist():
+        # the sum of squares that grows least is the most even one
+        growth = (held * shares[patient]).sum(axis=1).round(12)
+        fold = int(np.lexsort((size, growth))[0])
+        held[fold] += shares[patient]
+        size[fold] += 1
+        fold_of[str(patients[patient])] = fold
+    return fold_of
 
 
 def split_of_fold(fold: int, test_fold: int) -> str:
