@@ -9,6 +9,7 @@ import yaml
 from paddleseg.cvlibs import Config as PaddleSegConfig
 
 from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.cohort.lung_scans.settings import LungScansSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nodules.rules import DiagnosisRule, MalignancyRule
 from lung_ssp.cohort.nodules.settings import NodulePreparationSettings
@@ -30,6 +31,7 @@ KINDS: dict[str, type[Settings]] = {
     "phantom": PhantomPreparationSettings,
     "manifest": ManifestSettings,
     "nodules": NodulePreparationSettings,
+    "lung_scans": LungScansSettings,
     "nlst": NlstSettings,
     "device": DeviceSettings,
 }
