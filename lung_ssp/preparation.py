@@ -1,4 +1,4 @@
-"""Every way to a prepared cohort: the embedded one, one from a manifest, and one from NLST's images in three steps."""
+"""Every way to a prepared cohort: the embedded one, a manifest, an archive of nodules, and NLST in three steps."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lung_ssp.cohort.description import CohortDescription
+from lung_ssp.cohort.lung_scans.settings import LungScansSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.nodules.settings import NodulePreparationSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import SHIPPED_CONFIGS, resolve
@@ -34,15 +36,15 @@ class PreparedCohort:
 
 
 def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort:
-    """Prepare the embedded cohort or one from a manifest; what is finished is not done again.
+    """Prepare the embedded cohort, one from a manifest or one of nodules; what is finished is not done again.
 
     Args:
-        config: YAML file of the task phantom or manifest, or its path among the shipped ones.
+        config: YAML file of the task phantom, manifest, nodules or lung_scans, or its path among the shipped ones.
         overrides: "key.sub=value" each.
 
     Raises:
         ConfigError: the configuration is wrong, or of another task.
-        CohortError: the folder holds another cohort, or the manifest or a file that it names is wrong.
+        CohortError: the folder holds another cohort, or the manifest, the archive or a file of theirs is wrong.
     """
     file = resolve(config, overrides)
     settings, prepare_task = file.choose(PREPARATIONS)
@@ -59,6 +61,36 @@ def prepare_manifest_cohort(settings: ManifestSettings) -> PreparedCohort:
     root = Path(settings.cohort.root)
     with alone_in_cohort(root):
         description = prepare_manifest(settings)
+        record_splits(root)
+        record_files(root)
+    return PreparedCohort(root, description)
+
+
+def prepare_nodule_cohort(settings: NodulePreparationSettings) -> PreparedCohort:
+    """Make a cohort from an archive of nodules with readers' votes: nodules, folds by patient, sections."""
+    from lung_ssp.cohort.nodules.prepare import prepare_nodules
+    from lung_ssp.cohort.split import record_splits
+    from lung_ssp.cohort.store import alone_in_cohort
+    from lung_ssp.cohort.verify import record_files
+
+    root = Path(settings.cohort.root)
+    with alone_in_cohort(root):
+        description = prepare_nodules(settings)
+        record_splits(root)
+        record_files(root)
+    return PreparedCohort(root, description)
+
+
+def prepare_lung_scan_cohort(settings: LungScansSettings) -> PreparedCohort:
+    """Make a cohort of scans without marked lesions: their slices, to be learned from as background."""
+    from lung_ssp.cohort.lung_scans.prepare import prepare_lung_scans
+    from lung_ssp.cohort.split import record_splits
+    from lung_ssp.cohort.store import alone_in_cohort
+    from lung_ssp.cohort.verify import record_files
+
+    root = Path(settings.cohort.root)
+    with alone_in_cohort(root):
+        description = prepare_lung_scans(settings)
         record_splits(root)
         record_files(root)
     return PreparedCohort(root, description)
@@ -91,6 +123,8 @@ def prepare_phantom(settings: PhantomPreparationSettings) -> PreparedCohort:
 PREPARATIONS: dict[str, tuple[type[Settings], Callable[[Any], PreparedCohort]]] = {
     "phantom": (PhantomPreparationSettings, prepare_phantom),
     "manifest": (ManifestSettings, prepare_manifest_cohort),
+    "nodules": (NodulePreparationSettings, prepare_nodule_cohort),
+    "lung_scans": (LungScansSettings, prepare_lung_scan_cohort),
 }
 
 

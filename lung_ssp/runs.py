@@ -9,11 +9,14 @@ from pydantic import JsonValue
 from tqdm import tqdm
 
 from lung_ssp import __version__, runtime
-from lung_ssp.cohort.description import read_cohort
+from lung_ssp.cohort.description import read_cohort, read_cohorts
 from lung_ssp.cohort.split import check_disjoint, patients_by_split
 from lung_ssp.cohort.unchanged import check_unchanged
 from lung_ssp.config import flatten
 from lung_ssp.errors import ConfigError
+from lung_ssp.segmentation.metrics import SegmentationMetrics
+from lung_ssp.segmentation.nodule_metrics import NoduleMetrics, join_nodules
+from lung_ssp.segmentation.nodule_report import check_table_folder, write_joined
 from lung_ssp.tasks import read_run, read_training
 from lung_ssp.training import distributed
 from lung_ssp.training.batch_norm import synchronise_batch_norm
@@ -25,7 +28,7 @@ from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, work
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.visible import visible
 
-EVALUATION_FORMAT = 3  # to be raised whenever metrics.json is written in another form
+EVALUATION_FORMAT = 4  # to be raised whenever metrics.json is written in another form
 
 
 @dataclass(frozen=True)
@@ -70,20 +73,21 @@ def train(
     runtime.choose_device(device)
     task_type, checked = read_training(config, overrides)
     settings = checked.settings
-    cohort = read_cohort(settings.cohort)
+    cohort = read_cohorts(settings.cohorts)
     runtime.use_deterministic_algorithms(settings.compute.deterministic)
     distributed.init_process_group()
     check_processes(settings)
     statement = cohort.statement
     is_main = distributed.is_main_process()
     if is_main:  # the others wait for it below
-        check_unchanged(settings.cohort)
+        for root in settings.cohorts:
+            check_unchanged(root)
         if not cohort.leaky:
-            check_disjoint(patients_by_split(settings.cohort))
+            check_disjoint(patients_by_split(*settings.cohorts))
     with working_in(output) if is_main else nullcontext():
         if is_main:
             facts = start_facts(settings, statement, cohort.fingerprint)
-            open_run(output, checked.text(), facts, settings.cohort, resume)
+            open_run(output, checked.text(), facts, settings.cohort, resume, further=settings.cohorts[1:])
             tqdm.write(visible(f"{output}: {settings.task} on {device}, {statement}"))
         distributed.barrier()
         training = task_type.build(checked)
@@ -113,7 +117,11 @@ def check_processes(settings: TrainingSettings) -> None:
 
 
 def evaluate(
-    run: str | Path, table2: bool = False, real_nodules: str | Path | None = None, device: runtime.Device = "cpu"
+    run: str | Path,
+    table2: bool = False,
+    real_nodules: str | Path | None = None,
+    device: runtime.Device = "cpu",
+    nodules: str | Path | None = None,
 ) -> Evaluation:
     """Measure a run on its test samples; writes metrics.json, metrics.txt and figures/ into its folder.
 
@@ -129,6 +137,7 @@ def evaluate(
         table2: set the log of a classification run beside the paper's Table 2.
         real_nodules: folder with real nodules for a segmentation run, None for none.
         device: "cpu" or "gpu".
+        nodules: folder of a prepared cohort of nodules to measure a segmentation run on; None for that of the run.
 
     Raises:
         LungSspError: the folder holds no trained run, its cohort or the device is missing, the option is another
@@ -136,13 +145,18 @@ def evaluate(
     """
     run = Path(run)
     task_type, config = read_run(run)
-    options = {"table2": table2, "real_nodules": Path(real_nodules) if real_nodules else None}
+    options = {
+        "table2": table2,
+        "real_nodules": Path(real_nodules) if real_nodules else None,
+        "nodules": Path(nodules) if nodules else None,
+    }
     for name, value in options.items():
         if value and name not in task_type.evaluation_options:
             raise ConfigError(f"{name} is no option of the evaluation of a {task_type.name} run: leave it out.")
     runtime.choose_device(device)
-    cohort = check_cohort(run, config.settings.cohort)
-    check_unchanged(config.settings.cohort)
+    cohort = check_cohort(run, *config.settings.cohorts)
+    for root in (*config.settings.cohorts, *([Path(nodules)] if nodules else [])):
+        check_unchanged(root)
     made_from: dict[str, JsonValue] = {
         "version": __version__,
         "format": EVALUATION_FORMAT,
@@ -150,6 +164,7 @@ def evaluate(
         "cohort": cohort.fingerprint,
         "table2": table2,
         "real_nodules": str(real_nodules) if real_nodules else None,
+        "nodules": read_cohort(Path(nodules)).fingerprint if nodules else None,
     }
     if (metrics := recorded_metrics(run, made_from, task_type.metrics)) is not None:
         return Evaluation(run, metrics)
@@ -158,6 +173,40 @@ def evaluate(
         metrics = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
         record_evaluation(run, made_from)
     return Evaluation(run, metrics)
+
+
+def join(
+    runs: Sequence[str | Path],
+    output: str | Path | None = None,
+    device: runtime.Device = "cpu",
+    nodules: str | Path | None = None,
+) -> NoduleMetrics:
+    """Measure segmentation runs, one a fold, and put their nodules into one table; what is measured is only read.
+
+    Args:
+        runs: the runs' folders.
+        output: folder for nodules.csv, metrics.json and metrics.txt, empty or with an older such table; None for none.
+        device: "cpu" or "gpu".
+        nodules: as in `evaluate`.
+
+    Raises:
+        LungSspError: as `evaluate` does; a run has no nodules, two have the same one, or the folder holds other files.
+    """
+    if output is not None:
+        check_table_folder(Path(output))
+    measured = []
+    for run in runs:
+        metrics = evaluate(run, device=device, nodules=nodules).metrics
+        if not isinstance(metrics, SegmentationMetrics) or metrics.nodules is None:
+            raise ConfigError(
+                f"{run} has not been measured on nodules: join segmentation runs that learned from a cohort of "
+                "nodules, or name one with --nodules FOLDER."
+            )
+        measured.append(metrics.nodules)
+    joined = join_nodules(measured)
+    if output is not None:
+        write_joined(Path(output), joined)
+    return joined
 
 
 def export(run: str | Path) -> OnnxFile:

@@ -79,7 +79,7 @@ TASKS = {
             build_network=build_network,
             evaluate=evaluate_segmenter,
             metrics=SegmentationMetrics,
-            evaluation_options=("real_nodules",),
+            evaluation_options=("real_nodules", "nodules"),
             exportable=exportable_segmenter,
             benchmark_cases=SegmentationBenchmark,
         ),

@@ -9,7 +9,10 @@ import yaml
 from paddleseg.cvlibs import Config as PaddleSegConfig
 
 from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.cohort.lung_scans.settings import LungScansSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.cohort.nodules.rules import DiagnosisRule, MalignancyRule
+from lung_ssp.cohort.nodules.settings import NodulePreparationSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import LARGEST_CONFIG, SHIPPED_CONFIGS, Config, flatten, load_config, merge, parse_value, resolve
@@ -19,13 +22,16 @@ from lung_ssp.settings import Settings
 from roofline import DeviceSettings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-ALL = sorted(path for path in CONFIGS.rglob("*.yml"))
+RULES = {"malignancy": MalignancyRule, "diagnosis": DiagnosisRule}  # of a cohort of nodules, by the name of their files
+ALL = sorted(path for path in CONFIGS.rglob("*.yml") if path.parent.name != "nodules")
 TABLE2 = CONFIGS / "classification" / "table2.yml"
 KINDS: dict[str, type[Settings]] = {
     "classification": ClassificationSettings,
     "segmentation": SegmentationSettings,
     "phantom": PhantomPreparationSettings,
     "manifest": ManifestSettings,
+    "nodules": NodulePreparationSettings,
+    "lung_scans": LungScansSettings,
     "nlst": NlstSettings,
     "device": DeviceSettings,
 }
@@ -37,10 +43,18 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config[ClassificationSett
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    tasks = {"cohort": ("phantom", "manifest", "nlst")}.get(path.parent.name, (path.parent.name,))
+    tasks = {"cohort": ("phantom", "manifest", "nodules", "lung_scans", "nlst")}.get(
+        path.parent.name, (path.parent.name,)
+    )
     file = resolve(path)
     assert file.tree["task"] in tasks
     file.check(file.choose(KINDS))
+
+
+def test_every_shipped_rule_is_valid() -> None:
+    assert {path.stem for path in (CONFIGS / "nodules").glob("*.yml")} == set(RULES)
+    for name, kind in RULES.items():
+        load_config(f"nodules/{name}.yml", kind)
 
 
 @pytest.mark.parametrize("name", ["improved_unet.yml", "unet.yml", "smoke.yml"])

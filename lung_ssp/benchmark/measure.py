@@ -81,6 +81,7 @@ def write_config(request: Request, folder: Path) -> Path:
         cohort = folder / "cohort"
         write_noise_cohort(cohort, path)
         datasets = {name: {**part, "dataset_root": str(cohort)} for name, part in tree.items() if "_dataset" in name}
+        datasets["train_dataset"].pop("also", None)  # noise of one cohort stands for all
         path.write_text(yaml.safe_dump({**tree, **datasets}))
     return path
 

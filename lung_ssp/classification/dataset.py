@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import paddle
 
+from lung_ssp.classification.orientations import ORIENTATIONS, in_orientation
 from lung_ssp.classification.settings import NumClasses, SectionSplitSettings
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.store import Sections, read_sections
 from lung_ssp.errors import CohortError
 from lung_ssp.training.distributed import shard
 
-ORIENTATIONS = 8  # of a square: four turns, each also mirrored
 SHARE_OF_MEMORY = 0.25  # of the device, which the network and its activations need as well
 
 
@@ -142,12 +142,6 @@ def random_orientations(images: np.ndarray, rng: np.random.Generator) -> np.ndar
         chosen = orientations == orientation
         changed[chosen] = in_orientation(images[chosen], orientation)
     return changed
-
-
-def in_orientation(images: np.ndarray, orientation: int) -> np.ndarray:
-    """Images (n, size, size, ...) in one orientation: turned by 0, 90, 180 or 270 degrees, from 4 on mirrored too."""
-    turned = np.rot90(images, orientation % 4, axes=(1, 2))
-    return turned[:, :, ::-1] if orientation >= 4 else turned
 
 
 def check_sections(sections: Sections, where: str, image_size: int, classes: NumClasses) -> None:

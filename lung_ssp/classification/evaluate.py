@@ -4,7 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lung_ssp.classification.binary import binary_aucs
 from lung_ssp.classification.build import MODEL_TYPES, restored_network
+from lung_ssp.classification.calibration import save_reliability
 from lung_ssp.classification.cross_stitch import mean_alphas
 from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, comparisons_between
 from lung_ssp.classification.report import save_confusions, text_report
@@ -31,6 +33,7 @@ def evaluate_classifier(run: Path, table2: bool) -> ClassificationMetrics:
     figures = run / FIGURES
     figures.mkdir(exist_ok=True)
     save_confusions(metrics, figures)
+    save_reliability(metrics.calibration, metrics.statement, figures / "reliability.png")
     report = text_report(metrics)
     if table2:
         ours, paper = read_log(run / "table2.csv"), paper_rows()
@@ -46,7 +49,8 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
     """The figures of the best checkpoint of a run."""
     settings = load_config(run_config(run), ClassificationSettings).settings
     network, checkpoint = restored_network(run, settings)
-    cohort = check_cohort(run, Path(settings.test_dataset.dataset_root))
+    root = Path(settings.test_dataset.dataset_root)
+    cohort = check_cohort(run, root)
     names = cohort.class_names
     measured = MODEL_TYPES[settings.model.type].evaluate(network, settings, comparisons_between(names))
     return ClassificationMetrics(
@@ -63,6 +67,8 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
             stage: tuple(map(tuple, mean_alphas(alphas.numpy()).tolist())) for stage, alphas in network.alphas().items()
         },
         slides=measured.slides,
+        calibration={} if cohort.synthetic else measured.calibration,
+        binary=binary_aucs(root, cohort, measured.probabilities, measured.patients),
     )
 
 

@@ -1,13 +1,17 @@
 """How well a classification run diagnoses: each branch's predictions on the test sections against both labels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import paddle
 from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
 
+from lung_ssp.classification.binary import BinaryAuc
+from lung_ssp.classification.calibration import Calibration, calibrate
 from lung_ssp.classification.dataset import SectionDataset
+from lung_ssp.classification.orientations import SectionPredictor, averaged
 from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.classes import MISSING
@@ -84,6 +88,8 @@ class ClassificationMetrics(Metrics):
     comparisons: a branch against labels, by name (COMPARISONS).
     mean_alphas: by the unit's stage, 2x2: what the task of the row takes from the task of the column.
     slides: for a network that takes slides alone.
+    binary: malignant against benign, by name; for a cohort of nodules alone.
+    calibration: by task, for real patients and a network of one input, where enough sections have a label.
     """
 
     sharing: str
@@ -93,6 +99,8 @@ class ClassificationMetrics(Metrics):
     for_comparison: Baselines
     mean_alphas: dict[str, tuple[tuple[float, ...], ...]]
     slides: SlideAblation | None
+    binary: dict[str, BinaryAuc] = field(default_factory=dict)
+    calibration: dict[str, Calibration] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,12 +108,18 @@ class EvaluationResults:
     """What the evaluation of a network on the test sections gives.
 
     labels: of all test sections, by task name, int64 (n,); -1 where there is none.
+    probabilities: of all test sections, by task name, (n, classes).
+    patients: whose they are, (n,) text.
     comparisons: the metrics of each comparison, by its name.
+    calibration: by task; none for a network that takes slides.
     slides: for a network that takes slides, the metrics with and without them.
     """
 
     labels: dict[str, np.ndarray]
+    probabilities: dict[str, np.ndarray]
+    patients: np.ndarray
     comparisons: dict[str, TaskMetrics]
+    calibration: dict[str, Calibration] = field(default_factory=dict)
     slides: SlideAblation | None = None
 
 
@@ -114,9 +128,24 @@ def evaluate_sections(
 ) -> EvaluationResults:
     """The comparisons of the paper's network on the test sections."""
     model = settings.model
-    test = SectionDataset(settings.test_dataset, model.image_size, model.num_classes).whole()
-    probabilities = predict_probabilities(network, *test.arrays())
-    return EvaluationResults(test.labels, evaluate_comparisons(probabilities, test.labels, comparisons))
+    dataset = SectionDataset(settings.test_dataset, model.image_size, model.num_classes)
+    test = dataset.whole()
+    validation = SectionDataset(settings.val_dataset, model.image_size, model.num_classes).whole()
+    predict: SectionPredictor = partial(predict_logits, network)
+    predict = averaged(predict) if settings.average_orientations else predict
+    logits, validation_logits = predict(test.images), predict(validation.images)
+    probabilities = {task: softmax(of_task, axis=1) for task, of_task in logits.items()}
+    calibrations = {
+        task: calibrate((validation_logits[task], validation.labels[task]), (logits[task], test.labels[task]))
+        for task in logits
+    }
+    return EvaluationResults(
+        test.labels,
+        probabilities,
+        dataset.sections.patients,
+        evaluate_comparisons(probabilities, test.labels, comparisons),
+        {task: own for task, own in calibrations.items() if own is not None},
+    )
 
 
 def comparisons_between(names: dict[str, tuple[str, ...]]) -> Comparisons:

@@ -1,6 +1,6 @@
 """What is logged, validated and shown while either network learns."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -44,7 +44,7 @@ class MonitoredTask:
         # sent to the device once
         self.validation_inputs, self.test_inputs = self.validation.inputs(), self.test.inputs()
         self.loss = settings.loss
-        self.image_names = read_cohort(Path(settings.train_dataset.dataset_root)).image_classes
+        self.names = read_cohort(Path(settings.train_dataset.dataset_root)).class_names
 
     def log_values(self, batch: Batch, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
         """Mean accuracy of both tasks on the batch just learned and on the whole test set."""
@@ -83,17 +83,19 @@ class MonitoredTask:
         batch = self.training.batch(np.linspace(0, self.size - 1, PICTURES).astype(int))
         labels = zip(batch.labels["image"], batch.labels["pathology"], strict=True)
         return {
-            f"sections/{i}": captioned(batch.picture(i), int(image), int(pathology), self.image_names)
+            f"sections/{i}": captioned(batch.picture(i), int(image), int(pathology), self.names)
             for i, (image, pathology) in enumerate(labels)
         }
 
 
-def captioned(picture: np.ndarray, image_label: int, pathology_label: int, image_names: Sequence[str]) -> np.ndarray:
+def captioned(
+    picture: np.ndarray, image_label: int, pathology_label: int, names: Mapping[str, Sequence[str]]
+) -> np.ndarray:
     """A picture, enlarged, above the names of its two labels.
 
     Args:
         picture: float32 (height, width, 3), 0..1.
-        image_names: of the image diagnosis' classes.
+        names: of the classes, by task.
 
     Returns:
         uint8 (height, width, 3).
@@ -102,7 +104,8 @@ def captioned(picture: np.ndarray, image_label: int, pathology_label: int, image
     large = cv2.resize(small, None, fx=SCALE, fy=SCALE, interpolation=cv2.INTER_NEAREST)
     page = np.full((large.shape[0] + CAPTION, large.shape[1], 3), 255, np.uint8)
     page[: large.shape[0]] = large
-    labels = f"image: {class_name(image_label, image_names)}", f"pathology: {class_name(pathology_label)}"
+    by_task = zip(TASK_NAMES, (image_label, pathology_label), strict=True)
+    labels = [f"{task}: {class_name(label, names[task])}" for task, label in by_task]
     for line, label in enumerate(labels):
         corner = 3, large.shape[0] + 14 + 16 * line
         cv2.putText(page, label, corner, cv2.FONT_HERSHEY_SIMPLEX, 0.36, (0, 0, 0), 1, cv2.LINE_AA)

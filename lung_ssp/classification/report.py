@@ -1,9 +1,12 @@
 """The figures of a classification run as a text to read, and as pictures."""
 
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 
+from lung_ssp.classification.binary import BOOTSTRAP_SAMPLES, BinaryAuc
+from lung_ssp.classification.calibration import calibration_lines
 from lung_ssp.classification.metrics import (
     COMPARISONS,
     Baselines,
@@ -13,6 +16,8 @@ from lung_ssp.classification.metrics import (
 )
 from lung_ssp.cohort.classes import class_name
 from lung_ssp.figures import new_figure, save_figure
+
+TITLE = 120  # characters in a line of a figure's title
 
 
 def text_report(metrics: ClassificationMetrics) -> str:
@@ -28,6 +33,8 @@ def text_report(metrics: ClassificationMetrics) -> str:
     ]
     if metrics.slides:
         lines += ablation_lines(metrics.slides)
+    lines += binary_lines(metrics.binary)
+    lines += calibration_lines(metrics.calibration)
     lines += ["", "for comparison:", *baseline_lines(metrics.for_comparison)]
     if metrics.mean_alphas:
         lines += ["", "mean alphas (image from image, image from pathology; pathology from image, from pathology):"]
@@ -65,6 +72,28 @@ def ablation_lines(slides: SlideAblation) -> list[str]:
     ]
 
 
+def binary_lines(figures: dict[str, BinaryAuc]) -> list[str]:
+    """Malignant against benign on a cohort of nodules: what is told from what, by which score, and how well."""
+    if not figures:
+        return []
+    fold = next(iter(figures.values())).fold
+    lines = [
+        "",
+        f"malignant against benign, test fold {fold} (95 % intervals: {BOOTSTRAP_SAMPLES:,} drawings of patients):",
+    ]
+    for figure in figures.values():
+        auc = "-" if figure.auc is None else f"{figure.auc:.4f}"
+        interval = "" if figure.interval is None else f" ({figure.interval[0]:.4f} to {figure.interval[1]:.4f})"
+        samples = f"{figure.samples} {figure.unit}s" + (
+            f" of {figure.patients} patients" if figure.unit == "nodule" else ""
+        )
+        lines += [
+            f"  {figure.question}, {samples}, {figure.malignant} malignant: AUC {auc}{interval}",
+            f"    by {figure.score}",
+        ]
+    return lines
+
+
 def baseline_lines(baselines: Baselines) -> list[str]:
     """What is known of the accuracies that a run's are compared with."""
     lines = []
@@ -99,7 +128,7 @@ def save_confusions(metrics: ClassificationMetrics, figures: Path) -> None:
         axis.set_yticks(range(len(names)), names, fontsize=8)
         axis.set_xlabel("prediction")
         axis.set_ylabel("label")
-        axis.set_title(f"{words(name)}, from {metrics.inputs}\n{metrics.statement}", fontsize=8)
+        axis.set_title(f"{words(name)}, from {metrics.inputs}\n{fill(metrics.statement, TITLE)}", fontsize=8)
         for i in range(len(names)):
             for j in range(len(names)):
                 axis.text(

@@ -152,6 +152,11 @@ class ClassificationSettings(TrainingSettings):
     loss: TwoTaskLossSettings = Field(TwoTaskLossSettings(), description="the loss")
     optimizer: OptimizerSettings = Field(OptimizerSettings(), description="the optimizer")
     lr_scheduler: SchedulerSettings = Field(SchedulerSettings(), description="the learning rate")
+    average_orientations: bool = Field(
+        False,
+        description="predict a section's logits as the means over its eight orientations, in evaluation and diagnosis; "
+        "the log and the choice of the checkpoint look at one orientation",
+    )
 
     @property
     def needs_one_process(self) -> str:
@@ -182,6 +187,8 @@ class ClassificationSettings(TrainingSettings):
                     f"{name}.type is {split.type}, but model.type is {self.model.type}, which learns from {kind}: "
                     "change the one or the other"
                 )
+        if self.average_orientations and self.model.takes_slides:
+            raise ValueError(f"average_orientations is not for {self.model.type}: leave it out")
         if len(roots := {split.dataset_root for split in self.splits()}) > 1:
             raise ValueError(f"the three data sets must be of one cohort, but their dataset_root are {sorted(roots)}")
         return self

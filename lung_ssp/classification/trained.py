@@ -1,12 +1,12 @@
 """A trained classification run, read back to classify sections; Paddle is loaded only where it runs the network."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from lung_ssp.classification.orientations import SectionPredictor, averaged
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.config import load_config
@@ -14,16 +14,13 @@ from lung_ssp.training.finite import check_outputs
 from lung_ssp.training.onnx import Engine, ExportedNetwork, load_exported
 from lung_ssp.training.run import BestCheckpoint, read_best, run_config
 
-# A network, whichever engine runs it: sections without slides, float32 (n, 1, size, size), 0..1, to the logits of both
-# tasks by name, (n, classes).
-SectionPredictor = Callable[[np.ndarray], dict[str, np.ndarray]]
-
 
 @dataclass(frozen=True)
 class TrainedClassifier:
     """A trained network, and where it comes from.
 
-    logits: the network, run by the engine that was asked for; it raises NotFinite where a logit is NaN or infinite.
+    logits: the network without slides, run by the engine that was asked for; it raises NotFinite where one is NaN or
+        infinite.
     """
 
     settings: ClassificationSettings
@@ -46,12 +43,17 @@ def load_classifier(run: Path, engine: Engine = "paddle") -> TrainedClassifier:
     settings = load_config(run_config(run), ClassificationSettings).settings
     if engine == "onnx":
         checkpoint, _ = read_best(run)
-        return TrainedClassifier(settings, checkpoint, partial(logits_by_onnx, load_exported(run)))
+        return TrainedClassifier(settings, checkpoint, _as_set(partial(logits_by_onnx, load_exported(run)), settings))
     from lung_ssp.classification.build import restored_network
     from lung_ssp.classification.prediction import predict_logits
 
     network, checkpoint = restored_network(run, settings)
-    return TrainedClassifier(settings, checkpoint, partial(predict_logits, network))
+    return TrainedClassifier(settings, checkpoint, _as_set(partial(predict_logits, network), settings))
+
+
+def _as_set(predict: SectionPredictor, settings: ClassificationSettings) -> SectionPredictor:
+    """A predictor as the settings of its run want it."""
+    return averaged(predict) if settings.average_orientations else predict
 
 
 def logits_by_onnx(network: ExportedNetwork, sections: np.ndarray) -> dict[str, np.ndarray]:

@@ -3,24 +3,47 @@
 import argparse
 from pathlib import Path
 
-from lung_ssp.cli.command import PADDLE, Command, add_device, add_run
+from lung_ssp.cli.command import PADDLE, Command, add_device
 from lung_ssp.cli.terminal import say
+from lung_ssp.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run(parser)
+    parser.add_argument(
+        "run",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="the run's folder; of several segmentation runs, one a fold, the nodules go into one table",
+    )
     add_device(parser)
     parser.add_argument("--table2", action="store_true", help="set the log beside the paper's Table 2")
     parser.add_argument(
         "--real-nodules", type=Path, metavar="FOLDER", help="folder with lidc_nodules_3d.npz, for a segmentation run"
     )
+    parser.add_argument(
+        "--nodules",
+        type=Path,
+        metavar="FOLDER",
+        help="a prepared cohort of nodules to measure a segmentation run on (that of the run)",
+    )
+    parser.add_argument(
+        "--joined", type=Path, metavar="FOLDER", help="folder for the table of several runs' nodules (only printed)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure a run on its test samples."""
-    from lung_ssp.runs import evaluate
+    from lung_ssp.runs import evaluate, join
+    from lung_ssp.segmentation.nodule_report import nodule_text
 
-    say(evaluate(arguments.run, arguments.table2, arguments.real_nodules, device=arguments.device).text())
+    runs, device, nodules = arguments.run, arguments.device, arguments.nodules
+    if len(runs) == 1 and arguments.joined is None:
+        say(evaluate(runs[0], arguments.table2, arguments.real_nodules, device, nodules).text())
+        return
+    if arguments.table2 or arguments.real_nodules:
+        raise ConfigError("--table2 and --real-nodules measure one run: leave them out, or name one run.")
+    say(nodule_text(join(runs, arguments.joined, device, nodules)))
 
 
 COMMAND = Command("eval", run, add_arguments, PADDLE)

@@ -1,5 +1,7 @@
 """The description of a prepared cohort, <root>/cohort.json: written here, read here, copied into every run's folder."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, JsonValue
@@ -14,6 +16,7 @@ from lung_ssp.records import read_record
 from lung_ssp.settings import Settings
 
 COHORT_FILE = "cohort.json"
+LONGEST_NAME, LONGEST_ORIGIN = 200, 5000  # characters
 PHANTOM_MAKER = "PHANTOM"  # the maker that the SeriesDescription of a synthetic scan names
 
 
@@ -62,12 +65,33 @@ class NlstDescription(Settings):
     slides_that_failed: dict[str, str] = Field(description="slides that could not be read, and why")
 
 
+class BinaryDiagnosis(Settings):
+    """Two sides of a task's classes, of which one is told from the other; classes of neither side are left out."""
+
+    negative: tuple[int, ...] = Field(min_length=1, description="classes 0, 1, ... that are benign")
+    positive: tuple[int, ...] = Field(min_length=1, description="classes that are malignant")
+
+
+class NoduleDescription(Settings):
+    """A cohort of patients' nodules from an archive (cohort/nodules): whose they are, and how they were divided."""
+
+    licence: str = Field(description="of the data")
+    citation: str = Field(description="of the data")
+    nodules: int = Field(ge=1, description="in all splits")
+    patients: int = Field(ge=1, description="in all splits")
+    folds: int = Field(ge=2, description="folds by patient")
+    fold_seed: int = Field(ge=0, description="of the division into folds")
+    test_fold: int = Field(ge=0, description="the fold that is the test split; the next one is the validation split")
+    tissue_proven_only: bool = Field(description="whether pathology diagnoses without tissue count as none")
+    binary: dict[str, BinaryDiagnosis] = Field(description="by task, what is told from what")
+
+
 class CohortDescription(Settings):
     """What cohort.json says of a prepared cohort."""
 
-    name: str = Field(min_length=1, max_length=200, description="what outputs call the cohort")
+    name: str = Field(min_length=1, max_length=LONGEST_NAME, description="what outputs call the cohort")
     synthetic: bool = Field(description="whether it is of phantoms: every output says so")
-    origin: str = Field(min_length=1, max_length=5000, description="where its images and labels come from")
+    origin: str = Field(min_length=1, max_length=LONGEST_ORIGIN, description="where its images and labels come from")
     leaky: bool = Field(False, description="whether patients are on both sides of the splits, to show what that costs")
     leaks: tuple[str, ...] = Field(
         (), description="what is on both sides of the splits under two patients' names (cohort/leaks.py)"
@@ -78,14 +102,18 @@ class CohortDescription(Settings):
     split: SplitSettings | None = Field(None, description="how patients were divided; null: not by chance")
     tiles: SlideSettings | None = Field(None, description="how its tiles were cut; null: it has none")
     image_classes: tuple[str, ...] = Field(CLASS_NAMES, description="names of the classes of the image diagnosis")
+    pathology_classes: tuple[str, ...] = Field(
+        CLASS_NAMES, description="names of the classes of the pathology diagnosis"
+    )
     counts: CohortCounts = Field(CohortCounts(), description="how much it holds")
     generator: GeneratorDescription | None = Field(None, description="of a synthetic cohort of the package's own")
     nlst: NlstDescription | None = Field(None, description="of a cohort from NLST's images and tables")
+    nodules: NoduleDescription | None = Field(None, description="of a cohort of nodules from an archive")
 
     @property
     def class_names(self) -> dict[str, tuple[str, ...]]:
-        """The names of each task's classes; the image diagnosis may have its own (cohort/nlst/image_rule.py)."""
-        return {"image": self.image_classes, "pathology": CLASS_NAMES}
+        """The names of each task's classes (cohort/nlst/image_rule.py and cohort/nodules/rules.py give their own)."""
+        return {"image": self.image_classes, "pathology": self.pathology_classes}
 
     @property
     def statement(self) -> str:
@@ -93,6 +121,33 @@ class CohortDescription(Settings):
         origin = "SYNTHETIC cohort: no number here is about patients" if self.synthetic else self.origin
         leak = "LEAKY split, patients on both sides: its figures are too good; " if self.leaky or self.leaks else ""
         return f"{leak}{origin} ({self.name}, fingerprint {self.fingerprint})"
+
+
+def read_cohorts(roots: Sequence[Path]) -> CohortDescription:
+    """The description of the prepared cohorts that a run learns from together: of one it is its own.
+
+    Of several it is the first one's, whose origin and fingerprint are those of all, and which is synthetic only if all
+    of them are; the origin calls phantoms SYNTHETIC.
+
+    Raises:
+        CohortError: one is missing or damaged.
+    """
+    cohorts = [read_cohort(root) for root in roots]
+    first = cohorts[0]
+    if len(cohorts) == 1:
+        return first
+    statements = " | ".join(cohort.statement for cohort in cohorts)
+    prints = "\n".join(cohort.fingerprint for cohort in cohorts)
+    return first.model_copy(
+        update={
+            "name": " + ".join(cohort.name for cohort in cohorts)[:LONGEST_NAME],
+            "synthetic": all(cohort.synthetic for cohort in cohorts),
+            "origin": f"{len(cohorts)} cohorts together: {statements}"[:LONGEST_ORIGIN],
+            "leaky": any(cohort.leaky for cohort in cohorts),
+            "leaks": tuple(leak for cohort in cohorts for leak in cohort.leaks),
+            "fingerprint": hashlib.sha256(prints.encode()).hexdigest()[:16],
+        }
+    )
 
 
 def write_cohort(root: Path, description: CohortDescription) -> None:

@@ -1,4 +1,4 @@
-"""What is on both sides of the splits under two patients' names: one lesion, or one scan."""
+"""What is on both sides of the splits under two patients' names: one lesion, one scan, or lesions that look alike."""
 
 import hashlib
 import math
@@ -12,6 +12,7 @@ from lung_ssp.cohort.store import Sections
 
 ALIKE = 0.003  # root mean square difference of sections (0..1 is the window: 4 HU) that no two lesions show
 LEAST_CONTRAST = 10 * ALIKE  # standard deviation of a section that shows enough to be told from others
+LOOK_ALIKE = 0.99  # correlation of sections at half the resolution
 BLOCK = 2048  # sections that are compared at once
 SHOWN = 5  # findings of a kind that are told; the rest is counted
 
@@ -87,6 +88,52 @@ def _alike(splits: Mapping[str, Sections]) -> Iterator[tuple[tuple[str, int], tu
             squares = (block**2).sum(axis=1)[:, None] + others - 2 * block @ pixels[two].T
             for i, j in np.argwhere(squares <= ALIKE**2 * block.shape[1]).tolist():
                 yield (one, int(found[one][begin + i])), (two, int(found[two][j]))
+
+
+def find_look_alikes(splits: Mapping[str, Sections], origins: Mapping[str, Sequence[SectionOrigin]]) -> tuple[str, ...]:
+    """Sections of two patients that hardly differ: perhaps one lesion, scanned or saved twice.
+
+    Pairs within a split count too, since folds take turns as splits. One pair is told for each two patients, that of
+    the highest correlation: of the means over 2 x 2 pixels, so that noise and another kernel matter less.
+
+    Args:
+        splits, origins: as in `find_leaks`.
+
+    Returns:
+        a sentence without its point each, the most alike first.
+    """
+    owners = [(split, str(name), o.place) for split in splits for name, o in _named(splits[split], origins[split])]
+    rows = np.concatenate([_standardised(sections.images) for sections in splits.values()])
+    most: dict[tuple[str, str], tuple[float, str]] = {}
+    for begin in range(0, len(rows), BLOCK):
+        alike = rows[begin : begin + BLOCK] @ rows.T
+        for i, j in np.argwhere(alike >= LOOK_ALIKE).tolist():
+            one, two = owners[begin + i], owners[j]
+            if begin + i < j and one[1] != two[1]:
+                found = float(alike[i, j]), f"{_both(one, two)} look alike (correlation {alike[i, j]:.3f})"
+                most[one[1], two[1]] = max(found, most.get((one[1], two[1]), found))
+    return _told([text for _, text in sorted(most.values(), key=lambda found: -found[0])])
+
+
+def _named(sections: Sections, origins: Sequence[SectionOrigin]) -> Iterator[tuple[str, SectionOrigin]]:
+    return zip(sections.patients.tolist(), origins, strict=True)
+
+
+def _standardised(images: np.ndarray) -> np.ndarray:
+    """Means over 2 x 2 pixels, their mean 0 and length 1, so that products are correlations; 0 without contrast.
+
+    Args:
+        images: (n, size, size).
+
+    Returns:
+        float32 (n, size // 2 squared).
+    """
+    half = images.shape[1] // 2
+    means = images[:, : 2 * half, : 2 * half].reshape(len(images), half, 2, half, 2).mean(axis=(2, 4))
+    flat = means.reshape(len(images), -1) - means.mean(axis=(1, 2))[:, None]
+    length = np.linalg.norm(flat, axis=1, keepdims=True)
+    seen = length >= LEAST_CONTRAST * half  # the standard deviation of half x half pixels
+    return np.divide(flat, length, out=np.zeros_like(flat), where=seen)
 
 
 def manifest_place(line: int | str) -> str:

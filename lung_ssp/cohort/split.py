@@ -65,14 +65,16 @@ def record_splits(root: Path) -> None:
     write_table(root / "splits.csv", rows, ["patient", "split"])
 
 
-def patients_by_split(root: Path) -> dict[str, list[str]]:
-    """Who has sections or scans in each split of a prepared cohort, sorted.
+def patients_by_split(*roots: Path) -> dict[str, list[str]]:
+    """Who has sections or scans in each split of a prepared cohort, or of several together, sorted.
 
     Raises:
         CohortError: a file is missing or damaged.
     """
-    scans = read_scans(root) if (root / "scans.csv").is_file() else []
-    return {
-        split: sorted({*map(str, read_sections(root, split).patients), *(s.patient for s in scans if s.split == split)})
-        for split in SPLITS
-    }
+    patients: dict[str, set[str]] = {split: set() for split in SPLITS}
+    for root in roots:
+        scans = read_scans(root) if (root / "scans.csv").is_file() else []
+        for split in SPLITS:
+            patients[split] |= {*map(str, read_sections(root, split).patients)}
+            patients[split] |= {scan.patient for scan in scans if scan.split == split}
+    return {split: sorted(own) for split, own in patients.items()}

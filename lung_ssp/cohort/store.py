@@ -8,6 +8,7 @@
     <root>/scans.csv              one row a CT series: patient, split, folder, masks (where they are known), and a name
                                   of its own where a patient has several
     <root>/slices/<name>.npz      slices for the segmentation network
+    <root>/nodules.csv, nodules/  a cohort of nodules: a row and a file a nodule (nodules/store.py), and folds.csv
     <root>/tiles/<split>.npz      tiles of the patients' pathology slides (slides/store.py), where there are any
 
 The embedded cohort also has scans/ (the DICOM series and their true masks), lesions.csv and tables/ (NLST's tables),

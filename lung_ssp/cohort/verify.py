@@ -10,7 +10,8 @@ from pydantic import Field
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
-from lung_ssp.cohort.leaks import Leaks, SectionOrigin, find_leaks, manifest_place
+from lung_ssp.cohort.leaks import SectionOrigin, find_leaks, find_look_alikes, manifest_place
+from lung_ssp.cohort.nodules.store import has_nodules, problems_of_nodules
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.slices import read_arrays, slices_path
 from lung_ssp.cohort.slides.store import read_tiles, tiles_path
@@ -37,7 +38,8 @@ SHOWN = 5  # problems that the message names; it counts the rest
 class SectionRow(TableRow):
     """A row of sections.csv, which has more columns.
 
-    Sources and series in a cohort of NLST's, manifest_line, series and scan in one from a manifest; else empty.
+    Sources and series in a cohort of NLST's, manifest_line, series and scan in one from a manifest, nodule and series
+    in one of nodules; else empty.
     """
 
     patient: Patient
@@ -49,6 +51,7 @@ class SectionRow(TableRow):
     manifest_line: str = ""
     series: str = ""
     scan: str = ""
+    nodule: str = ""
 
 
 class SplitRow(TableRow):
@@ -70,7 +73,7 @@ class CohortCheck:
 
     root: its folder. description: what its cohort.json says. files: how many are as recorded. sections: how many each
     split has. findings: what is as it was prepared but should be known, a sentence each: one scan under two patients'
-    names on both sides of the splits.
+    names on both sides of the splits, nodules of two patients that look alike.
     """
 
     root: Path
@@ -115,13 +118,15 @@ def verify_cohort(root: str | Path) -> CohortCheck:
         raise CohortError(f"{root} is not what was prepared: {first}{more}. Remove the folder and prepare it again.")
     splits = {split: read_sections(root, split) for split in SPLITS}
     sections = {split: len(own) for split, own in splits.items()}
-    leaks = _leaks(read_table(root / "sections.csv", SectionRow, REMEDY), splits)
+    origins = _origins(read_table(root / "sections.csv", SectionRow, REMEDY), splits)
+    leaks = find_leaks(splits, origins)
     if leaks.lesions:
         raise CohortError(
             f"{root} has lesions on both sides of its splits, which makes its figures too good: "
             f"{'; '.join(leaks.lesions)}. Give all rows of a person one patient and one split, and prepare it again."
         )
-    return CohortCheck(root, cohort, len(_names(root)), sections, leaks.scans)
+    look_alikes = find_look_alikes(splits, origins) if has_nodules(root) else ()
+    return CohortCheck(root, cohort, len(_names(root)), sections, (*leaks.scans, *look_alikes))
 
 
 def _names(root: Path) -> list[str]:
@@ -163,18 +168,21 @@ def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str
     yield from _problems_of_splits(root, splits, leaky=cohort.leaky)
     if (root / "scans.csv").is_file():
         yield from _problems_of_slices(root)
+    if has_nodules(root):
+        yield from problems_of_nodules(root)
     if (fingerprint := cohort_fingerprint(root)) != cohort.fingerprint:
         yield f"the fingerprint is {fingerprint}, cohort.json says {cohort.fingerprint}"
 
 
-def _leaks(table: list[SectionRow], splits: dict[str, Sections]) -> Leaks:
-    """What is on both sides of the splits; `table` has a row for each section, in their order."""
+def _origins(table: list[SectionRow], splits: dict[str, Sections]) -> dict[str, list[SectionOrigin]]:
+    """Where the sections of each split come from; `table` has a row for each section, in their order."""
     origins: dict[str, list[SectionOrigin]] = {split: [] for split in splits}
     for row in table:
         own = origins[row.split]
-        place = manifest_place(row.manifest_line) if row.manifest_line else f"section {len(own) + 1} of {row.split}"
+        place = f"the nodule {row.nodule}" if row.nodule else f"section {len(own) + 1} of {row.split}"
+        place = manifest_place(row.manifest_line) if row.manifest_line else place
         own.append(SectionOrigin(place, tuple(filter(None, (row.series, row.scan)))))
-    return find_leaks(splits, origins)
+    return origins
 
 
 def _problems_of_table(table: list[SectionRow], splits: dict[str, Sections], sources: bool) -> Iterator[str]:

@@ -8,6 +8,8 @@ import numpy as np
 from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import Box, Volume, bounding_box, mean_weights, resample_axis, window
 
+NOT_COUNTED = 255  # label of lesions where it is not known what is there
+
 
 @dataclass(frozen=True, eq=False)
 class LungSlices:
@@ -15,7 +17,8 @@ class LungSlices:
 
     scan: the slices, HU not clipped; its origin tells where they lie.
     lungs: bool (z, y, x), the lung mask.
-    lesions: uint8 (z, y, x), 0 background, 1..n the lesions; all 0 where none are known.
+    lesions: uint8 (z, y, x), 0 background, 1..n the lesions, NOT_COUNTED where it is not known what is there; all 0
+        where none are known.
     """
 
     scan: Volume
@@ -111,3 +114,26 @@ def with_neighbours(slices: np.ndarray, index: int, channels: int) -> np.ndarray
     reach = channels // 2
     indices = np.clip(np.arange(index - reach, index + reach + 1), 0, len(slices) - 1)
     return slices[indices]
+
+
+def neighbour_indices(z_mm: np.ndarray, index: int, channels: int, step_mm: float) -> np.ndarray:
+    """A slice between its neighbours where slices lie at any distance: those nearest to whole steps away from it.
+
+    Beyond the ends the last slice is repeated; of two that are as near, the one closer to the slice is taken.
+
+    Args:
+        z_mm: (z,), where the slices lie, rising.
+        channels: odd, how many slices are asked for.
+
+    Returns:
+        int64 (channels,), rising.
+    """
+    reach = channels // 2
+    up = [index + int(np.abs(z_mm[index:] - z_mm[index] - n * step_mm).argmin()) for n in range(1, reach + 1)]
+    down = [index - int(np.abs(z_mm[index::-1] - z_mm[index] + n * step_mm).argmin()) for n in range(1, reach + 1)]
+    return np.array([*down[::-1], index, *up])
+
+
+def in_plane(settings: WorkingGridSettings, spacing: tuple[float, float, float]) -> WorkingGridSettings:
+    """The working grid in the plane alone, for slices of `spacing` (z, y, x) mm that stay where they are."""
+    return settings.model_copy(update={"spacing_mm": [spacing[0], *settings.spacing_mm[1:]]})

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from lung_ssp.ct.volume import AIR_HU
+from lung_ssp.ct.working_grid import neighbour_indices
 from lung_ssp.segmentation.settings import AugmentationSettings
 
 
@@ -39,6 +40,31 @@ def random_patch(
     channels_last = np.ascontiguousarray(image.transpose(1, 2, 0), dtype=np.float32)
     patch = _warp(channels_last, matrix, size, cv2.INTER_LINEAR).reshape(size, size, len(image))
     return patch.transpose(2, 0, 1), _warp(label, matrix, size, cv2.INTER_NEAREST)
+
+
+def random_neighbours(
+    z_mm: np.ndarray,
+    index: int,
+    channels: int,
+    step_mm: float,
+    settings: AugmentationSettings,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """A slice between its neighbours, as indices (channels,), which other slice spacings would show.
+
+    Nothing is drawn where the settings leave the neighbours alone.
+
+    Args:
+        z_mm: (z,), where the slices lie, rising.
+        step_mm: distance of the neighbours, where none is drawn.
+    """
+    if settings.neighbour_mm is not None:
+        nearest, farthest = settings.neighbour_mm
+        step_mm = rng.uniform(nearest, farthest)
+    indices = neighbour_indices(z_mm, index, channels, step_mm)
+    if settings.neighbour_dropout:
+        indices[rng.random(channels) < settings.neighbour_dropout] = index
+    return indices
 
 
 def random_intensities(patch: np.ndarray, settings: AugmentationSettings, rng: np.random.Generator) -> np.ndarray:

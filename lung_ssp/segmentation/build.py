@@ -9,7 +9,7 @@ from paddleseg.cvlibs import SegBuilder
 from paddleseg.utils import logger
 
 from lung_ssp.config import Config
-from lung_ssp.errors import CohortError, LungSspError
+from lung_ssp.errors import LungSspError
 from lung_ssp.segmentation import dataset, losses, networks  # noqa: F401  (imported to be known to PaddleSeg)
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.task import SegmentationTask
@@ -24,6 +24,8 @@ class _ResolvedConfig(PaddleSegConfig):
 
     def __init__(self, settings: SegmentationSettings) -> None:
         self.dic = settings.model_dump()  # with the defaults of what the file leaves out
+        for name in ("train_dataset", "val_dataset"):
+            self.dic[name]["slices"] = self.dic["slices"]  # the grid that both are asked for
 
 
 def build_segmentation(config: Config[SegmentationSettings]) -> Training:
@@ -35,11 +37,6 @@ def build_segmentation(config: Config[SegmentationSettings]) -> Training:
     settings = config.settings
     with _paddleseg():
         builder = SegBuilder(_ResolvedConfig(config.settings))
-        if (found := builder.train_dataset.slice_settings) != settings.slices:
-            raise CohortError(
-                f"The slices in {settings.train_dataset.dataset_root} were made with ({found}), the run asks for "
-                f"({settings.slices}): change `slices` in its configuration or prepare the cohort into another folder."
-            )
         paddle.seed(settings.seed)
         task = SegmentationTask(builder.model, builder.train_dataset, builder.val_dataset, builder.loss)
         scheduler = make_scheduler(settings.lr_scheduler, settings.iters)

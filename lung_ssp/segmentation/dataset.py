@@ -1,6 +1,5 @@
-"""Slices of the cohort's scans as PaddleSeg's data sets `NoduleSlices` and `SingleNoduleSlices`."""
+"""Slices of scans and nodules as PaddleSeg's data sets `NoduleSlices` and `SingleNoduleSlices`."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,13 @@ import numpy as np
 import paddle
 from paddleseg.cvlibs import manager
 
-from lung_ssp.cohort.slices import read_slices
+from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import window
-from lung_ssp.ct.working_grid import LungSlices, with_neighbours
+from lung_ssp.ct.working_grid import NOT_COUNTED, neighbour_indices
 from lung_ssp.errors import CohortError
-from lung_ssp.segmentation.augmentation import random_intensities, random_patch
+from lung_ssp.segmentation.augmentation import random_intensities, random_neighbours, random_patch
 from lung_ssp.segmentation.settings import CHANNELS, IGNORED, TrainDatasetSettings, ValidationDatasetSettings
+from lung_ssp.segmentation.sources import Place, ScanSource, Source, Stack, open_source, slices_with
 
 SPLIT_OF_MODE = {"train": "train", "val": "validation"}
 
@@ -25,16 +25,19 @@ class SliceDataset(paddle.io.Dataset):
     and (1, y, x) in validation, as PaddleSeg has it: 0 background, 1 nodule.
 
     An epoch of training shows each slice with lung in it once, around a random place in the lungs, and beside them, as
-    often as `lesion_share` asks, patches on lesions; each lesion gets as many of them, be it large or small. In
-    validation what lies outside the lung mask is labelled IGNORE_INDEX, for nodules are sought inside it.
+    often as `lesion_share` asks, patches on lesions; each lesion gets as many of them, be it large or small. Of a
+    cohort of single nodules it shows each nodule once. Further cohorts (`also`) add patches, at random out of their
+    own, until they have their shares. In validation what lies outside the lung mask is labelled IGNORE_INDEX, for
+    nodules are sought inside it; so is, at all times, where it is not known what is there.
 
     Args:
-        dataset_root: folder of the prepared cohort.
+        dataset_root: folder of the prepared cohort, of scans or of single nodules.
         mode: "train" or "val".
+        slices: the keys of WorkingGridSettings, of the working grid that is asked for; None: that of the scans.
         options: the other keys of TrainDatasetSettings or ValidationDatasetSettings, whose defaults hold here as well.
 
     Raises:
-        CohortError: the cohort holds no such slices, or no lesion in them.
+        CohortError: a cohort holds no such slices, or others than those asked for; or the first has no lesion.
         ValidationError: an option is unknown or invalid.
     """
 
@@ -42,33 +45,39 @@ class SliceDataset(paddle.io.Dataset):
     IMG_CHANNELS = 3
     IGNORE_INDEX = IGNORED
 
-    def __init__(self, dataset_root: str, mode: str, **options: Any) -> None:
+    def __init__(self, dataset_root: str, mode: str, slices: dict[str, Any] | None = None, **options: Any) -> None:
         super().__init__()
         self.mode = mode
         self.num_classes = self.NUM_CLASSES  # PaddleSeg's evaluation reads both from the instance
         self.ignore_index = self.IGNORE_INDEX
         tree = {"type": type(self).__name__, "dataset_root": dataset_root, "mode": mode, **options}
-        self.slice_settings, self.scans = read_slices(Path(dataset_root), SPLIT_OF_MODE[mode])
-        self.lesions = [
-            (scan, label) for scan, slices in enumerate(self.scans) for label in np.unique(slices.lesions) if label
-        ]
-        if not self.lesions:
-            raise CohortError(f"{dataset_root} has no lesion in its {SPLIT_OF_MODE[mode]} scans: nothing to learn.")
-        chosen: list[Iterable[int]]
+        grid = None if slices is None else WorkingGridSettings.model_validate(slices)
+        self.seed = 0  # a whole slice draws nothing
         if mode == "train":
             settings = TrainDatasetSettings.model_validate(tree)
             self.patch_size, self.augmentation, self.seed = settings.patch_size, settings.augmentation, settings.seed
-            chosen = [_slices_with(slices.lungs) for slices in self.scans]
-            lesion_share = settings.lesion_share
+            first = self._open_first(settings.dataset_root, grid, settings.lesion_share)
+            others = [
+                open_source(Path(cohort.dataset_root), "train", self.slice_settings, settings.lesion_share)[0]
+                for cohort in settings.also
+            ]
+            self._sources: list[Source] = [first, *others]
+            more = [round(len(first) * cohort.share / settings.share) for cohort in settings.also]
+            self._ends = np.cumsum([len(first), *more])
         else:
             count = ValidationDatasetSettings.model_validate(tree).slices_per_scan
-            chosen = [_chosen_slices(slices, count) for slices in self.scans]
-            self.seed, lesion_share = 0, 0.0  # a whole slice draws nothing
-        self.slices = [(scan, index) for scan, indices in enumerate(chosen) for index in indices]
-        self._lesion_patches = round(len(self.slices) * lesion_share / (1 - lesion_share))
+            first = self._open_first(dataset_root, grid, 0.0)
+            self._stacks = first.stacks
+            chosen = [
+                _chosen_slices(stack, count) if isinstance(first, ScanSource) else range(len(stack.hu))
+                for stack in self._stacks
+            ]
+            self.slices = [(stack, index) for stack, indices in enumerate(chosen) for index in indices]
+            self._ends = np.array([len(self.slices)])
+        self.lesions = first.lesions
 
     def __len__(self) -> int:
-        return len(self.slices) + self._lesion_patches
+        return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """The same sample each time: its randomness comes from the seed and the index."""
@@ -77,43 +86,50 @@ class SliceDataset(paddle.io.Dataset):
     def sample(self, index: int, rng: np.random.Generator) -> dict[str, Any]:
         """Sample `index`; in training its place and its changes are drawn from `rng`."""
         if self.mode == "val":
-            return self._whole_slice(*self.slices[index])
-        if index < len(self.slices):
-            scan, slice_index = self.slices[index]
-            return self._patch(scan, slice_index, self.scans[scan].lungs[slice_index], rng)
-        scan, label = self.lesions[(index - len(self.slices)) % len(self.lesions)]
-        lesion = self.scans[scan].lesions == label
-        slice_index = int(rng.choice(_slices_with(lesion)))
-        return self._patch(scan, slice_index, lesion[slice_index], rng)
+            stack, slice_index = self.slices[index]
+            return self._whole_slice(self._stacks[stack], slice_index)
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        source = self._sources[number]
+        own = index if number == 0 else int(rng.integers(len(source)))
+        return self._patch(source.place(own, rng), rng)
 
     def indices_by_scan(self) -> list[list[int]]:
-        """The samples that are slices of the first scan, of the second, and so on."""
-        return [
-            [index for index, (owner, _) in enumerate(self.slices) if owner == scan] for scan in range(len(self.scans))
-        ]
+        """The samples that are slices of the first scan or nodule, of the second, and so on; in validation."""
+        groups: list[list[int]] = [[] for _ in self._stacks]
+        for index, (owner, _) in enumerate(self.slices):
+            groups[owner].append(index)
+        return groups
 
-    def _patch(self, scan: int, slice_index: int, target: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-        """A patch around a random pixel near `target` (y, x), off its centre by up to a quarter of the patch."""
-        slices = self.scans[scan]
-        pixels = np.argwhere(target)
+    def _open_first(self, root: str, grid: WorkingGridSettings | None, lesion_share: float) -> Source:
+        """The cohort that sets the working grid, if none is asked for, and has lesions."""
+        split = SPLIT_OF_MODE[self.mode]
+        source, self.slice_settings = open_source(Path(root), split, grid, lesion_share)
+        if not source.lesions:
+            raise CohortError(f"{root} has no lesion in its {split} scans: nothing to learn.")
+        return source
+
+    def _patch(self, place: Place, rng: np.random.Generator) -> dict[str, Any]:
+        """A patch around a random pixel near the place's target, off its centre by up to a quarter of the patch."""
+        pixels = np.argwhere(place.target)
         jitter = rng.uniform(-self.patch_size / 4, self.patch_size / 4, size=2)
         y, x = pixels[rng.integers(len(pixels))] + jitter
+        neighbours = random_neighbours(
+            place.stack.z_mm, place.index, self.IMG_CHANNELS, self.slice_settings.spacing_mm[0], self.augmentation, rng
+        )
+        lesions = place.stack.lesions[place.index]
+        classes = (lesions > 0).astype(np.uint8)
+        classes[lesions == NOT_COUNTED] = self.IGNORE_INDEX
         image, label = random_patch(
-            with_neighbours(slices.scan.hu, slice_index, self.IMG_CHANNELS),
-            (slices.lesions[slice_index] > 0).astype(np.uint8),
-            (y, x),
-            self.patch_size,
-            self.augmentation,
-            rng,
+            place.stack.hu[neighbours], classes, (y, x), self.patch_size, self.augmentation, rng
         )
         return self._as_sample(random_intensities(image, self.augmentation, rng), label.astype(np.int64))
 
-    def _whole_slice(self, scan: int, slice_index: int) -> dict[str, Any]:
-        slices = self.scans[scan]
-        lesions = slices.lesions[slice_index] > 0
-        label = np.where(slices.lungs[slice_index] | lesions, lesions, self.IGNORE_INDEX)
-        image = with_neighbours(slices.scan.hu, slice_index, self.IMG_CHANNELS)
-        return self._as_sample(image, label.astype(np.int64)[np.newaxis])
+    def _whole_slice(self, stack: Stack, index: int) -> dict[str, Any]:
+        lesions = stack.lesions[index]
+        label = np.where(stack.searched[index] | (lesions > 0), lesions > 0, self.IGNORE_INDEX)
+        label[lesions == NOT_COUNTED] = self.IGNORE_INDEX
+        neighbours = neighbour_indices(stack.z_mm, index, self.IMG_CHANNELS, self.slice_settings.spacing_mm[0])
+        return self._as_sample(stack.hu[neighbours], label.astype(np.int64)[np.newaxis])
 
     def _as_sample(self, image: np.ndarray, label: np.ndarray) -> dict[str, Any]:
         return {"img": window(image, self.slice_settings.window_hu), "label": label, "trans_info": []}
@@ -133,15 +149,10 @@ class SingleNoduleSlices(SliceDataset):
     IMG_CHANNELS = CHANNELS["SingleNoduleSlices"]
 
 
-def _slices_with(mask: np.ndarray) -> np.ndarray:
-    """The indices of the slices of (z, y, x) that the mask touches."""
-    return np.flatnonzero(mask.any(axis=(1, 2)))
-
-
-def _chosen_slices(slices: LungSlices, count: int) -> list[int]:
+def _chosen_slices(scan: Stack, count: int) -> list[int]:
     """`count` slices of a scan, half of them with a lesion (as far as there are), evenly spaced, in rising order."""
-    with_lesion = _slices_with(slices.lesions > 0)
-    without = np.setdiff1d(_slices_with(slices.lungs), with_lesion)
+    with_lesion = slices_with((scan.lesions > 0) & (scan.lesions != NOT_COUNTED))
+    without = np.setdiff1d(slices_with(scan.searched), with_lesion)
     return sorted([*_evenly(with_lesion, count // 2), *_evenly(without, count - count // 2)])
 
 

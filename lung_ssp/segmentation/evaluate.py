@@ -1,4 +1,4 @@
-"""A segmentation run measured: how well it finds nodules in scans that it has never seen."""
+"""A segmentation run measured: how well it finds nodules in scans and of patients that it has never seen."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lung_ssp.cohort.description import read_cohort
+from lung_ssp.cohort.nodules.store import has_nodules
 from lung_ssp.cohort.scans import Scan, read_scans
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
@@ -20,6 +21,8 @@ from lung_ssp.segmentation.metrics import (
     dice_by_lesion,
     scores_of,
 )
+from lung_ssp.segmentation.nodule_evaluation import evaluate_nodules, learned_patients
+from lung_ssp.segmentation.nodule_report import nodule_lines, write_nodule_table
 from lung_ssp.segmentation.predict import NodulePredictor, segment_nodules
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules, real_nodules_file
 from lung_ssp.segmentation.settings import SegmentationSettings
@@ -28,11 +31,15 @@ from lung_ssp.training.evaluation import write_metrics
 from lung_ssp.training.run import FIGURES, check_cohort
 
 
-def evaluate_segmenter(run: Path, real_nodules: Path | None) -> SegmentationMetrics:
+def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | None) -> SegmentationMetrics:
     """Measure the best checkpoint of a run and write metrics.json, metrics.txt and figures/ into the run's folder.
+
+    The test scans are those of the run's first cohort, if it is one of scans. Nodules are those of the cohort of
+    nodules that it learned from, if there is one, whose patients it has not learned from; they get nodules.csv.
 
     Args:
         real_nodules: folder with lidc_nodules_3d.npz, real nodules that were never trained on; None for none.
+        nodules: folder of another cohort of nodules to measure instead; None for none.
 
     Raises:
         ConfigError, CheckpointError: the folder holds no such run, or it is damaged.
@@ -41,13 +48,19 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None) -> SegmentationMetr
     cubes = None if real_nodules is None else real_nodules_file(real_nodules)
     trained = load_segmenter(run)
     predict, settings = trained.predict, trained.settings
-    root, figures = Path(settings.train_dataset.dataset_root), run / FIGURES
+    root, figures = settings.cohort, run / FIGURES
     figures.mkdir(exist_ok=True)
-    cohort = check_cohort(run, root)
-    test_scans = evaluate_test_scans(predict, settings, root, figures)
+    cohort = check_cohort(run, *settings.cohorts)
+    measured = nodules or next((own for own in settings.cohorts if has_nodules(own)), None)
+    test_scans = None if has_nodules(root) else evaluate_test_scans(predict, settings, root, figures)
     real = None
     if cubes is not None:
         real = evaluate_real_nodules(predict, settings, cubes, figures / "real-nodules.png", cohort.statement)
+    of_nodules = None
+    if measured is not None:
+        learned = learned_patients(settings.cohorts)
+        of_nodules = evaluate_nodules(predict, settings, measured, learned, figures / "nodules.png")
+        write_nodule_table(run, of_nodules.by_nodule)
     metrics = SegmentationMetrics(
         statement=cohort.statement,
         synthetic=cohort.synthetic,
@@ -55,6 +68,7 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None) -> SegmentationMetr
         checkpoint=trained.checkpoint,
         test_scans=test_scans,
         real_nodules=real,
+        nodules=of_nodules,
     )
     write_metrics(run, metrics, text_report(metrics))
     return metrics
@@ -73,7 +87,8 @@ def evaluate_test_scans(
     Raises:
         CohortError: the cohort has no test scan whose lesions are known.
     """
-    statement = read_cohort(root).statement
+    cohort = read_cohort(root)
+    statement = cohort.statement
     scans = [scan for scan in read_scans(root) if scan.split == "test" and scan.masks]
     if not scans:
         raise CohortError(f"{root} holds no test scan whose lesions are known: there is nothing to evaluate on.")
@@ -86,6 +101,7 @@ def evaluate_test_scans(
         raise CohortError(f"The test scans of {root} hold no lesion: there is nothing to find in them.")
     return TestScanMetrics(
         cohort=statement,
+        synthetic=cohort.synthetic,
         scans=len(results),
         lesions=len(lesions),
         dice_per_scan=scores_of([result.dice for result in results]),
@@ -118,19 +134,18 @@ def evaluate_scan(
 
 def text_report(metrics: SegmentationMetrics) -> str:
     """Dice, lesions found and false candidates in the test scans, and Dice of real nodules."""
-    scans, real = metrics.test_scans, metrics.real_nodules
-    lesion, scan = scans.dice_per_lesion, scans.dice_per_scan
-    lines = [
-        metrics.statement,
-        f"checkpoint: step {metrics.checkpoint.step}, the best on the validation scans",
-        "",
-        f"{scans.scans} test scans with {scans.lesions} lesions (synthetic: {metrics.synthetic})",
-        f"  Dice per lesion         mean {lesion.mean:.3f}, median {lesion.median:.3f}",
-        f"  Dice per scan           mean {scan.mean:.3f}, median {scan.median:.3f}",
-        f"  lesions found           {scans.lesion_sensitivity:.3f}",
-        f"  false candidates a scan {scans.false_candidates_per_scan:.1f}",
-    ]
-    if real:
+    lines = [metrics.statement, f"checkpoint: step {metrics.checkpoint.step}, the best on the validation scans"]
+    if scans := metrics.test_scans:
+        lesion, scan = scans.dice_per_lesion, scans.dice_per_scan
+        lines += [
+            "",
+            f"{scans.scans} test scans with {scans.lesions} lesions (synthetic: {scans.synthetic})",
+            f"  Dice per lesion         mean {lesion.mean:.3f}, median {lesion.median:.3f}",
+            f"  Dice per scan           mean {scan.mean:.3f}, median {scan.median:.3f}",
+            f"  lesions found           {scans.lesion_sensitivity:.3f}",
+            f"  false candidates a scan {scans.false_candidates_per_scan:.1f}",
+        ]
+    if real := metrics.real_nodules:
         nodule = real.dice_per_nodule
         lines += [
             "",
@@ -139,4 +154,6 @@ def text_report(metrics: SegmentationMetrics) -> str:
             f"  nodules touched         {real.touched:.3f}",
             f"  {real.citation}",
         ]
+    if metrics.nodules:
+        lines += ["", *nodule_lines(metrics.nodules)]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,7 @@
 """Pictures of slices with outlines of what is there and of what was found."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,27 @@ def save_nodule_figure(
         outlines = {TRUTH: masks[number, middle], FOUND: found[number, middle]}
         panels.append((f"nodule {number + 1}", outlined(window(cubes[number, middle], window_hu), outlines, zoom=4)))
     _save_panels(path, panels, caption, columns=6)
+
+
+@dataclass(frozen=True, eq=False)
+class NodulePanel:
+    """One slice of a nodule: hu int16 (y, x), what most readers marked and the result, bool (y, x), and a title."""
+
+    title: str
+    hu: np.ndarray
+    majority: np.ndarray
+    found: np.ndarray
+
+
+def save_nodules_by_dice(
+    path: Path, nodules: Sequence[NodulePanel], window_hu: Sequence[float], caption: str, columns: int
+) -> None:
+    """Slices of single nodules with the outlines of the readers' majority and of the result."""
+    panels = [
+        (own.title, outlined(window(own.hu, window_hu), {TRUTH: own.majority, FOUND: own.found}, zoom=3))
+        for own in nodules
+    ]
+    _save_panels(path, panels, caption, columns)
 
 
 def _save_panels(path: Path, panels: list[tuple[str, np.ndarray]], caption: str, columns: int) -> None:

@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from lung_ssp.ct.lesion import Candidate, Lesion
 from lung_ssp.ct.volume import Volume
+from lung_ssp.segmentation.nodule_metrics import NoduleMetrics
 from lung_ssp.training.evaluation import Metrics
 
 BACKGROUND = 0
@@ -45,12 +46,13 @@ class ScanMetrics:
 class TestScanMetrics:
     """What was found in the test scans of a cohort.
 
-    cohort: the statement of whose scans they are.
+    cohort: the statement of whose scans they are. synthetic: whether they are phantoms.
     scans, lesions: how many there are.
     lesion_sensitivity: the share of the lesions that a candidate hits.
     """
 
     cohort: str
+    synthetic: bool
     scans: int
     lesions: int
     dice_per_scan: Scores
@@ -80,10 +82,13 @@ class RealNoduleMetrics:
 
 @dataclass(frozen=True)
 class SegmentationMetrics(Metrics):
-    """The figures of a segmentation run; of real nodules where they were asked for."""
+    """The figures of a segmentation run: of the test scans, where its first cohort has scans; of the cubes of real
+    nodules, where they were asked for; of a cohort of nodules, where it learned from one or was asked for one.
+    """
 
-    test_scans: TestScanMetrics
+    test_scans: TestScanMetrics | None
     real_nodules: RealNoduleMetrics | None
+    nodules: NoduleMetrics | None = None
 
 
 def scores_of(values: Sequence[float]) -> Scores:

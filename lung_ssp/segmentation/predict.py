@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from lung_ssp.ct.lesion import Candidate, find_candidates
 from lung_ssp.ct.volume import Box, Volume
-from lung_ssp.ct.working_grid import inference_grid, with_neighbours
+from lung_ssp.ct.working_grid import inference_grid, neighbour_indices, with_neighbours
 from lung_ssp.segmentation.settings import NODULE, SMALLEST_SIZE, SegmentationSettings
 from lung_ssp.training.finite import check_outputs
 from lung_ssp.training.onnx import ExportedNetwork
@@ -60,12 +60,23 @@ def segment_nodules(
     return NoduleSegmentation([candidate.in_whole_scan(grid.box) for candidate in candidates], grid.box, probability)
 
 
-def probability_of_slices(predict: NodulePredictor, slices: np.ndarray, settings: SegmentationSettings) -> np.ndarray:
-    """Normalised slices (z, y, x) to the probability of a nodule, float32 (z, y, x)."""
+def probability_of_slices(
+    predict: NodulePredictor, slices: np.ndarray, settings: SegmentationSettings, z_mm: np.ndarray | None = None
+) -> np.ndarray:
+    """Normalised slices (z, y, x) to the probability of a nodule, float32 (z, y, x).
+
+    Args:
+        z_mm: (z,), where the slices lie, rising; None: one step of the working grid apart.
+    """
     batch_size, channels, parts = settings.prediction.batch_size, settings.model.in_channels, []
+    step_mm = settings.slices.spacing_mm[0]
     for start in tqdm(range(0, len(slices), batch_size), "nodules", leave=False, delay=3, unit="batch"):
         indices = range(start, min(start + batch_size, len(slices)))
-        parts.append(predict(np.stack([with_neighbours(slices, index, channels) for index in indices])))
+        if z_mm is None:
+            images = [with_neighbours(slices, index, channels) for index in indices]
+        else:
+            images = [slices[neighbour_indices(z_mm, index, channels, step_mm)] for index in indices]
+        parts.append(predict(np.stack(images)))
     return np.concatenate(parts)
 
 

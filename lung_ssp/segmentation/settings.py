@@ -1,16 +1,18 @@
 """Settings of the segmentation network, its data and its loss, in PaddleSeg's shape. Imports no Paddle."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings, WorkingGridSettings
-from lung_ssp.settings import PositiveRange, Seed, Settings
+from lung_ssp.settings import PositiveRange, Probability, Seed, Settings
 from lung_ssp.training.settings import DatasetSettings, OptimizerSettings, SchedulerSettings, TrainingSettings
 
 CHANNELS = {"NoduleSlices": 3, "SingleNoduleSlices": 1}  # channels of an image, by type of data set
 IGNORED = 255  # label of pixels that are neither learned nor measured
 NODULE = 1  # its class in labels and logits; 0 is all else
+LEAST_SHARE = 0.001  # of the patches that the first cohort keeps
 SMALLEST_SIZE = 16  # four downsamplings leave one pixel of it
 
 
@@ -47,6 +49,19 @@ class AugmentationSettings(Settings):
     noise_hu: float = Field(40.0, ge=0, description="largest standard deviation of added noise in HU")
     contrast: float = Field(0.1, ge=0, lt=1, description="largest relative change of the distance from air")
     shift_hu: float = Field(20.0, ge=0, description="largest shift in HU")
+    neighbour_mm: PositiveRange | None = Field(
+        None, description="smallest and largest distance of the neighbouring slices in mm; null: slices.spacing_mm's"
+    )
+    neighbour_dropout: Probability = Field(
+        0.0, description="how often a neighbouring slice is replaced by the slice itself"
+    )
+
+
+class FurtherCohortSettings(Settings):
+    """A further cohort to learn from: of scans with lesions, of scans without any, or of single nodules."""
+
+    dataset_root: str = Field(min_length=1, description="folder of the prepared cohort")
+    share: float = Field(gt=0, lt=1, description="share of all patches that come from it; at random from its own")
 
 
 class TrainDatasetSettings(DatasetSettings):
@@ -60,10 +75,34 @@ class TrainDatasetSettings(DatasetSettings):
     lesion_share: float = Field(0.5, gt=0, lt=1, description="share of the patches that lie on a lesion")
     seed: Seed = Field(0, description="of the patches that PaddleSeg's own loaders see")
     augmentation: AugmentationSettings = Field(AugmentationSettings(), description="random changes of a patch")
+    also: list[FurtherCohortSettings] = Field(
+        default_factory=list, max_length=20, description="further cohorts; the first has the rest of the patches"
+    )
+
+    @property
+    def roots(self) -> list[str]:
+        """The folders of all cohorts, the first one first."""
+        return [self.dataset_root, *(cohort.dataset_root for cohort in self.also)]
+
+    @property
+    def share(self) -> float:
+        """The share of the patches that come from the first cohort."""
+        return 1 - sum(cohort.share for cohort in self.also)
+
+    @model_validator(mode="after")
+    def _shares_leave_some(self) -> "TrainDatasetSettings":
+        if self.share < LEAST_SHARE:
+            taken = sum(cohort.share for cohort in self.also)
+            raise ValueError(
+                f"the shares of `also` sum to {taken:g} and leave nothing of the first cohort: lower or leave out one"
+            )
+        if len(set(self.roots)) < len(self.roots):
+            raise ValueError("a cohort is named twice: add up its shares")
+        return self
 
 
 class ValidationDatasetSettings(DatasetSettings):
-    """Whole slices of the validation scans, half of them with a lesion."""
+    """Whole slices of the validation scans, half of them with a lesion; of single nodules all of their slices."""
 
     type: Literal["NoduleSlices", "SingleNoduleSlices"] = Field(description="as for training")
     mode: Literal["val"] = Field(description="the split, in PaddleSeg's word")
@@ -108,6 +147,11 @@ class SegmentationSettings(TrainingSettings):
     prediction: PredictionSettings = Field(PredictionSettings(), description="segmenting a whole scan")
     parenchyma: ParenchymaSettings = Field(ParenchymaSettings(), description="the lungs that are searched")
     nodules: NoduleSettings = Field(NoduleSettings(), description="candidates out of the probability")
+
+    @property
+    def cohorts(self) -> list[Path]:
+        """The folders of all cohorts that the run learns from or chooses its checkpoint by, each once."""
+        return [Path(root) for root in dict.fromkeys([*self.train_dataset.roots, self.val_dataset.dataset_root])]
 
     @model_validator(mode="after")
     def _channels_agree(self) -> "SegmentationSettings":

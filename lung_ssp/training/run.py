@@ -1,7 +1,7 @@
 """The folder of a run: created, resumed or refused, never overwritten."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
-from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort
+from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, read_cohort, read_cohorts, write_cohort
 from lung_ssp.config import resolve
 from lung_ssp.errors import CheckpointError, cut, shown
 from lung_ssp.files import read_json, write_json, write_text
@@ -89,14 +89,22 @@ def has_begun(folder: Path) -> bool:
     return checkpoints.is_dir() and bool(others_in(checkpoints) - {FIRST_ARRAYS})
 
 
-def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort: Path, resume: bool) -> None:
+def open_run(
+    folder: Path,
+    config_text: str,
+    environment: dict[str, Any],
+    cohort: Path,
+    resume: bool,
+    further: Sequence[Path] = (),
+) -> None:
     """Create the folder of a run of this configuration, or resume the run in it.
 
     The folder holds config.yml as resolved, environment.json with one entry for each start, and the cohort's
     description and splits.
 
     Args:
-        cohort: folder of the prepared cohort.
+        cohort: folder of the prepared cohort, whose splits are noted.
+        further: folders of cohorts that the run learns from beside it.
 
     Raises:
         CheckpointError: the folder holds a run and `resume` is false, a run of another configuration or cohort, or
@@ -121,12 +129,14 @@ def open_run(folder: Path, config_text: str, environment: dict[str, Any], cohort
                 f"{folder} holds a run of another configuration ({difference}): use its {CONFIG_FILE} or name another "
                 "--output."
             )
-        check_cohort(folder, cohort)
+        check_cohort(folder, cohort, *further)
     write_json(folder / ENVIRONMENT_FILE, [*starts, environment])
     if not begun:
         for name in (COHORT_FILE, "splits.csv"):
             if (cohort / name).is_file():
                 write_text(folder / name, (cohort / name).read_text(encoding="utf-8"))
+        if further:
+            write_cohort(folder, read_cohorts([cohort, *further]))
         write_text(config_path, config_text)
 
 
@@ -148,22 +158,29 @@ def read_starts(folder: Path) -> list[dict[str, JsonValue]]:
         ) from error
 
 
-def check_cohort(folder: Path, cohort: Path) -> CohortDescription:
+def check_cohort(folder: Path, *cohorts: Path) -> CohortDescription:
     """Refuse a cohort other than the run's: its training samples might be test samples of the run's cohort.
 
+    Args:
+        cohorts: all that the run learned from, the first one first.
+
     Returns:
-        the cohort's description.
+        the cohort's description, or that of all of them together.
 
     Raises:
         CheckpointError: the cohort on disk is another one, or missing.
         CohortError: its cohort.json, or the run's copy, is damaged.
     """
-    if not (cohort / COHORT_FILE).is_file():
-        raise CheckpointError(f"{folder} was trained on the cohort in {cohort}, which is not there: prepare it again.")
-    then, now = run_cohort(folder), read_cohort(cohort)
+    for cohort in cohorts:
+        if not (cohort / COHORT_FILE).is_file():
+            raise CheckpointError(
+                f"{folder} was trained on the cohort in {cohort}, which is not there: prepare it again."
+            )
+    then, now = run_cohort(folder), read_cohorts(cohorts)
     if then.fingerprint != now.fingerprint:
+        places, hold = " and ".join(map(str, cohorts)), "holds" if len(cohorts) == 1 else "hold"
         raise CheckpointError(
-            f"{folder} was trained on the cohort {then.fingerprint}, but {cohort} now holds {now.fingerprint}: "
+            f"{folder} was trained on the cohort {then.fingerprint}, but {places} now {hold} {now.fingerprint}: "
             f"prepare cohort {then.fingerprint} again, or train another run."
         )
     return now

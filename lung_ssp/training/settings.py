@@ -96,5 +96,10 @@ class TrainingSettings(Settings):
 
     @property
     def cohort(self) -> Path:
-        """The folder of the prepared cohort."""
+        """The folder of the prepared cohort; of several, of the first."""
         return Path(self.train_dataset.dataset_root)
+
+    @property
+    def cohorts(self) -> list[Path]:
+        """The folders of all cohorts that the run learns from."""
+        return [self.cohort]

@@ -1,5 +1,6 @@
 """What is measured is the product's own step on the product's own batches."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +133,10 @@ def test_onnx_runtime_comes_to_the_same(small_configs: dict[str, Path], task: st
         for engine in ("paddle", "onnx")
     )
     assert onnx == pytest.approx(paddles, abs=1e-4)
+
+
+def test_noise_of_one_cohort_stands_for_further_ones(small_configs: dict[str, Path], tmp_path: Path) -> None:
+    asked = request_of(small_configs["segmentation"], case_of("segmentation", "training"))
+    further = {**asked.tree["train_dataset"], "also": [{"dataset_root": "nowhere", "share": 0.5}]}
+    path = write_config(replace(asked, tree={**asked.tree, "train_dataset": further}), tmp_path)
+    assert len(build_subject(path).training.task.train_dataset) > 0

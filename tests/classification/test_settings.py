@@ -33,3 +33,9 @@ def test_slides_are_dropped_by_the_data_set_that_has_them(small_settings: Settin
     tree["train_dataset"]["slide_dropout"] = 0.5
     with pytest.raises(ValidationError, match="slide_dropout"):
         ClassificationSettings.model_validate(tree)
+
+
+def test_orientations_are_averaged_by_the_network_of_one_input_alone(small_settings: SettingsMaker) -> None:
+    tree = small_settings(type="TwoInputClassifier").model_dump() | {"average_orientations": True}
+    with pytest.raises(ValidationError, match="average_orientations is not for TwoInputClassifier: leave it out"):
+        ClassificationSettings.model_validate(tree)

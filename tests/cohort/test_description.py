@@ -12,6 +12,7 @@ from lung_ssp.cohort.description import (
     GeneratorDescription,
     NlstDescription,
     read_cohort,
+    read_cohorts,
     write_cohort,
 )
 from lung_ssp.cohort.settings import SplitSettings
@@ -87,3 +88,19 @@ def test_the_image_diagnosis_may_have_classes_of_its_own() -> None:
     assert MINE.class_names == {"image": CLASS_NAMES, "pathology": CLASS_NAMES}
     other = MINE.model_copy(update={"image_classes": ("solid", "ground glass")})
     assert other.class_names == {"image": ("solid", "ground glass"), "pathology": CLASS_NAMES}
+
+
+def test_cohorts_that_are_learned_from_together_say_so(tmp_path: Path) -> None:
+    phantoms = MINE.model_copy(
+        update={"name": "phantoms", "synthetic": True, "fingerprint": "99", "leaks": ("a leak",)}
+    )
+    for name, description in (("one", MINE), ("two", phantoms)):
+        write_cohort(tmp_path / name, description)
+    assert read_cohorts([tmp_path / "one"]) == MINE
+    together = read_cohorts([tmp_path / "one", tmp_path / "two"])
+    assert together.name == "mine + phantoms" and not together.synthetic and together.leaks == ("a leak",)
+    assert "2 cohorts together: my clinic (mine, fingerprint 1234) | LEAKY" in together.statement
+    assert "SYNTHETIC cohort: no number here is about patients (phantoms, fingerprint 99)" in together.statement
+    assert together.fingerprint not in ("1234", "99")
+    assert together.fingerprint != read_cohorts([tmp_path / "two", tmp_path / "one"]).fingerprint
+    assert read_cohorts([tmp_path / "two", tmp_path / "two"]).synthetic

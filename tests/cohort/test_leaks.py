@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.leaks import Leaks, SectionOrigin, find_leaks
+from lung_ssp.cohort.leaks import Leaks, SectionOrigin, find_leaks, find_look_alikes
 from lung_ssp.cohort.store import Sections
 
 
@@ -73,3 +73,36 @@ def test_a_lesion_that_was_saved_otherwise_is_the_same_lesion(change, same) -> N
 def test_sections_of_nothing_but_a_little_noise_are_not_compared() -> None:
     faint = [replace(one, images=one.images / 200) for one in (sections(["A"], [1]), sections(["B"], [2]))]
     assert leaks_of(*faint) == Leaks((), ())
+
+
+def look_alikes_of(images: list[np.ndarray], patients: list[str]) -> tuple[str, ...]:
+    own = Sections(np.array(images, np.float32), {}, np.array(patients))
+    return find_look_alikes({"train": own}, {"train": [SectionOrigin(f"section {i}") for i in range(len(own))]})
+
+
+def test_the_same_lesion_with_noise_and_another_scale_looks_alike() -> None:
+    rng = np.random.default_rng(0)
+    one, other = rng.random((8, 8)), rng.random((8, 8))
+    changed = 0.1 + 0.7 * one + rng.normal(0, 0.01, (8, 8))
+    (found,) = look_alikes_of([one, other, changed], ["A", "B", "C"])
+    assert found.startswith(
+        "section 0 (patient A, train) and section 2 (patient C, train) look alike (correlation 0.99"
+    )
+    assert look_alikes_of([one, other, changed], ["A", "B", "A"]) == ()  # of one patient
+    assert look_alikes_of([np.zeros((8, 8)), np.zeros((8, 8))], ["A", "B"]) == ()  # show nothing
+    assert look_alikes_of([one, 1 - one], ["A", "B"]) == ()  # the opposite
+
+
+def test_of_two_patients_the_most_alike_pair_is_told() -> None:
+    rng = np.random.default_rng(0)
+    one = rng.random((8, 8))
+    near, nearer = one + rng.normal(0, 0.02, (8, 8)), one
+    (found,) = look_alikes_of([one, near, nearer], ["A", "B", "B"])
+    assert "section 0 (patient A, train) and section 2 (patient B, train) look alike (correlation 1.000)" in found
+
+
+def test_one_pixel_of_two_is_lost_at_half_the_resolution() -> None:
+    rng = np.random.default_rng(0)
+    one = np.kron(rng.random((4, 4)), np.ones((2, 2)))
+    shuffled = one + np.tile([[0.5, -0.5], [-0.5, 0.5]], (4, 4))  # no mean over 2 x 2 pixels changes
+    assert len(look_alikes_of([one, shuffled], ["A", "B"])) == 1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lung_ssp.cohort.split import check_disjoint, record_splits, split_patients
+from lung_ssp.cohort.split import check_disjoint, patients_by_split, record_splits, split_patients
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.errors import CohortError
 
@@ -63,3 +63,16 @@ def test_a_cohort_on_disk_that_shares_a_patient_is_refused(tmp_path: Path) -> No
     with pytest.raises(CohortError, match=r"patient a .*train.*test"):
         record_splits(tmp_path)
     assert not (tmp_path / "splits.csv").exists()
+
+
+def test_patients_of_several_cohorts_together(tmp_path):
+    for root, patient, split in (("one", "a", "train"), ("two", "a", "test"), ("three", "b", "test")):
+        for name in SPLITS:
+            names = np.array([patient] if name == split else [], dtype=str)
+            none = np.full(len(names), -1)
+            images = np.zeros((len(names), 8, 8), np.float32)
+            write_sections(tmp_path / root, name, Sections(images, {"image": none, "pathology": none}, names))
+    together = patients_by_split(tmp_path / "one", tmp_path / "three")
+    assert together == {"train": ["a"], "validation": [], "test": ["b"]}
+    with pytest.raises(CohortError, match="patient a is in both the train and the test split"):
+        check_disjoint(patients_by_split(tmp_path / "one", tmp_path / "two"))

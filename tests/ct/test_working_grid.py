@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import Volume, window
-from lung_ssp.ct.working_grid import inference_grid, lung_box, training_slices, with_neighbours
+from lung_ssp.ct.working_grid import inference_grid, lung_box, neighbour_indices, training_slices, with_neighbours
 
 
 def block(shape, *sides) -> np.ndarray:
@@ -117,3 +117,35 @@ def test_neighbours_are_repeated_at_the_ends():
     assert with_neighbours(volume, 2, 3)[:, 0, 0].tolist() == [1, 2, 3]
     assert with_neighbours(volume, 3, 3)[:, 0, 0].tolist() == [2, 3, 3]
     assert with_neighbours(volume, 3, 1)[:, 0, 0].tolist() == [3]
+
+
+UNEVEN = np.array([-10.0, -8.0, -6.0, -1.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    "index, step_mm, expected",
+    [
+        (1, 2.0, [0, 1, 2]),
+        (0, 2.0, [0, 0, 1]),  # beyond the end the last slice is repeated
+        (4, 2.0, [3, 4, 4]),
+        (2, 2.0, [1, 2, 2]),  # 5 mm are farther from 2 mm than no way at all
+        (2, 4.0, [0, 2, 3]),
+        (3, 2.5, [3, 3, 4]),  # 5 mm and none are as near: the slice itself
+        (2, 100.0, [0, 2, 4]),
+    ],
+)
+def test_neighbours_are_the_slices_nearest_to_a_step_away(index, step_mm, expected):
+    assert neighbour_indices(UNEVEN, index, 3, step_mm).tolist() == expected
+    assert neighbour_indices(UNEVEN, index, 1, step_mm).tolist() == [index]
+
+
+def test_neighbours_of_several_steps():
+    assert neighbour_indices(np.arange(9.0), 4, 5, 2.0).tolist() == [0, 2, 4, 6, 8]
+
+
+@given(st.integers(1, 12), st.integers(0, 11), st.sampled_from([1, 3, 5]), st.floats(0.1, 50))
+def test_on_an_even_grid_they_are_those_of_with_neighbours(count, index, channels, step_mm):
+    index %= count
+    slices = np.arange(count)
+    found = neighbour_indices(step_mm * np.arange(count), index, channels, step_mm)
+    assert np.array_equal(slices[found], with_neighbours(slices, index, channels))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lung_ssp.segmentation.augmentation import random_intensities, random_patch
+from lung_ssp.segmentation.augmentation import random_intensities, random_neighbours, random_patch
 from lung_ssp.segmentation.settings import AugmentationSettings
 
 STILL = AugmentationSettings(
@@ -105,3 +105,24 @@ def test_the_same_generator_gives_the_same_patch():
 
     assert all(np.array_equal(one, other) for one, other in zip(patch(5), patch(5), strict=True))
     assert not np.array_equal(patch(5)[0], patch(6)[0])
+
+
+def test_neighbours_lie_as_far_as_the_settings_say():
+    z_mm, rng = np.arange(21.0), np.random.default_rng(0)
+    found = {
+        tuple(random_neighbours(z_mm, 10, 3, 1.0, still(neighbour_mm=[1.6, 3.4]), rng).tolist()) for _ in range(50)
+    }
+    assert found == {(8, 10, 12), (7, 10, 13)}  # both at once
+
+
+def test_neighbours_are_replaced_by_the_slice_as_often_as_the_settings_say():
+    z_mm, rng = np.arange(21.0), np.random.default_rng(0)
+    found = np.array([random_neighbours(z_mm, 10, 3, 1.0, still(neighbour_dropout=0.25), rng) for _ in range(2000)])
+    assert (found[:, 1] == 10).all()
+    assert (found[:, [0, 2]] == 10).mean(axis=0) == pytest.approx([0.25, 0.25], abs=0.03)
+
+
+def test_nothing_is_drawn_where_the_neighbours_are_left_alone():
+    rng = np.random.default_rng(0)
+    assert random_neighbours(np.arange(21.0), 10, 3, 1.0, STILL, rng).tolist() == [9, 10, 11]
+    assert rng.bit_generator.state == np.random.default_rng(0).bit_generator.state

@@ -13,6 +13,7 @@ MEASURED = metrics.SegmentationMetrics(
     checkpoint=BestCheckpoint(7, "dice", 0.5, "00ff"),
     test_scans=metrics.TestScanMetrics(
         cohort="SYNTHETIC",
+        synthetic=True,
         scans=2,
         lesions=3,
         dice_per_scan=metrics.scores_of([0.25, 0.5]),

@@ -36,11 +36,13 @@ def evaluate_sections_and_slides(
     of_pathology = {name: pair for name, pair in comparisons.items() if pair[0] == "pathology"}
     return EvaluationResults(
         labels,
+        probabilities,
+        dataset.sections.patients,
         {
             **evaluate_comparisons(probabilities, labels, of_image),
             **evaluate_comparisons(probabilities, test.labels, of_pathology),
         },
-        slide_ablation(network, test, labels, probabilities, of_image),
+        slides=slide_ablation(network, test, labels, probabilities, of_image),
     )
 
 

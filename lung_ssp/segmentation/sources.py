@@ -1,0 +1,167 @@
+"""Where training patches and validation slices come from: scans with or without lesions, and single nodules."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lung_ssp.cohort.nodules.store import StoredNodule, has_nodules, read_nodules
+from lung_ssp.cohort.slices import read_slices
+from lung_ssp.ct.settings import WorkingGridSettings
+from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.working_grid import NOT_COUNTED, LungSlices, in_plane, training_slices
+from lung_ssp.errors import CohortError
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Slices of one scan's lungs, or of one nodule.
+
+    hu: int16 (z, y, x), in the plane on the working grid.
+    z_mm: float64 (z,), where the slices lie, rising.
+    searched: bool (z, y, x), where nodules are sought: the lungs, or all around a single nodule.
+    lesions: uint8 (z, y, x), 0 background, 1..n the lesions, NOT_COUNTED where it is not known what is there.
+    """
+
+    hu: np.ndarray
+    z_mm: np.ndarray
+    searched: np.ndarray
+    lesions: np.ndarray
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The numbers of the lesions."""
+        found = np.unique(self.lesions)
+        return found[(found > 0) & (found != NOT_COUNTED)]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a training patch lies: near a pixel of `target`, bool (y, x), in slice `index` of `stack`."""
+
+    stack: Stack
+    index: int
+    target: np.ndarray
+
+
+class ScanSource:
+    """Patches of whole scans: each slice with lung in it once an epoch, and beside them patches on lesions.
+
+    Args:
+        scans: with or without lesions.
+        lesion_share: share of the patches that lie on a lesion, if there is one; each lesion gets as many of them, be
+            it large or small.
+    """
+
+    def __init__(self, scans: list[Stack], lesion_share: float) -> None:
+        self.stacks = scans
+        self.slices = [(number, i) for number, scan in enumerate(scans) for i in slices_with(scan.searched)]
+        self.lesions = [(number, label) for number, scan in enumerate(scans) for label in scan.labels]
+        self._lesion_patches = round(len(self.slices) * lesion_share / (1 - lesion_share)) if self.lesions else 0
+
+    def __len__(self) -> int:
+        return len(self.slices) + self._lesion_patches
+
+    def place(self, index: int, rng: np.random.Generator) -> Place:
+        """Where patch `index` of an epoch lies; the slice of a lesion is drawn."""
+        if index < len(self.slices):
+            number, slice_index = self.slices[index]
+            return Place(self.stacks[number], int(slice_index), self.stacks[number].searched[slice_index])
+        number, label = self.lesions[(index - len(self.slices)) % len(self.lesions)]
+        lesion = self.stacks[number].lesions == label
+        slice_index = int(rng.choice(slices_with(lesion)))
+        return Place(self.stacks[number], slice_index, lesion[slice_index])
+
+
+class NoduleSource:
+    """Patches of single nodules, each nodule once an epoch, be it large or small.
+
+    The slice is any of those that a reader marked, also one where most readers saw no nodule any more.
+
+    Args:
+        nodules: one stack each.
+        marked: bool (y, x) of each, where in its slices seen from above a reader marked it.
+    """
+
+    def __init__(self, nodules: list[Stack], marked: list[np.ndarray]) -> None:
+        self.stacks = nodules
+        self.lesions = [(number, label) for number, nodule in enumerate(nodules) for label in nodule.labels]
+        self._marked = marked
+
+    def __len__(self) -> int:
+        return len(self.stacks)
+
+    def place(self, index: int, rng: np.random.Generator) -> Place:
+        """Where patch `index` of an epoch lies; the slice is drawn."""
+        stack = self.stacks[index]
+        return Place(stack, int(rng.integers(len(stack.hu))), self._marked[index])
+
+
+Source = ScanSource | NoduleSource
+
+
+def open_source(
+    root: Path, split: str, slices: WorkingGridSettings | None, lesion_share: float
+) -> tuple[Source, WorkingGridSettings]:
+    """A split of a prepared cohort, of nodules, if it has a table of them, else of scans; and its working grid.
+
+    Args:
+        slices: the working grid that is asked for; None: that of the cohort's scans.
+
+    Raises:
+        CohortError: the cohort has nothing of the split, is damaged, or was made for another working grid.
+    """
+    if has_nodules(root):
+        grid = slices or WorkingGridSettings()
+        return _open_nodules(root, split, grid), grid
+    found, scans = read_slices(root, split)
+    if slices is not None and found != slices:
+        raise CohortError(
+            f"The slices in {root} were made with ({found}), the run asks for ({slices}): change `slices` in its "
+            "configuration or prepare the cohort into another folder."
+        )
+    return ScanSource([_of_scan(scan) for scan in scans], lesion_share), found
+
+
+def known_nodules(nodules: list[StoredNodule]) -> list[StoredNodule]:
+    """Those with the mask of every reader: of the others it is not known what most readers marked."""
+    return [nodule for nodule in nodules if not nodule.row.reader_mask_missing]
+
+
+def volume_of(nodule: StoredNodule) -> Volume:
+    """The slices of a nodule as a volume; along z its spacing is the usual one, a slice may be missing."""
+    z, y, x = nodule.spacing.tolist()
+    return Volume(nodule.hu, (z, y, x))
+
+
+def _open_nodules(root: Path, split: str, slices: WorkingGridSettings) -> NoduleSource:
+    nodules = known_nodules(read_nodules(root, split))
+    if not nodules:
+        raise CohortError(f"{root} holds no {split} nodule of which every reader's mask is there.")
+    stacks, marked = [], []
+    for nodule in nodules:
+        volume = volume_of(nodule)
+        grid = in_plane(slices, volume.spacing)
+        everywhere = np.ones(nodule.hu.shape, bool)
+        lesions = nodule.majority + 2 * (nodule.readers > 0).astype(np.uint8)  # two masks at once: bits 0 and 1
+        made = training_slices(volume, everywhere, grid, lesions)
+        majority = made.lesions & 1
+        if not majority.any():
+            raise CohortError(
+                f"The nodule {nodule.name} in {root} vanishes on a grid of {slices.spacing_mm[1]:g} x "
+                f"{slices.spacing_mm[2]:g} mm: choose a finer slices.spacing_mm."
+            )
+        searched = np.broadcast_to(np.True_, made.scan.shape)  # takes no memory
+        stacks.append(Stack(made.scan.hu, nodule.z_mm, searched, majority))
+        marked.append((made.lesions > 0).any(axis=0))
+    return NoduleSource(stacks, marked)
+
+
+def _of_scan(slices: LungSlices) -> Stack:
+    z_mm = slices.scan.spacing[0] * np.arange(len(slices.scan.hu))
+    return Stack(slices.scan.hu, z_mm, slices.lungs, slices.lesions)
+
+
+def slices_with(mask: np.ndarray) -> np.ndarray:
+    """The indices of the slices of (z, y, x) that the mask touches."""
+    return np.flatnonzero(mask.any(axis=(1, 2)))
