@@ -1,7 +1,7 @@
 """Whether probabilities mean what they say: a temperature from the validation sections, measured on the test sections.
 
-Guo et al., On Calibration of Modern Neural Networks, ICML 2017 (arXiv 1706.04599): logits divided by one temperature, which
-changes no prediction; the expected calibration error over bins of the highest probability.
+Guo et al., On Calibration of Modern Neural Networks, ICML 2017 (arXiv 1706.04599): logits divided by one temperature,
+which changes no prediction; the expected calibration error over bins of the highest probability.
 """
 
 from dataclasses import dataclass
