@@ -16,8 +16,9 @@ from lung_ssp.runtime import cores, require_libraries
 from lung_ssp.settings import Settings
 
 if TYPE_CHECKING:
+    from lung_ssp.cohort.idc.amounts import DownloadResult
     from lung_ssp.cohort.nlst.plan_summary import PlanSummary
-    from lung_ssp.cohort.nlst.results import DownloadResult, PreparationResult
+    from lung_ssp.cohort.nlst.results import PreparationResult
 
 # What a step needs it loads itself: a plan needs no OpenCV, the embedded cohort not the extra nlst.
 
@@ -128,11 +129,11 @@ def plan_nlst(
 def download_nlst(settings: NlstSettings, execute: bool) -> "DownloadResult":
     """Fetch the series of the plan, or find out what would be fetched."""
     with nlst_packages():
-        from lung_ssp.cohort.nlst.download import download
-        from lung_ssp.cohort.nlst.plan_table import read_plan
+        from lung_ssp.cohort.idc.download import download
+        from lung_ssp.cohort.nlst.plan_table import ROLES, read_plan
 
         plan = read_plan(Path(settings.folders.plan))
-        return download(plan, Path(settings.folders.images), settings.download, execute=execute)
+        return download(plan, Path(settings.folders.images), settings.download, roles=ROLES, execute=execute)
 
 
 def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":

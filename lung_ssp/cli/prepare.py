@@ -55,7 +55,7 @@ def add_download_arguments(parser: argparse.ArgumentParser) -> None:
 
 def download_series(arguments: argparse.Namespace) -> None:
     """Tell what is missing of the plan's series; with --execute, fetch it."""
-    from lung_ssp.cohort.nlst.text import download_text
+    from lung_ssp.cohort.idc.amounts import download_text
 
     say(download_text(download_nlst(settings_of(arguments), arguments.execute)))
 

@@ -10,10 +10,11 @@ from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from lung_ssp import records
+from lung_ssp.cohort.idc.amounts import BYTES_OF_MB
 from lung_ssp.cohort.nlst.dask_workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.results import BYTES_OF_MB, SeriesResult
+from lung_ssp.cohort.nlst.results import SeriesResult
 from lung_ssp.cohort.nlst.sample_files import check_files
 from lung_ssp.cohort.nlst.series_samples import CandidateFinder, make_samples
 from lung_ssp.cohort.nlst.settings import SeriesSettings, WorkerSettings
