@@ -1,4 +1,4 @@
-"""Every way to a prepared cohort: the embedded one, one from a manifest, and one from NLST's images in three steps."""
+"""Every way to a prepared cohort: the embedded one, one from a manifest, and from public images in three steps."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
+from lung_ssp.cohort.public.settings import PublicSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import SHIPPED_CONFIGS, resolve
 from lung_ssp.errors import ConfigError, EnvironmentProblem, shown
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lung_ssp.cohort.idc.amounts import DownloadResult
     from lung_ssp.cohort.nlst.plan_summary import PlanSummary
     from lung_ssp.cohort.nlst.results import PreparationResult
+    from lung_ssp.cohort.public.plan import PublicPlanSummary
 
 # What a step needs it loads itself: a plan needs no OpenCV, the embedded cohort not the extra nlst.
 
@@ -106,6 +108,46 @@ def config_of_cohort(name: str) -> Path:
         known = ", ".join(sorted(file.stem for file in (SHIPPED_CONFIGS / "cohort").glob("*.yml")))
         raise ConfigError(f"There is no shipped cohort {shown(name)}: use --config FILE, or one of {known}.")
     return path
+
+
+def stepwise_settings(config: str | Path, overrides: Sequence[str] = ()) -> NlstSettings | PublicSettings:
+    """The settings of a cohort that is made in steps from public images.
+
+    Raises:
+        ConfigError: the configuration is wrong, or of another task.
+    """
+    file = resolve(config, overrides)
+    kinds: dict[str, tuple[type[NlstSettings | PublicSettings]]] = {
+        "nlst": (NlstSettings,),
+        "public": (PublicSettings,),
+    }
+    return file.check(file.choose(kinds)).settings
+
+
+def plan_public(
+    settings: PublicSettings, patients: Path | None, only_annotated: bool, max_gb: float | None
+) -> "PublicPlanSummary":
+    """Choose the series of a public collection, and write the plan."""
+    with nlst_packages():
+        from lung_ssp.cohort.public.plan import make_public_plan
+
+        return make_public_plan(
+            settings.source,
+            Path(settings.folders.plan),
+            patients=patients,
+            only_annotated=only_annotated,
+            max_gb=max_gb,
+        )
+
+
+def download_public(settings: PublicSettings, execute: bool) -> "DownloadResult":
+    """Fetch the series of the plan of a public collection, or find out what would be fetched."""
+    with nlst_packages():
+        from lung_ssp.cohort.idc.download import download
+        from lung_ssp.cohort.public.plan import ROLES, read_public_plan
+
+        plan = read_public_plan(Path(settings.folders.plan))
+        return download(plan, Path(settings.folders.images), settings.download, roles=ROLES, execute=execute)
 
 
 def plan_nlst(
