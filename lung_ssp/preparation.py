@@ -117,11 +117,9 @@ def stepwise_settings(config: str | Path, overrides: Sequence[str] = ()) -> Nlst
         ConfigError: the configuration is wrong, or of another task.
     """
     file = resolve(config, overrides)
-    kinds: dict[str, tuple[type[NlstSettings | PublicSettings]]] = {
-        "nlst": (NlstSettings,),
-        "public": (PublicSettings,),
-    }
-    return file.check(file.choose(kinds)).settings
+    if file.choose({"nlst": NlstSettings, "public": PublicSettings}) is PublicSettings:
+        return file.check(PublicSettings).settings
+    return file.check(NlstSettings).settings
 
 
 def plan_public(

@@ -11,6 +11,7 @@ from paddleseg.cvlibs import Config as PaddleSegConfig
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
+from lung_ssp.cohort.public.settings import PublicSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import LARGEST_CONFIG, SHIPPED_CONFIGS, Config, flatten, load_config, merge, parse_value, resolve
 from lung_ssp.errors import ConfigError
@@ -27,6 +28,7 @@ KINDS: dict[str, type[Settings]] = {
     "phantom": PhantomPreparationSettings,
     "manifest": ManifestSettings,
     "nlst": NlstSettings,
+    "public": PublicSettings,
     "device": DeviceSettings,
 }
 
@@ -37,7 +39,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config[ClassificationSett
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    tasks = {"cohort": ("phantom", "manifest", "nlst")}.get(path.parent.name, (path.parent.name,))
+    tasks = {"cohort": ("phantom", "manifest", "nlst", "public")}.get(path.parent.name, (path.parent.name,))
     file = resolve(path)
     assert file.tree["task"] in tasks
     file.check(file.choose(KINDS))
