@@ -148,6 +148,14 @@ def download_public(settings: PublicSettings, execute: bool) -> "DownloadResult"
         return download(plan, Path(settings.folders.images), settings.download, roles=ROLES, execute=execute)
 
 
+def run_public(settings: PublicSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":
+    """Make the samples and the cohort of the series of a public collection's plan."""
+    with nlst_packages():
+        from lung_ssp.cohort.public.plan_to_cohort import prepare_public
+
+        return prepare_public(settings, scheduler, leaky)
+
+
 def plan_nlst(
     settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None
 ) -> "PlanSummary":

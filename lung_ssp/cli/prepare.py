@@ -16,6 +16,7 @@ from lung_ssp.preparation import (
     plan_public,
     prepare,
     run_nlst,
+    run_public,
     stepwise_settings,
 )
 
@@ -93,8 +94,9 @@ def prepare_nlst_cohort(arguments: argparse.Namespace) -> None:
 
     settings = settings_of(arguments)
     if isinstance(settings, PublicSettings):
-        raise ConfigError("The step run is not there yet for this cohort.")
-    say(preparation_text(run_nlst(settings, arguments.scheduler, arguments.leaky)))
+        say(preparation_text(run_public(settings, arguments.scheduler, arguments.leaky)))
+    else:
+        say(preparation_text(run_nlst(settings, arguments.scheduler, arguments.leaky)))
 
 
 def add_verify_arguments(parser: argparse.ArgumentParser) -> None:

@@ -62,6 +62,16 @@ class NlstDescription(Settings):
     slides_that_failed: dict[str, str] = Field(description="slides that could not be read, and why")
 
 
+class PublicDescription(Settings):
+    """The public collection that a cohort was made from."""
+
+    collection: str = Field(description="collection_id in the index of the Imaging Data Commons")
+    licences: dict[str, int] = Field(description="how many of its series have each licence")
+    citation: list[str] = Field(description="what its users cite")
+    annotations: str = Field(description="what its lesions were read from")
+    consensus: float | None = Field(description="share of a nodule's readers that a voxel needs; null: no readers")
+
+
 class CohortDescription(Settings):
     """What cohort.json says of a prepared cohort."""
 
@@ -81,6 +91,7 @@ class CohortDescription(Settings):
     counts: CohortCounts = Field(CohortCounts(), description="how much it holds")
     generator: GeneratorDescription | None = Field(None, description="of a synthetic cohort of the package's own")
     nlst: NlstDescription | None = Field(None, description="of a cohort from NLST's images and tables")
+    public: PublicDescription | None = Field(None, description="of a cohort from another public collection")
 
     @property
     def class_names(self) -> dict[str, tuple[str, ...]]:

@@ -96,6 +96,17 @@ class PatientLetter(Settings):
         return classes
 
 
+class AnnotationFiles(Settings):
+    """The form of annotation files that the index does not have (folders.annotations)."""
+
+    form: Literal["lidc", "voc"] = Field(
+        "lidc",
+        description="lidc: LIDC's XML, one file a series, which it names; voc: Pascal VOC's XML, one file an image, "
+        "named by its SOPInstanceUID, in one folder a patient",
+    )
+    patient_prefix: str = Field("", description="voc: what a patient's folder lacks of the PatientID")
+
+
 class CollectionSettings(Settings):
     """What a public collection is, and what of it is wanted."""
 
@@ -105,6 +116,7 @@ class CollectionSettings(Settings):
     citation: list[Line] = Field(min_length=1, description="what its users cite; every output names the first")
     scans: ScanSettings = Field(ScanSettings(), description="which CT series are scans")
     annotations: list[AnnotationSource] = Field(default_factory=list, description="series of annotations")
+    files: AnnotationFiles = Field(AnnotationFiles(), description="the form of annotation files in folders.annotations")
     pathology: PatientLetter | None = Field(None, description="how a patient's pathology is known; null: not")
 
 
