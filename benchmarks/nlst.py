@@ -12,10 +12,10 @@ from pathlib import Path
 from command import positive, run
 from lung_ssp.benchmark.device import peak_memory_mb
 from lung_ssp.cli.command import add_nlst_cohort
-from lung_ssp.cli.prepare import settings_of
 from lung_ssp.cohort.nlst.settings import NlstSettings
+from lung_ssp.config import load_config
 from lung_ssp.errors import CohortError, LungSspError
-from lung_ssp.preparation import nlst_packages
+from lung_ssp.preparation import config_of_cohort, nlst_packages
 from lung_ssp.runtime import require_libraries
 
 PLAN_CODE = """
@@ -145,6 +145,11 @@ def main(words: Sequence[str] | None = None) -> int:
         "--workers", type=positive, nargs="+", default=[1, 2], metavar="N", help="numbers of workers (1 2)"
     )
     arguments = parser.parse_args(words)
+
+    def settings_of(arguments: argparse.Namespace) -> NlstSettings:
+        path = arguments.config if arguments.cohort is None else config_of_cohort(arguments.cohort)
+        return load_config(path, NlstSettings, arguments.override).settings
+
     if arguments.step == "plan":
         return run(lambda: benchmark_plan(settings_of(arguments), arguments.repeats))
     return run(lambda: benchmark_preparation(settings_of(arguments), arguments.workers, arguments.repeats))

@@ -1,4 +1,4 @@
-"""Every way to a prepared cohort: the embedded one, a manifest, an archive of nodules, and NLST in three steps."""
+"""Every way to a prepared cohort: embedded, from a manifest, an archive of nodules, or public images in three steps."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from lung_ssp.cohort.lung_scans.settings import LungScansSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nodules.settings import NodulePreparationSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
+from lung_ssp.cohort.public.settings import PublicSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import SHIPPED_CONFIGS, resolve
 from lung_ssp.errors import ConfigError, EnvironmentProblem, shown
@@ -18,8 +19,10 @@ from lung_ssp.runtime import cores, require_libraries
 from lung_ssp.settings import Settings
 
 if TYPE_CHECKING:
+    from lung_ssp.cohort.idc.amounts import DownloadResult
     from lung_ssp.cohort.nlst.plan_summary import PlanSummary
-    from lung_ssp.cohort.nlst.results import DownloadResult, PreparationResult
+    from lung_ssp.cohort.nlst.results import PreparationResult
+    from lung_ssp.cohort.public.plan import PublicPlanSummary
 
 # What a step needs it loads itself: a plan needs no OpenCV, the embedded cohort not the extra nlst.
 
@@ -141,6 +144,52 @@ def config_of_cohort(name: str) -> Path:
     return path
 
 
+def stepwise_settings(config: str | Path, overrides: Sequence[str] = ()) -> NlstSettings | PublicSettings:
+    """The settings of a cohort that is made in steps from public images.
+
+    Raises:
+        ConfigError: the configuration is wrong, or of another task.
+    """
+    file = resolve(config, overrides)
+    if file.choose({"nlst": NlstSettings, "public": PublicSettings}) is PublicSettings:
+        return file.check(PublicSettings).settings
+    return file.check(NlstSettings).settings
+
+
+def plan_public(
+    settings: PublicSettings, patients: Path | None, only_annotated: bool, max_gb: float | None
+) -> "PublicPlanSummary":
+    """Choose the series of a public collection, and write the plan."""
+    with nlst_packages():
+        from lung_ssp.cohort.public.plan import make_public_plan
+
+        return make_public_plan(
+            settings.source,
+            Path(settings.folders.plan),
+            patients=patients,
+            only_annotated=only_annotated,
+            max_gb=max_gb,
+        )
+
+
+def download_public(settings: PublicSettings, execute: bool) -> "DownloadResult":
+    """Fetch the series of the plan of a public collection, or find out what would be fetched."""
+    with nlst_packages():
+        from lung_ssp.cohort.idc.download import download
+        from lung_ssp.cohort.public.plan import ROLES, read_public_plan
+
+        plan = read_public_plan(Path(settings.folders.plan))
+        return download(plan, Path(settings.folders.images), settings.download, roles=ROLES, execute=execute)
+
+
+def run_public(settings: PublicSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":
+    """Make the samples and the cohort of the series of a public collection's plan."""
+    with nlst_packages():
+        from lung_ssp.cohort.public.plan_to_cohort import prepare_public
+
+        return prepare_public(settings, scheduler, leaky)
+
+
 def plan_nlst(
     settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None
 ) -> "PlanSummary":
@@ -162,11 +211,11 @@ def plan_nlst(
 def download_nlst(settings: NlstSettings, execute: bool) -> "DownloadResult":
     """Fetch the series of the plan, or find out what would be fetched."""
     with nlst_packages():
-        from lung_ssp.cohort.nlst.download import download
-        from lung_ssp.cohort.nlst.plan_table import read_plan
+        from lung_ssp.cohort.idc.download import download
+        from lung_ssp.cohort.nlst.plan_table import ROLES, read_plan
 
         plan = read_plan(Path(settings.folders.plan))
-        return download(plan, Path(settings.folders.images), settings.download, execute=execute)
+        return download(plan, Path(settings.folders.images), settings.download, roles=ROLES, execute=execute)
 
 
 def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":

@@ -14,6 +14,7 @@ from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nodules.rules import DiagnosisRule, MalignancyRule
 from lung_ssp.cohort.nodules.settings import NodulePreparationSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
+from lung_ssp.cohort.public.settings import PublicSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import LARGEST_CONFIG, SHIPPED_CONFIGS, Config, flatten, load_config, merge, parse_value, resolve
 from lung_ssp.errors import ConfigError
@@ -33,6 +34,7 @@ KINDS: dict[str, type[Settings]] = {
     "nodules": NodulePreparationSettings,
     "lung_scans": LungScansSettings,
     "nlst": NlstSettings,
+    "public": PublicSettings,
     "device": DeviceSettings,
 }
 
@@ -43,7 +45,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config[ClassificationSett
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    tasks = {"cohort": ("phantom", "manifest", "nodules", "lung_scans", "nlst")}.get(
+    tasks = {"cohort": ("phantom", "manifest", "nodules", "lung_scans", "nlst", "public")}.get(
         path.parent.name, (path.parent.name,)
     )
     file = resolve(path)

@@ -102,7 +102,7 @@ def test_every_step_goes_from_the_command_line(plan_nlst, simulated_nlst, tmp_pa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["prepare"], r"Give a configuration \(--config FILE\), or a step of NLST's preparation"),
+        (["prepare"], r"Give a configuration \(--config FILE\), or a step for public images"),
         (["prepare", "plan", "--cohort", "phantom"], r"task is 'phantom', expected nlst"),
         (["prepare", "run", *SIMULATED, "-o", "folders.plan={}/none"], "holds no plan"),
         (["prepare", "download", *SIMULATED, "-o", "folders.plan={}/none"], "holds no plan"),

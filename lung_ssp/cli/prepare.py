@@ -1,4 +1,4 @@
-"""lung-ssp prepare, which by itself prepares the embedded cohort or one's own, and its steps for NLST."""
+"""lung-ssp prepare, which by itself prepares the embedded cohort or one's own, and its steps for public images."""
 
 import argparse
 from pathlib import Path
@@ -6,9 +6,19 @@ from pathlib import Path
 from lung_ssp.cli.command import OPENCV, Command, add_nlst_cohort, add_override
 from lung_ssp.cli.terminal import say
 from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.config import load_config
+from lung_ssp.cohort.public.settings import PublicSettings
 from lung_ssp.errors import ConfigError
-from lung_ssp.preparation import config_of_cohort, download_nlst, plan_nlst, prepare, run_nlst
+from lung_ssp.preparation import (
+    config_of_cohort,
+    download_nlst,
+    download_public,
+    plan_nlst,
+    plan_public,
+    prepare,
+    run_nlst,
+    run_public,
+    stepwise_settings,
+)
 
 
 def add_cohort_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +30,7 @@ def prepare_cohort(arguments: argparse.Namespace) -> None:
     """Prepare a cohort: sections with labels, and slices of its scans."""
     if arguments.config is None:
         raise ConfigError(
-            "Give a configuration (--config FILE), or a step of NLST's preparation: plan, download, run, verify."
+            "Give a configuration (--config FILE), or a step for public images: plan, download, run, verify."
         )
     prepared = prepare(arguments.config, arguments.override)
     say(f"{prepared.root}: {prepared.description.statement}")
@@ -28,24 +38,30 @@ def prepare_cohort(arguments: argparse.Namespace) -> None:
         say(f"leak: {leak}")
 
 
-def settings_of(arguments: argparse.Namespace) -> NlstSettings:
+def settings_of(arguments: argparse.Namespace) -> NlstSettings | PublicSettings:
     """The settings that --cohort or --config name, with the overrides."""
     path = arguments.config if arguments.cohort is None else config_of_cohort(arguments.cohort)
-    return load_config(path, NlstSettings, arguments.override).settings
+    return stepwise_settings(path, arguments.override)
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
     add_nlst_cohort(parser)
-    parser.add_argument("--patients", type=Path, metavar="FILE", help="only these participants, one a line")
+    parser.add_argument("--patients", type=Path, metavar="FILE", help="only these patients, one a line")
     parser.add_argument("--only-annotated", action="store_true", help="only exams in which somebody marked a lesion")
     parser.add_argument("--max-gb", type=float, metavar="GB", help="download limit in GB; whole exams only")
 
 
 def make_plan(arguments: argparse.Namespace) -> None:
-    """Choose one series for each exam of NLST from the public index; nothing is downloaded."""
+    """Choose the series of a collection from the public index, for NLST one an exam; nothing is downloaded."""
     from lung_ssp.cohort.nlst.text import plan_text
+    from lung_ssp.cohort.public.plan import public_plan_text
 
-    say(plan_text(plan_nlst(settings_of(arguments), arguments.patients, arguments.only_annotated, arguments.max_gb)))
+    settings = settings_of(arguments)
+    narrowing = (arguments.patients, arguments.only_annotated, arguments.max_gb)
+    if isinstance(settings, PublicSettings):
+        say(public_plan_text(plan_public(settings, *narrowing)))
+    else:
+        say(plan_text(plan_nlst(settings, *narrowing)))
 
 
 def add_download_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,9 +71,13 @@ def add_download_arguments(parser: argparse.ArgumentParser) -> None:
 
 def download_series(arguments: argparse.Namespace) -> None:
     """Tell what is missing of the plan's series; with --execute, fetch it."""
-    from lung_ssp.cohort.nlst.text import download_text
+    from lung_ssp.cohort.idc.amounts import download_text
 
-    say(download_text(download_nlst(settings_of(arguments), arguments.execute)))
+    settings = settings_of(arguments)
+    if isinstance(settings, PublicSettings):
+        say(download_text(download_public(settings, arguments.execute)))
+    else:
+        say(download_text(download_nlst(settings, arguments.execute)))
 
 
 def add_nlst_cohort_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +92,11 @@ def prepare_nlst_cohort(arguments: argparse.Namespace) -> None:
     """Turn the downloaded series of a plan into a prepared cohort."""
     from lung_ssp.cohort.nlst.text import preparation_text
 
-    say(preparation_text(run_nlst(settings_of(arguments), arguments.scheduler, arguments.leaky)))
+    settings = settings_of(arguments)
+    if isinstance(settings, PublicSettings):
+        say(preparation_text(run_public(settings, arguments.scheduler, arguments.leaky)))
+    else:
+        say(preparation_text(run_nlst(settings, arguments.scheduler, arguments.leaky)))
 
 
 def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,5 +128,5 @@ COMMAND = Command(
         Command("run", prepare_nlst_cohort, add_nlst_cohort_arguments, OPENCV),
         Command("verify", check_cohort, add_verify_arguments),
     ),
-    steps_title="steps of a cohort from NLST's own images",
+    steps_title="steps of a cohort from public images: NLST, LIDC-IDRI, Lung-PET-CT-Dx",
 )

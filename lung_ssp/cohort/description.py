@@ -86,6 +86,16 @@ class NoduleDescription(Settings):
     binary: dict[str, BinaryDiagnosis] = Field(description="by task, what is told from what")
 
 
+class PublicDescription(Settings):
+    """The public collection that a cohort was made from."""
+
+    collection: str = Field(description="collection_id in the index of the Imaging Data Commons")
+    licences: dict[str, int] = Field(description="how many of its series have each licence")
+    citation: list[str] = Field(description="what its users cite")
+    annotations: str = Field(description="what its lesions were read from")
+    consensus: float | None = Field(description="share of a nodule's readers that a voxel needs; null: no readers")
+
+
 class CohortDescription(Settings):
     """What cohort.json says of a prepared cohort."""
 
@@ -109,6 +119,7 @@ class CohortDescription(Settings):
     generator: GeneratorDescription | None = Field(None, description="of a synthetic cohort of the package's own")
     nlst: NlstDescription | None = Field(None, description="of a cohort from NLST's images and tables")
     nodules: NoduleDescription | None = Field(None, description="of a cohort of nodules from an archive")
+    public: PublicDescription | None = Field(None, description="of a cohort from another public collection")
 
     @property
     def class_names(self) -> dict[str, tuple[str, ...]]:

@@ -20,7 +20,7 @@ ROUNDING = 1e-9  # a share of readers that is reached but for the last binary di
 
 
 @dataclass(frozen=True)
-class _Outline:
+class Outline:
     """One contour: points int (n, 2) as (column, row) of the stored image; excluded: it bounds a hole."""
 
     sop_uid: str
@@ -49,21 +49,13 @@ def read_lidc(path: Path, series: Series, consensus: float, outline_inside: bool
     Raises:
         CohortError: the file is missing, no LIDC file or of another series, or an outline lies outside the series.
     """
-    root = _parse(path)
-    named = _text(path, root, "{*}ResponseHeader/{*}SeriesInstanceUid")
     volume = series.volume
-    if named != volume.series_uid:
-        raise CohortError(
-            f"{path} is of the series {cut(named)}, not of {volume.series_uid}: give the XML file beside it."
-        )
-    sessions = root.findall("{*}readingSession")
-    if not sessions:
-        raise CohortError(f"{path} has no reading session: give a complete LIDC file.")
+    sessions = reading_sessions(path, volume.series_uid)
     drawn = [
-        (reader, _voxels(path, outlines, series, outline_inside))
+        (reader, outlined_voxels(path, outlines, series, outline_inside))
         for reader, session in enumerate(sessions)
         for nodule in session.findall("{*}unblindedReadNodule")
-        if (outlines := _outlines(path, nodule))
+        if (outlines := outlines_of(path, nodule))
     ]
     if len(drawn) > MOST_DRAWN:
         raise CohortError(f"{path} has {len(drawn):,} outlined nodules, more than any reading: copy it again.")
@@ -84,6 +76,22 @@ def read_lidc(path: Path, series: Series, consensus: float, outline_inside: bool
     return labels
 
 
+def reading_sessions(path: Path, series_uid: str) -> list[ElementTree.Element]:
+    """The reading sessions of a file, one a reader.
+
+    Raises:
+        CohortError: the file is missing, no LIDC file or of another series, or has none.
+    """
+    root = _lidc_root(path)
+    named = _text(path, root, "{*}ResponseHeader/{*}SeriesInstanceUid")
+    if named != series_uid:
+        raise CohortError(f"{path} is of the series {cut(named)}, not of {series_uid}: give the XML file beside it.")
+    sessions = root.findall("{*}readingSession")
+    if not sessions:
+        raise CohortError(f"{path} has no reading session: give a complete LIDC file.")
+    return sessions
+
+
 class _WithoutDoctype(ElementTree.TreeBuilder):
     """Refuses a document type before its entities are read: they may name files, or expand without limit."""
 
@@ -91,7 +99,12 @@ class _WithoutDoctype(ElementTree.TreeBuilder):
         raise ElementTree.ParseError("it declares a document type, which LIDC files do not have")
 
 
-def _parse(path: Path) -> ElementTree.Element:
+def parse_xml(path: Path) -> ElementTree.Element:
+    """The root of an XML file without a document type.
+
+    Raises:
+        CohortError: it is missing or no XML.
+    """
     try:
         root = ElementTree.fromstring(read_bytes(path), ElementTree.XMLParser(target=_WithoutDoctype()))
     except OSError as error:
@@ -100,13 +113,28 @@ def _parse(path: Path) -> ElementTree.Element:
         raise CohortError(str(error)) from error
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise CohortError(f"{path} cannot be read as XML ({cut(error)}): copy it again from its source.") from error
+    return root
+
+
+def series_of(path: Path) -> str:
+    """The SeriesInstanceUID that a LIDC file names, empty where it names none or is no file of CT readings.
+
+    Raises:
+        CohortError: it is missing or no XML.
+    """
+    root = parse_xml(path)
+    return (root.findtext("{*}ResponseHeader/{*}SeriesInstanceUid") or "").strip()
+
+
+def _lidc_root(path: Path) -> ElementTree.Element:
+    root = parse_xml(path)
     kind = root.tag.rpartition("}")[2]
     if kind != "LidcReadMessage":
         raise CohortError(f"{path} is no LIDC file of CT readings: its root is {shown(kind)}, not 'LidcReadMessage'.")
     return root
 
 
-def _outlines(path: Path, nodule: ElementTree.Element) -> list[_Outline]:
+def outlines_of(path: Path, nodule: ElementTree.Element) -> list[Outline]:
     """The contours of a nodule, or none where all that the reader set is single points."""
     outlines = []
     for roi in nodule.findall("{*}roi"):
@@ -119,7 +147,7 @@ def _outlines(path: Path, nodule: ElementTree.Element) -> list[_Outline]:
         if not points:
             raise CohortError(f"{path} has an outline without points: copy it again from its source.")
         outlines.append(
-            _Outline(
+            Outline(
                 _text(path, roi, "{*}imageSOP_UID"),
                 _number(path, roi, "{*}imageZposition"),
                 np.rint(points).astype(np.int32),
@@ -129,11 +157,11 @@ def _outlines(path: Path, nodule: ElementTree.Element) -> list[_Outline]:
     return outlines if any(len(outline.points) > 1 for outline in outlines) else []
 
 
-def _voxels(path: Path, outlines: list[_Outline], series: Series, outline_inside: bool) -> np.ndarray:
+def outlined_voxels(path: Path, outlines: list[Outline], series: Series, outline_inside: bool) -> np.ndarray:
     """The voxels in one reader's outlines of one nodule: sorted indices into the flattened volume."""
-    by_slice: dict[int, list[_Outline]] = {}
+    by_slice: dict[int, list[Outline]] = {}
     for outline in outlines:
-        by_slice.setdefault(_slice_of(path, outline, series), []).append(outline)
+        by_slice.setdefault(slice_of(path, outline, series), []).append(outline)
     volume = series.volume
     found = []
     for index, own in by_slice.items():
@@ -143,7 +171,7 @@ def _voxels(path: Path, outlines: list[_Outline], series: Series, outline_inside
     return np.unique(np.concatenate(found))
 
 
-def _slice_of(path: Path, outline: _Outline, series: Series) -> int:
+def slice_of(path: Path, outline: Outline, series: Series) -> int:
     """The slice of an outline: the one it names or, where the series has no such file, the nearest to its z."""
     for index, reference in enumerate(series.slices):
         if reference.sop_uid == outline.sop_uid:
@@ -159,7 +187,7 @@ def _slice_of(path: Path, outline: _Outline, series: Series) -> int:
     return nearest
 
 
-def _filled(path: Path, outlines: list[_Outline], plane: Plane, outline_inside: bool) -> np.ndarray:
+def _filled(path: Path, outlines: list[Outline], plane: Plane, outline_inside: bool) -> np.ndarray:
     """The pixels of the stored image within the outlines of one slice, bool (rows, columns)."""
     holds = np.zeros(plane.shape, bool)
     for outline in sorted(outlines, key=lambda outline: outline.excluded):

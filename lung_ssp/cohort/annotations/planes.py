@@ -49,6 +49,14 @@ class Plane:
         voxels: np.ndarray = (whole[1:] @ pixels + first[1:, None]).astype(np.intp)
         return voxels
 
+    def to_world(self, pixels: np.ndarray) -> np.ndarray:
+        """The places of pixels, int (n, 2) as (column, row), in the patient: float (n, 3), LPS mm."""
+        row, column = np.array(self.orientation[:3]), np.array(self.orientation[3:])
+        between_rows, between_columns = self.pixel_spacing
+        columns, rows = pixels[:, :1], pixels[:, 1:]
+        places: np.ndarray = np.array(self.position) + columns * between_columns * row + rows * between_rows * column
+        return places
+
     def _in_voxels(self, volume: Volume) -> tuple[np.ndarray, np.ndarray]:
         """In (z, y, x) voxels: the first pixel (3,), the steps to the next row and to the next column (3, 2)."""
         row, column = np.array(self.orientation[:3]), np.array(self.orientation[3:])

@@ -78,7 +78,7 @@ def prepare_lung_scans(settings: LungScansSettings) -> CohortDescription:
     counts = section_counts(dict.fromkeys(SPLITS, none)).model_dump()
     description = CohortDescription(
         name=settings.cohort.name,
-        synthetic=False,
+        synthetic=settings.cohort.source.synthetic,
         origin=_origin(settings),
         fingerprint=cohort_fingerprint(root),
         key=key,

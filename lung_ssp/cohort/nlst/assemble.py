@@ -4,8 +4,9 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -15,24 +16,77 @@ from lung_ssp.cohort.description import (
     COHORT_FILE,
     CohortDescription,
     NlstDescription,
+    PublicDescription,
     read_cohort,
     write_cohort,
 )
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
-from lung_ssp.cohort.nlst.jobs import SeriesJob
+from lung_ssp.cohort.nlst.jobs import PlannedSeries
 from lung_ssp.cohort.nlst.sample_files import read_series_samples
 from lung_ssp.cohort.nlst.series_preparation import without_paths
-from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nlst.text import source_kind
+from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.slices import slices_path
+from lung_ssp.cohort.slides.settings import SlideSettings
 from lung_ssp.cohort.slides.store import prepare_tiles
 from lung_ssp.cohort.split import split_patients
 from lung_ssp.cohort.store import SPLITS, Sections, mark_folder, section_counts, write_sections
 from lung_ssp.cohort.verify import record_files
+from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.files import copy, write_text
 
-ORIGIN = "cohort from NLST's images and tables"
+
+class CohortFolders(Protocol):
+    """Where the samples lie, and where the cohort goes."""
+
+    @property
+    def samples(self) -> str: ...
+
+    @property
+    def cohort(self) -> str: ...
+
+
+class SectionedSeries(Protocol):
+    """How a series was turned into samples."""
+
+    @property
+    def section(self) -> SectionSettings: ...
+
+
+class StepwiseSettings(Protocol):
+    """What the settings of every cohort from public images have."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def synthetic(self) -> bool: ...
+
+    @property
+    def folders(self) -> CohortFolders: ...
+
+    @property
+    def series(self) -> SectionedSeries: ...
+
+    @property
+    def split(self) -> SplitSettings: ...
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a cohort's images and labels come from.
+
+    statement: in words. collection: the public collection that its description names; None for NLST's.
+    candidates: the statement of the cohort on which the network that finds candidates was trained; None for none.
+    slides: how tiles of pathology slides are cut; None for none. slide_folders: of each participant.
+    """
+
+    statement: str
+    collection: PublicDescription | None = None
+    candidates: str | None = None
+    slides: SlideSettings | None = None
+    slide_folders: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,27 +102,24 @@ class Samples:
 
 
 def assemble_cohort(
-    jobs: Sequence[SeriesJob],
+    jobs: Sequence[PlannedSeries],
     samples: Samples,
-    settings: NlstSettings,
+    settings: StepwiseSettings,
     image_classes: Sequence[str],
-    slides: Mapping[str, Sequence[Path]],
-    candidates: str | None,
+    origin: Origin,
     leaky: bool,
 ) -> CohortDescription:
     """Write the prepared cohort from the jobs' files; a finished cohort is only read.
 
     Args:
         jobs: the finished ones. samples: those of these jobs. image_classes: the names of the image labels.
-        slides: folders of each participant's pathology slides.
-        candidates: the statement of the cohort on which the network that finds candidates was trained; None for none.
         leaky: divide sections instead of patients, to show what that costs.
 
     Raises:
         CohortError: there is no sample, a split stays empty, or the folder holds another cohort.
     """
     root, out = Path(settings.folders.cohort), Path(settings.folders.samples)
-    key = _key(jobs, settings, slides, leaky)
+    key = _key(jobs, settings, origin, leaky)
     mark_folder(root, key)
     if (root / COHORT_FILE).is_file():
         record_files(root)
@@ -79,28 +130,29 @@ def assemble_cohort(
     _write_scans(root, out, jobs, split_of)
     _write_splits(root, samples.table, split, split_of)
     failed_slides: dict[str, str] = {}
-    if settings.slides is not None:
-        prepare_tiles(root, slides, split_of, settings.slides, settings.split.seed, failed_slides)
+    if origin.slides is not None:
+        prepare_tiles(root, origin.slide_folders, split_of, origin.slides, settings.split.seed, failed_slides)
     description = CohortDescription(
         name=settings.name,
         synthetic=settings.synthetic,
-        origin=ORIGIN if candidates is None else f"{ORIGIN}, candidates by a network trained on a {candidates}",
+        origin=origin.statement,
         leaky=leaky,
         fingerprint=cohort_fingerprint(root),
         key=key,
         section=settings.series.section,
         split=settings.split,
-        tiles=settings.slides,
+        tiles=origin.slides,
         image_classes=tuple(image_classes),
         counts=section_counts(stored),
-        nlst=_describe_nlst(samples.table, candidates, slides, failed_slides),
+        nlst=None if origin.collection else _describe_nlst(samples.table, origin, failed_slides),
+        public=origin.collection,
     )
     write_cohort(root, description)
     record_files(root)
     return description
 
 
-def read_samples(jobs: Sequence[SeriesJob], out: Path, size: int) -> Samples:
+def read_samples(jobs: Sequence[PlannedSeries], out: Path, size: int) -> Samples:
     """Join the samples of the jobs, in the jobs' order.
 
     Raises:
@@ -121,7 +173,7 @@ def read_samples(jobs: Sequence[SeriesJob], out: Path, size: int) -> Samples:
     return Samples(pd.concat(tables, ignore_index=True), np.concatenate(images))
 
 
-def split_of_samples(table: pd.DataFrame, settings: NlstSettings, leaky: bool) -> pd.Series:
+def split_of_samples(table: pd.DataFrame, settings: StepwiseSettings, leaky: bool) -> pd.Series:
     """The split of each sample: that of its participant, stratified by the participant's highest class.
 
     Raises:
@@ -156,13 +208,15 @@ def _write_sections(root: Path, samples: Samples, split: pd.Series) -> dict[str,
         )
         write_sections(root, name, stored[name])
         order.append(rows.assign(split=name))
-    table = pd.concat(order).rename(columns={"participant": "patient"}).astype({"abnormality": "Int64"})
+    table = pd.concat(order).rename(columns={"participant": "patient"})
+    if "abnormality" in table:
+        table = table.astype({"abnormality": "Int64"})
     write_text(root / "sections.csv", table.to_csv(index=False))
     return stored
 
 
 def _split_of_participants(
-    table: pd.DataFrame, jobs: Sequence[SeriesJob], split: pd.Series, settings: NlstSettings
+    table: pd.DataFrame, jobs: Sequence[PlannedSeries], split: pd.Series, settings: StepwiseSettings
 ) -> dict[str, str]:
     """The split of every participant of the jobs; participants without samples are divided separately."""
     split_of = dict(zip(table["participant"], split, strict=True))
@@ -178,25 +232,20 @@ def _write_splits(root: Path, samples: pd.DataFrame, split: pd.Series, split_of:
     write_text(root / "splits.csv", table.to_csv(index=False))
 
 
-def _describe_nlst(
-    samples: pd.DataFrame,
-    candidates: str | None,
-    slides: Mapping[str, Sequence[Path]],
-    failed_slides: Mapping[str, str],
-) -> NlstDescription:
+def _describe_nlst(samples: pd.DataFrame, origin: Origin, failed_slides: Mapping[str, str]) -> NlstDescription:
     """Where positions and labels come from, and which slides could not be read (without paths)."""
-    folders = [folder for own in slides.values() for folder in own]
+    folders = [folder for own in origin.slide_folders.values() for folder in own]
     return NlstDescription(
         sources={
             column: {str(k): int(n) for k, n in samples[column].map(source_kind).value_counts().items()}
             for column in ("position_source", "image_source", "pathology_source")
         },
-        candidates_found_by=candidates,
+        candidates_found_by=origin.candidates,
         slides_that_failed={name: without_paths(message, folders) for name, message in failed_slides.items()},
     )
 
 
-def _write_scans(root: Path, out: Path, jobs: Sequence[SeriesJob], split_of: Mapping[str, str]) -> None:
+def _write_scans(root: Path, out: Path, jobs: Sequence[PlannedSeries], split_of: Mapping[str, str]) -> None:
     """Write scans.csv and copy the masks and slices of series with drawn lesions into the cohort."""
     rows = []
     for job in jobs:
@@ -216,15 +265,15 @@ def _write_scans(root: Path, out: Path, jobs: Sequence[SeriesJob], split_of: Map
         write_text(root / "scans.csv", pd.DataFrame(rows).to_csv(index=False))
 
 
-def _key(jobs: Sequence[SeriesJob], settings: NlstSettings, slides: Mapping[str, Sequence[Path]], leaky: bool) -> str:
+def _key(jobs: Sequence[PlannedSeries], settings: StepwiseSettings, origin: Origin, leaky: bool) -> str:
     """What the cohort is made from."""
     made_from = {
         "name": settings.name,
         "jobs": [job.name for job in jobs],
         "split": settings.split.model_dump(),
-        "slides": settings.slides.model_dump() if settings.slides else None,
-        "slide_folders": sorted(path.name for folders in slides.values() for path in folders)
-        if settings.slides
+        "slides": origin.slides.model_dump() if origin.slides else None,
+        "slide_folders": sorted(path.name for folders in origin.slide_folders.values() for path in folders)
+        if origin.slides
         else [],
         "synthetic": settings.synthetic,
         "leaky": leaky,

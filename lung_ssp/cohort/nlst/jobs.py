@@ -19,32 +19,23 @@ FORMAT = 1  # to be raised whenever the same series and settings give other cont
 
 
 @dataclass(frozen=True)
-class SeriesJob:
-    """One exam's series with all that is known of it.
+class PlannedSeries:
+    """One series of a plan, of whatever collection, and the files of its samples.
 
     name: of its files: a hash of the series, the settings and everything else that its samples depend on.
     pseudonym: of the series, for logs and reports.
-    participant: pseudonym. study_year: 0, 1, 2.
+    participant: what the cohort calls the patient.
     folder: its DICOM files. files, megabytes: their number and size in the index.
-    exam: what the tables record; None where they have no such exam.
-    lesion_masks, lung_masks: source and folder of each DICOM-SEG series of the exam; of the latter only those that have
-        been downloaded, since samples can be made without them.
-    boxes: source ("sybil", "nlstx") to the boxes on this series.
     """
 
     name: str
     pseudonym: str
     participant: str
-    study_year: int
     files: int
     megabytes: float
     # not shown in Dask's logs
     series_uid: str = field(repr=False)
     folder: Path = field(repr=False)
-    exam: Exam | None = field(repr=False)
-    lesion_masks: tuple[tuple[str, Path], ...] = field(repr=False)
-    lung_masks: tuple[tuple[str, Path], ...] = field(repr=False)
-    boxes: Mapping[str, tuple[MarkedBox, ...]] = field(repr=False)
 
     def samples_in(self, out: Path) -> Path:
         """The file of its samples."""
@@ -57,6 +48,54 @@ class SeriesJob:
     def slices_in(self, out: Path) -> Path:
         """The file of its slices; only series with drawn lesions have one."""
         return out / f"{self.name}.slices.npz"
+
+    @property
+    def needed(self) -> tuple[Path, ...]:
+        """The folders without which it cannot be prepared."""
+        return (self.folder,)
+
+    @property
+    def named(self) -> tuple[Path, ...]:
+        """The folders whose paths no report may hold."""
+        return self.needed
+
+    @property
+    def in_tables(self) -> bool:
+        """Whether the collection's tables know it; a collection without tables knows all."""
+        return True
+
+
+@dataclass(frozen=True)
+class SeriesJob(PlannedSeries):
+    """One exam's series of NLST with all that is known of it.
+
+    study_year: 0, 1, 2.
+    exam: what the tables record; None where they have no such exam.
+    lesion_masks, lung_masks: source and folder of each DICOM-SEG series of the exam; of the latter only those that have
+        been downloaded, since samples can be made without them.
+    boxes: source ("sybil", "nlstx") to the boxes on this series.
+    """
+
+    study_year: int
+    exam: Exam | None = field(repr=False)
+    lesion_masks: tuple[tuple[str, Path], ...] = field(repr=False)
+    lung_masks: tuple[tuple[str, Path], ...] = field(repr=False)
+    boxes: Mapping[str, tuple[MarkedBox, ...]] = field(repr=False)
+
+    @property
+    def needed(self) -> tuple[Path, ...]:
+        """The folders without which it cannot be prepared."""
+        return (self.folder, *(folder for _, folder in self.lesion_masks))
+
+    @property
+    def named(self) -> tuple[Path, ...]:
+        """The folders whose paths no report may hold."""
+        return (*self.needed, *(folder for _, folder in self.lung_masks))
+
+    @property
+    def in_tables(self) -> bool:
+        """Whether the tables have its exam."""
+        return self.exam is not None
 
 
 def make_jobs(
@@ -102,7 +141,7 @@ def make_jobs(
         }
         jobs.append(
             SeriesJob(
-                name=_hash(pseudonyms, made_from),
+                name=hashed(pseudonyms, made_from),
                 pseudonym=pseudonyms.series(row.series_uid),
                 participant=row.participant,
                 study_year=int(row.study_year),
@@ -119,7 +158,7 @@ def make_jobs(
     return jobs
 
 
-def _hash(pseudonyms: Pseudonyms, made_from: object) -> str:
+def hashed(pseudonyms: Pseudonyms, made_from: object) -> str:
     """32 hexadecimal digits; salted, since the series and their tables are public and could be tried one by one."""
     text = json.dumps(made_from, sort_keys=True, default=_plain)
     return hmac.new(pseudonyms.salt, text.encode(), hashlib.sha256).hexdigest()[:32]

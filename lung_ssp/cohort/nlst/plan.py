@@ -10,11 +10,13 @@ import pandas as pd
 from pydantic import BaseModel
 
 from lung_ssp.cohort.annotations.box_files import read_boxes
-from lung_ssp.cohort.nlst.index import own_index, read_index
+from lung_ssp.cohort.idc.amounts import MB_OF_GB
+from lung_ssp.cohort.idc.download import manifest_text
+from lung_ssp.cohort.idc.index import own_index
+from lung_ssp.cohort.nlst.index import read_index
 from lung_ssp.cohort.nlst.plan_summary import PlanSummary, summarise
-from lung_ssp.cohort.nlst.plan_table import CT, SCHEMA, SLIDE, manifest_text, write_plan
+from lung_ssp.cohort.nlst.plan_table import CT, SCHEMA, SLIDE, write_plan
 from lung_ssp.cohort.nlst.pseudonyms import Pseudonyms
-from lung_ssp.cohort.nlst.results import MB_OF_GB
 from lung_ssp.cohort.nlst.selection import ClassifiedIndex, classify_index, nearest_reasons
 from lung_ssp.cohort.nlst.settings import PlanSettings
 from lung_ssp.cohort.nlst.text import plan_text

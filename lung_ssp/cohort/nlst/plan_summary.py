@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from lung_ssp.cohort.idc.amounts import MB_OF_GB
 from lung_ssp.cohort.nlst.plan_table import CT, LESION_MASK, LUNG_MASK, ROLES, SLIDE
-from lung_ssp.cohort.nlst.results import MB_OF_GB
 from lung_ssp.cohort.nlst.selection import UNREADABLE, ClassifiedIndex
 
 PLANNED = "planned"

@@ -7,8 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lung_ssp.cohort.nlst.index import PARQUET_PROBLEMS, UUID, check_size
-from lung_ssp.cohort.uids import LONGEST_UID, UID
+from lung_ssp.cohort.idc.download import problem_of_series
+from lung_ssp.cohort.idc.index import PARQUET_PROBLEMS, check_size
 from lung_ssp.errors import CohortError, shown
 from lung_ssp.files import write_atomically
 from lung_ssp.paths import is_plain_name
@@ -94,17 +94,8 @@ def problem_of(plan: pd.DataFrame) -> str:
     other = sorted(set(plan["role"]) - set(ROLES))
     if other:
         return f"{shown(other[0])} is no role"
-    for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID)):
-        if (
-            not plan[column]
-            .map(lambda value, form=form: len(value) <= LONGEST_UID and bool(form.fullmatch(value)))
-            .all()
-        ):
-            return f"a {column} has the wrong form"
-    if plan["series_uid"].duplicated().any():
-        return "a series is listed twice"
-    if (plan["instances"] < 1).any() or not (plan["size_mb"] >= 0).all():
-        return "a series has no files or no size"
+    if problem := problem_of_series(plan):
+        return problem
     ct, masks = plan[plan["role"].eq(CT)], plan[plan["role"].isin((LESION_MASK, LUNG_MASK))]
     exam = ["participant", "study_year"]
     if not ct["study_year"].isin((0, 1, 2)).all():
@@ -114,9 +105,3 @@ def problem_of(plan: pd.DataFrame) -> str:
     if not pd.MultiIndex.from_frame(masks[exam]).isin(pd.MultiIndex.from_frame(ct[exam])).all():
         return "a mask belongs to an exam without a CT series"
     return ""
-
-
-def manifest_text(series: pd.DataFrame) -> str:
-    """idc-index's download manifest, for its client and s5cmd: a copy command for each bucket and crdc_series_uuid."""
-    names = zip(series["bucket"], series["crdc_series_uuid"], strict=True)
-    return "".join(f"cp s3://{bucket}/{uuid}/* .\n" for bucket, uuid in names)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lung_ssp.cohort.annotations.box_files import read_boxes
 from lung_ssp.cohort.description import PHANTOM_MAKER
-from lung_ssp.cohort.nlst.assemble import assemble_cohort, read_samples
+from lung_ssp.cohort.nlst.assemble import Origin, assemble_cohort, read_samples
 from lung_ssp.cohort.nlst.exams import exams_of
 from lung_ssp.cohort.nlst.histology import HistologyMap
 from lung_ssp.cohort.nlst.image_rule import ImageRule
@@ -27,6 +27,8 @@ from lung_ssp.cohort.store import alone_in_cohort, refuse_other_files
 from lung_ssp.errors import CohortError
 from lung_ssp.files import write_json, write_text
 from lung_ssp.folders import alone_in
+
+ORIGIN = "cohort from NLST's images and tables"
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,14 @@ def _prepare(
             "errors; lung-ssp prepare download --execute downloads what is missing."
         )
     samples = read_samples(done, work.out, settings.series.section.size)
-    slides = slide_folders(inputs.plan, Path(settings.folders.images))
-    origin = None if candidates is None else candidates.origin
-    cohort = assemble_cohort(done, samples, settings, inputs.rule.classes, slides, origin, leaky)
+    found_by = None if candidates is None else candidates.origin
+    origin = Origin(
+        ORIGIN if found_by is None else f"{ORIGIN}, candidates by a network trained on a {found_by}",
+        candidates=found_by,
+        slides=settings.slides,
+        slide_folders=slide_folders(inputs.plan, Path(settings.folders.images)),
+    )
+    cohort = assemble_cohort(done, samples, settings, inputs.rule.classes, origin, leaky)
     return PreparationResult(
         root=Path(settings.folders.cohort),
         cohort=cohort,

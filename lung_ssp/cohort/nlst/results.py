@@ -1,4 +1,4 @@
-"""What the steps of NLST's preparation return: of a download, of one series, and of the whole preparation."""
+"""What the steps of NLST's preparation return: of one series, and of the whole preparation."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,33 +11,6 @@ import pandas as pd
 from lung_ssp.cohort.description import CohortDescription
 
 HOUR = 3600.0
-BYTES_OF_MB = 1e6
-MB_OF_GB = 1000.0
-
-
-@dataclass(frozen=True)
-class Amount:
-    """A number of series and their size in MB (1e6 bytes)."""
-
-    series: int
-    megabytes: float
-
-
-@dataclass(frozen=True)
-class DownloadResult:
-    """What a download did, or in a dry run would do.
-
-    present, missing: what was complete on the disk before, and what was not, by the plan's roles.
-    free_mb: free space on the disk before. kept_gb: how much of it the settings keep free.
-    fetched: how many series were fetched; None in a dry run.
-    """
-
-    present: Mapping[str, Amount]
-    missing: Mapping[str, Amount]
-    free_mb: float
-    kept_gb: float
-    fits: bool
-    fetched: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """The files of one series' samples, read back: its sections with labels and origins, its masks and its slices."""
 
+import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,12 +10,16 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 
-from lung_ssp.cohort.nlst.jobs import SeriesJob
+from lung_ssp.cohort.nlst.jobs import PlannedSeries
 from lung_ssp.cohort.scans import MASK_ARRAYS
-from lung_ssp.cohort.slices import SLICE_ARRAYS
+from lung_ssp.cohort.slices import SLICE_ARRAYS, write_slices
 from lung_ssp.cohort.store import Sections, check_patient, load_arrays, problem_of_sections
+from lung_ssp.ct.lesion import Lesion
+from lung_ssp.ct.settings import ParenchymaSettings, WorkingGridSettings
+from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.working_grid import training_slices
 from lung_ssp.errors import CohortError
-from lung_ssp.files import check_npz
+from lung_ssp.files import check_npz, write_atomically
 from lung_ssp.formats import ArrayForm, json_of
 
 AGAIN = "remove it and start the preparation again"
@@ -29,12 +36,12 @@ class SampleRow(BaseModel):
     """What is noted of a sample; there is more, which is only handed on."""
 
     participant: Annotated[str, AfterValidator(check_patient)]
-    study_year: int = Field(ge=0, le=2)
+    study_year: int | None = Field(None, ge=0, le=2)
     series: str
     position_source: str
     image_source: str | None
     pathology_source: str | None
-    abnormality: int | None
+    abnormality: int | None = None
 
 
 ROWS = TypeAdapter(list[SampleRow])
@@ -77,7 +84,7 @@ def read_series_samples(path: Path, size: int) -> SeriesSamples:
     return SeriesSamples(arrays["images"], labels, rows, int(arrays["unplaced"]))
 
 
-def check_files(job: SeriesJob, out: Path, size: int) -> SeriesSamples:
+def check_files(job: PlannedSeries, out: Path, size: int) -> SeriesSamples:
     """The samples of a job that is done, once its masks and slices, if it has any, are known to be whole.
 
     Raises:
@@ -88,3 +95,53 @@ def check_files(job: SeriesJob, out: Path, size: int) -> SeriesSamples:
         for path, forms in ((job.masks_in(out), MASK_ARRAYS), (job.slices_in(out), SLICE_ARRAYS)):
             check_npz(path, forms, AGAIN)
     return samples
+
+
+def write_samples(path: Path, samples: SeriesSamples, size: int) -> None:
+    """Write the samples of one series, as `read_series_samples` reads them."""
+    write_atomically(
+        path,
+        lambda file: np.savez_compressed(
+            file,
+            images=np.array(samples.images, dtype=np.float32).reshape(-1, size, size),
+            image_labels=np.array(samples.labels["image"], dtype=np.int64),
+            pathology_labels=np.array(samples.labels["pathology"], dtype=np.int64),
+            rows=np.array(json.dumps(samples.rows)),
+            unplaced=np.array(samples.unplaced),
+        ),
+    )
+
+
+def write_masks(
+    job: PlannedSeries,
+    out: Path,
+    volume: Volume,
+    lungs: np.ndarray,
+    lesions: Sequence[Lesion],
+    slices: WorkingGridSettings,
+    parenchyma: ParenchymaSettings,
+) -> None:
+    """Write the masks of a series with drawn lesions (as in cohort/scans.py), and its slices for segmentation.
+
+    Args:
+        lungs: bool (z, y, x).
+
+    Raises:
+        CohortError: there are more than 255 lesions.
+    """
+    if len(lesions) > np.iinfo(np.uint8).max:
+        raise CohortError(f"{len(lesions)} lesions in one series: a label volume holds at most 255.")
+    labels = np.zeros(volume.shape, np.uint8)
+    for number, lesion in enumerate(lesions, start=1):
+        labels[lesion.box][lesion.voxels] = number
+    write_atomically(
+        job.masks_in(out),
+        lambda file: np.savez_compressed(
+            file,
+            lungs=lungs,
+            lesions=labels,
+            pixels_sha256=np.array(hashlib.sha256(volume.hu.tobytes()).hexdigest()),
+        ),
+    )
+    made_with = json.dumps({"slices": slices.model_dump(), "parenchyma": parenchyma.model_dump()}, sort_keys=True)
+    write_slices(job.slices_in(out), training_slices(volume, lungs, slices, labels), made_with)

@@ -2,18 +2,20 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from pydantic import TypeAdapter
 from tqdm import tqdm
 
 from lung_ssp import records
+from lung_ssp.cohort.idc.amounts import BYTES_OF_MB
 from lung_ssp.cohort.nlst.dask_workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.nlst.image_rule import ImageRule
-from lung_ssp.cohort.nlst.jobs import SeriesJob
-from lung_ssp.cohort.nlst.results import BYTES_OF_MB, SeriesResult
+from lung_ssp.cohort.nlst.jobs import PlannedSeries, SeriesJob
+from lung_ssp.cohort.nlst.results import SeriesResult
 from lung_ssp.cohort.nlst.sample_files import check_files
 from lung_ssp.cohort.nlst.series_samples import CandidateFinder, make_samples
 from lung_ssp.cohort.nlst.settings import SeriesSettings, WorkerSettings
@@ -41,23 +43,56 @@ class SeriesWork:
 
     def __call__(self, job: SeriesJob) -> SeriesResult:
         """Make the job's files; an error is a result, not an exception."""
-        begin = time.perf_counter()
-        try:
-            samples, unplaced = make_samples(job, self.out, self.settings, self.rule, self.find_candidates)
-        except Exception as error:  # whatever it is, the other series go on
-            return SeriesResult(job.name, job.pseudonym, "failed", reason_of(error), message_of(error, job))
-        finally:
-            return_free_memory()
-        return SeriesResult(
-            job.name,
-            job.pseudonym,
-            "done",
-            samples=samples,
-            unplaced=unplaced,
-            in_tables=job.exam is not None,
-            seconds=time.perf_counter() - begin,
-            megabytes=sum(path.stat().st_size for path in job.folder.rglob("*") if path.is_file()) / BYTES_OF_MB,
-        )
+        return done_or_failed(job, lambda: make_samples(job, self.out, self.settings, self.rule, self.find_candidates))
+
+    @property
+    def section_size(self) -> int:
+        """Of the sections, in pixels."""
+        return self.settings.section.size
+
+
+JobT = TypeVar("JobT", bound=PlannedSeries)
+JobT_contra = TypeVar("JobT_contra", bound=PlannedSeries, contravariant=True)
+
+
+class Work(Protocol[JobT_contra]):
+    """What workers do with each job of a kind: out is the samples' folder, section_size in pixels."""
+
+    @property
+    def out(self) -> Path:
+        """Folder of the samples' files."""
+
+    @property
+    def section_size(self) -> int:
+        """Of the sections, in pixels."""
+
+    def __call__(self, job: JobT_contra) -> SeriesResult:
+        """Make the job's files; an error is a result, not an exception."""
+
+
+def done_or_failed(job: PlannedSeries, make: Callable[[], tuple[int, int]]) -> SeriesResult:
+    """Make a job's files; gives how it ended and how long it took.
+
+    Args:
+        make: writes them, and gives the number of samples and of what had no place.
+    """
+    begin = time.perf_counter()
+    try:
+        samples, unplaced = make()
+    except Exception as error:  # whatever it is, the other series go on
+        return SeriesResult(job.name, job.pseudonym, "failed", reason_of(error), message_of(error, job))
+    finally:
+        return_free_memory()
+    return SeriesResult(
+        job.name,
+        job.pseudonym,
+        "done",
+        samples=samples,
+        unplaced=unplaced,
+        in_tables=job.in_tables,
+        seconds=time.perf_counter() - begin,
+        megabytes=sum(path.stat().st_size for path in job.folder.rglob("*") if path.is_file()) / BYTES_OF_MB,
+    )
 
 
 def reason_of(error: Exception) -> str:
@@ -68,16 +103,16 @@ def reason_of(error: Exception) -> str:
     return next((kind for known, kind in kinds.items() if isinstance(error, known)), "unexpected")
 
 
-def message_of(error: Exception, job: SeriesJob) -> str:
+def message_of(error: Exception, job: PlannedSeries) -> str:
     """What is recorded of an error: its sentence; of an unexpected error its type and where it was raised."""
     if isinstance(error, LungSspError):
         return without_identifiers(str(error), job)
     return place_of(error)
 
 
-def without_identifiers(message: str, job: SeriesJob) -> str:
+def without_identifiers(message: str, job: PlannedSeries) -> str:
     """A message without the paths of the job's files and without UIDs."""
-    return without_paths(message, (job.folder, *(folder for _, folder in (*job.lesion_masks, *job.lung_masks))))
+    return without_paths(message, job.named)
 
 
 def without_paths(message: str, folders: Iterable[Path]) -> str:
@@ -88,7 +123,7 @@ def without_paths(message: str, folders: Iterable[Path]) -> str:
 
 
 def prepare_series(
-    jobs: Sequence[SeriesJob], work: SeriesWork, workers: WorkerSettings, scheduler: str | None
+    jobs: Sequence[JobT], work: Work[JobT], workers: WorkerSettings, scheduler: str | None
 ) -> list[SeriesResult]:
     """Do the jobs whose file is missing or damaged, and give the result of each job, in their order.
 
@@ -117,24 +152,23 @@ def prepare_series(
     return [results[job.name] for job in jobs]
 
 
-def finished(job: SeriesJob, work: SeriesWork, journal: Mapping[str, SeriesResult]) -> SeriesResult | None:
+def finished(job: JobT, work: Work[JobT], journal: Mapping[str, SeriesResult]) -> SeriesResult | None:
     """The result of a job whose file exists: its contents count, the journal only adds time and size.
 
     None where a file of the job's is damaged: it has to be made again.
     """
     try:
-        samples = check_files(job, work.out, work.settings.section.size)
+        samples = check_files(job, work.out, work.section_size)
     except (CohortError, DamagedFile):
         return None
     noted = journal.get(job.name)
     known = noted if noted is not None and noted.status == "done" else SeriesResult(job.name, job.pseudonym, "done")
-    in_tables = job.exam is not None
-    return replace(known, samples=len(samples.rows), unplaced=samples.unplaced, in_tables=in_tables)
+    return replace(known, samples=len(samples.rows), unplaced=samples.unplaced, in_tables=job.in_tables)
 
 
-def what_is_missing(job: SeriesJob) -> str:
+def what_is_missing(job: PlannedSeries) -> str:
     """What has not been downloaded of a job's files, as a sentence; empty where nothing is missing."""
-    if not all(folder.is_dir() for folder in (job.folder, *(folder for _, folder in job.lesion_masks))):
+    if not all(folder.is_dir() for folder in job.needed):
         return "The series or a mask of its lesions has not been downloaded."
     present = sum(path.is_file() for path in job.folder.rglob("*"))
     if present == job.files:
@@ -142,7 +176,7 @@ def what_is_missing(job: SeriesJob) -> str:
     return f"The series has {present} files, in the index {job.files}: download it again."
 
 
-def as_result(job: SeriesJob, outcome: object) -> SeriesResult:
+def as_result(job: PlannedSeries, outcome: object) -> SeriesResult:
     """How a job ended, also where it ended with an exception or lost its workers."""
     if isinstance(outcome, SeriesResult):
         return outcome

@@ -1,7 +1,5 @@
 """One series to its samples: reading, lungs, lesions, labels and sections, written as one file."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +14,13 @@ from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.labels import LabelledPlace, Place, label_places, unplaced_abnormalities
+from lung_ssp.cohort.nlst.sample_files import SeriesSamples, write_masks, write_samples
 from lung_ssp.cohort.nlst.settings import SeriesSettings
-from lung_ssp.cohort.slices import write_slices
 from lung_ssp.ct.lesion import Candidate, Lesion, lesion_from_mask, lesions_of_labels
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import Series, open_series
 from lung_ssp.ct.volume import Volume
-from lung_ssp.ct.working_grid import training_slices
 from lung_ssp.errors import CohortError
-from lung_ssp.files import write_atomically
 from lung_ssp.runtime import return_free_memory
 
 CandidateFinder = Callable[[Volume, np.ndarray], list[Candidate]]
@@ -79,7 +75,8 @@ def make_samples(
     places = [place_of(region, series, middle, lobes) for region in regions]
     labelled = [] if job.exam is None else label_places(job.exam, places, settings.samples, rule)
     if are_drawn:
-        _write_masks(job, out, volume, lungs, regions, settings)
+        drawn = [region.lesion for region in regions]
+        write_masks(job, out, volume, lungs, drawn, settings.slices, settings.parenchyma)
     unplaced = () if job.exam is None else unplaced_abnormalities(job.exam, labelled, settings.samples)
     lesions = [regions[sample.place].lesion for sample in labelled]
     images = [lesion.section(volume, settings.section) for lesion in lesions]
@@ -92,18 +89,12 @@ def make_samples(
         }
         for sample, lesion in zip(labelled, lesions, strict=True)
     ]
-    size = settings.section.size
-    write_atomically(
-        job.samples_in(out),
-        lambda file: np.savez_compressed(
-            file,
-            images=np.array(images, dtype=np.float32).reshape(-1, size, size),
-            image_labels=np.array([sample.image_label for sample in labelled], dtype=np.int64),
-            pathology_labels=np.array([sample.pathology_label for sample in labelled], dtype=np.int64),
-            rows=np.array(json.dumps(rows)),
-            unplaced=np.array(len(unplaced)),
-        ),
-    )
+    labels = {
+        "image": np.array([sample.image_label for sample in labelled], dtype=np.int64),
+        "pathology": np.array([sample.pathology_label for sample in labelled], dtype=np.int64),
+    }
+    samples = SeriesSamples(np.array(images, dtype=np.float32), labels, rows, len(unplaced))
+    write_samples(job.samples_in(out), samples, settings.section.size)
     return len(rows), len(unplaced)
 
 
@@ -203,27 +194,3 @@ def first_of_series(
             if number == len(masks):
                 raise
     raise ValueError("There must be at least one segmentation.")
-
-
-def _write_masks(
-    job: SeriesJob, out: Path, volume: Volume, lungs: np.ndarray, regions: list[Region], settings: SeriesSettings
-) -> None:
-    if len(regions) > np.iinfo(np.uint8).max:
-        raise CohortError(f"{len(regions)} lesions in one series: a label volume holds at most 255.")
-    lesions = np.zeros(volume.shape, np.uint8)
-    for number, region in enumerate(regions, start=1):
-        lesions[region.lesion.box][region.lesion.voxels] = number
-    write_atomically(
-        job.masks_in(out),
-        lambda file: np.savez_compressed(
-            file,
-            lungs=lungs,
-            lesions=lesions,
-            pixels_sha256=np.array(hashlib.sha256(volume.hu.tobytes()).hexdigest()),
-        ),
-    )
-    made_with = json.dumps(
-        {"slices": settings.slices.model_dump(), "parenchyma": settings.parenchyma.model_dump()}, sort_keys=True
-    )
-    slices = training_slices(volume, lungs, settings.slices, lesions)
-    write_slices(job.slices_in(out), slices, made_with)

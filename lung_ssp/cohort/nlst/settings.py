@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
+from lung_ssp.cohort.idc.settings import DownloadSettings
 from lung_ssp.cohort.nlst.codes import NODULE, known_abnormalities
 from lung_ssp.cohort.settings import SplitSettings
 from lung_ssp.cohort.slides.settings import SlideSettings
@@ -108,20 +109,6 @@ class PlanSettings(Settings):
         if both:
             raise ValueError(f"{', '.join(both)} already gives the lesion masks")
         return lung_masks
-
-
-class DownloadSettings(Settings):
-    """How the planned series are downloaded."""
-
-    parallel: int = Field(4, ge=1, le=16, description="transfers that run at the same time")
-    batch: int = Field(
-        20, ge=1, le=10_000, description="series of one transfer, which are fetched again where it is interrupted"
-    )
-    attempts: int = Field(3, ge=1, le=100, description="how often an incomplete series is fetched")
-    free_gb_kept: float = Field(10.0, ge=0, description="space that stays free on the disk, GB (1e9 bytes)")
-    size_tolerance: float = Field(
-        1e-4, ge=0, lt=1, description="by what share of its size in the index a series may differ"
-    )
 
 
 class SampleSettings(Settings):

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
+from lung_ssp.cohort.idc.amounts import MB_OF_GB, size_text
 from lung_ssp.cohort.nlst.plan_summary import PlanSummary
-from lung_ssp.cohort.nlst.plan_table import ROLES
-from lung_ssp.cohort.nlst.results import MB_OF_GB, Amount, DownloadResult, PreparationFigures, PreparationResult
+from lung_ssp.cohort.nlst.results import PreparationFigures, PreparationResult
 
 
 def plan_text(summary: PlanSummary) -> str:
@@ -44,29 +44,6 @@ def plan_text(summary: PlanSummary) -> str:
         amount = size_text(size.gb * MB_OF_GB)
         lines.append(f"  {role:<14}{size.series:>10,} series {size.files:>12,} files {amount:>14}")
     return "\n".join(lines) + "\n"
-
-
-def download_text(result: DownloadResult) -> str:
-    """What a download found and fetched, or what a dry run would fetch."""
-    lines = []
-    for role in ROLES:
-        lines.append(f"{role:<12} there and checked {_amount(result.present[role])}")
-        lines.append(f"{'':<12} to fetch          {_amount(result.missing[role])}")
-    if result.fetched is None:
-        lines.append(space_text(result))
-        lines += [] if result.fits else ["The disk is too small."]
-        lines.append("Dry run: nothing was fetched.")
-    elif result.fetched:
-        lines.append(f"{result.fetched:,} series were fetched and checked.")
-    else:
-        lines.append("Nothing is missing.")
-    return "\n".join(lines) + "\n"
-
-
-def space_text(result: DownloadResult) -> str:
-    """How much is to be fetched, and how much space there is."""
-    missing = size_text(sum(amount.megabytes for amount in result.missing.values()))
-    return f"{missing} to fetch, {size_text(result.free_mb)} free, of which {result.kept_gb:g} GB are kept"
 
 
 def preparation_text(result: PreparationResult) -> str:
@@ -119,15 +96,6 @@ def figures_text(figures: PreparationFigures, synthetic: bool) -> str:
             f"{size_text(figures.projected_megabytes_read or 0.0)} read",
         ]
     return "\n".join(lines)
-
-
-def size_text(megabytes: float) -> str:
-    """A size in MB as text, from 1 GB on in GB."""
-    return f"{megabytes:,.1f} MB" if megabytes < MB_OF_GB else f"{megabytes / MB_OF_GB:,.1f} GB"
-
-
-def _amount(amount: Amount) -> str:
-    return f"{amount.series:>8,} series {size_text(amount.megabytes):>13}"
 
 
 def _block(title: str, counts: Mapping[str, int]) -> list[str]:

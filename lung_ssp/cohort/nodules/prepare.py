@@ -83,7 +83,7 @@ def prepare_nodules(settings: NodulePreparationSettings) -> CohortDescription:
     leaks = find_leaks(stored, origins)
     description = CohortDescription(
         name=settings.cohort.name,
-        synthetic=False,
+        synthetic=settings.cohort.source.synthetic,
         origin=_origin(settings, len(folds)),
         leaks=(*leaks.lesions, *leaks.scans),
         fingerprint=contents_digest(stored.values(), *nodule_digests(root)),

@@ -17,6 +17,7 @@ class SourceSettings(Settings):
     origin: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="name of the data")
     licence: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$", description="of the data")
     citation: str = Field(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$", description="of the data")
+    synthetic: bool = Field(False, description="whether they are no patients': every output says so")
 
 
 class NoduleCohortSettings(CohortSettings):

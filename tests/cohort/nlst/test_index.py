@@ -62,5 +62,5 @@ def test_other_files_are_refused(tmp_path: Path, index_row, write_index) -> None
     del row["aws_bucket"]
     with pytest.raises(CohortError, match="lacks aws_bucket"):
         read_index(write_index([row]), "nlst", PSEUDONYMS)
-    with pytest.raises(CohortError, match="holds no CT"):
+    with pytest.raises(CohortError, match="holds no series of CT, SEG, SM"):
         read_index(write_index([index_row(1)]), "elsewhere", PSEUDONYMS)

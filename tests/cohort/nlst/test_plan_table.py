@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lung_ssp.cohort.nlst import index
+from lung_ssp.cohort.idc import index
 from lung_ssp.cohort.nlst.plan_table import SCHEMA, plan_bytes, read_plan, write_plan
 from lung_ssp.errors import CohortError
 

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from lung_ssp.cohort.nlst.results import Amount, DownloadResult, PreparationFigures, SeriesResult
-from lung_ssp.cohort.nlst.text import download_text, figures_text, oddities_text, samples_text, source_kind
+from lung_ssp.cohort.idc.amounts import Amount, DownloadResult, download_text
+from lung_ssp.cohort.nlst.results import PreparationFigures, SeriesResult
+from lung_ssp.cohort.nlst.text import figures_text, oddities_text, samples_text, source_kind
 
 DONE = SeriesResult("a", "S-a", "done", samples=3, unplaced=2, seconds=2.0, megabytes=60.0)
 QUICK = SeriesResult("b", "S-b", "done", samples=0, seconds=1.0, megabytes=20.0)

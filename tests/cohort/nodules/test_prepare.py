@@ -42,6 +42,12 @@ def test_the_cohort_is_whole_and_says_whose_nodules_they_are(root: Path) -> None
         assert said in about.statement
 
 
+def test_nodules_of_no_patients_are_never_called_real(archive: Path, settings_of: SettingsOf, tmp_path: Path) -> None:
+    source = {"origin": "disks", "licence": "none", "citation": "Nobody.", "synthetic": True}
+    about = read_cohort(prepare_nodule_cohort(settings_of(archive, tmp_path / "synthetic", source=source)).root)
+    assert about.synthetic and "no number here is about patients" in about.statement and "REAL" not in about.statement
+
+
 def test_nodules_come_back_as_they_were_in_the_archive(root: Path, archive: Path) -> None:
     stored = {nodule.name: nodule for split in SPLITS for nodule in read_nodules(root, split)}
     originals = read_archive(archive)

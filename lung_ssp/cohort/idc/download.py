@@ -7,7 +7,7 @@ import logging
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import pandas as pd
 from tqdm import tqdm
 
-from lung_ssp.cohort.nlst.plan_table import ROLES, manifest_text, problem_of
-from lung_ssp.cohort.nlst.results import BYTES_OF_MB, Amount, DownloadResult
-from lung_ssp.cohort.nlst.settings import DownloadSettings
-from lung_ssp.cohort.nlst.text import space_text
+from lung_ssp.cohort.idc.amounts import BYTES_OF_MB, Amount, DownloadResult, space_text
+from lung_ssp.cohort.idc.index import UUID
+from lung_ssp.cohort.idc.settings import DownloadSettings
+from lung_ssp.cohort.uids import LONGEST_UID, UID
 from lung_ssp.errors import CohortError, EnvironmentProblem
 from lung_ssp.files import write_text
 from lung_ssp.folders import alone_in, refuse_links
@@ -188,7 +188,13 @@ class Transfer:
 
 
 def download(
-    plan: pd.DataFrame, data_root: Path, settings: DownloadSettings, *, execute: bool, client: Client | None = None
+    plan: pd.DataFrame,
+    data_root: Path,
+    settings: DownloadSettings,
+    *,
+    roles: Sequence[str],
+    execute: bool,
+    client: Client | None = None,
 ) -> DownloadResult:
     """Download the series of a plan to <data_root>/<series_uid>/, or find out what is missing.
 
@@ -196,7 +202,9 @@ def download(
     folder of their own, are checked, and then moved to their place; after an interruption, run it again.
 
     Args:
-        plan: as `read_plan` gives it.
+        plan: one row a series, checked when it was read: role, participant, series_uid, crdc_series_uuid, instances,
+            size_mb, and study_year and source, by which a series that could not be fetched is named.
+        roles: those that a plan has, in the order of the result.
         execute: False for a dry run, which writes nothing.
         client: idc-index's, or one that does the same; None makes idc-index's when there is something to fetch.
 
@@ -206,8 +214,7 @@ def download(
         LungSspError: another download works there, or idc-index is not installed.
     """
     data_root = Path(data_root)
-    problem = problem_of(plan)
-    if problem:
+    if problem := problem_of_series(plan):
         raise CohortError(f"the plan cannot be downloaded, {problem}: make the plan again.")
     tolerance = settings.size_tolerance
     problems = [problem_on_disk(data_root / row.series_uid, row, tolerance) for row in plan.itertuples()]
@@ -217,8 +224,8 @@ def download(
     existing = next(path for path in (data_root.absolute(), *data_root.absolute().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     found = DownloadResult(
-        present=_amounts(plan[~is_missing]),
-        missing=_amounts(missing),
+        present=_amounts(plan[~is_missing], roles),
+        missing=_amounts(missing, roles),
         free_mb=free / BYTES_OF_MB,
         kept_gb=settings.free_gb_kept,
         fits=free - needed >= settings.free_gb_kept * BYTES_OF_GB,
@@ -241,9 +248,9 @@ def download(
     return replace(found, fetched=len(missing))
 
 
-def _amounts(series: pd.DataFrame) -> Mapping[str, Amount]:
+def _amounts(series: pd.DataFrame, roles: Sequence[str]) -> Mapping[str, Amount]:
     """How many series of each role, and their size."""
-    by_role = {role: series[series["role"].eq(role)] for role in ROLES}
+    by_role = {role: series[series["role"].eq(role)] for role in roles}
     return {role: Amount(len(own), float(own["size_mb"].sum())) for role, own in by_role.items()}
 
 
@@ -258,3 +265,29 @@ def _name(row: Any) -> str:
     year = "" if pd.isna(row.study_year) else f" T{row.study_year}"
     source = f" of {row.source}" if row.source else ""
     return f"{row.participant}{year} {row.role}{source}: {row.problem}"
+
+
+def manifest_text(series: pd.DataFrame) -> str:
+    """idc-index's download manifest, for its client and s5cmd: a copy command for each bucket and crdc_series_uuid."""
+    names = zip(series["bucket"], series["crdc_series_uuid"], strict=True)
+    return "".join(f"cp s3://{bucket}/{uuid}/* .\n" for bucket, uuid in names)
+
+
+def problem_of_series(plan: pd.DataFrame) -> str:
+    """What is wrong with a plan's series, as part of a sentence; "" where nothing is.
+
+    Args:
+        plan: series_uid, study_uid, crdc_series_uuid, instances, size_mb.
+    """
+    for column, form in (("series_uid", UID), ("study_uid", UID), ("crdc_series_uuid", UUID)):
+        if (
+            not plan[column]
+            .map(lambda value, form=form: len(value) <= LONGEST_UID and bool(form.fullmatch(value)))
+            .all()
+        ):
+            return f"a {column} has the wrong form"
+    if plan["series_uid"].duplicated().any():
+        return "a series is listed twice"
+    if (plan["instances"] < 1).any() or not (plan["size_mb"] >= 0).all():
+        return "a series has no files or no size"
+    return ""

@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lung_ssp.cohort.nlst.download import download
-from lung_ssp.cohort.nlst.plan_table import SCHEMA
-from lung_ssp.cohort.nlst.settings import DownloadSettings
-from lung_ssp.cohort.nlst.text import download_text
+from lung_ssp.cohort.idc.amounts import download_text
+from lung_ssp.cohort.idc.download import download
+from lung_ssp.cohort.idc.settings import DownloadSettings
+from lung_ssp.cohort.nlst.plan_table import ROLES, SCHEMA
 from lung_ssp.errors import CohortError, LungSspError
 
 BYTES = 2000  # of each file
@@ -107,7 +107,7 @@ def files_of(root: Path, *names: str) -> list[int]:
 
 
 def test_a_dry_run_writes_nothing_and_asks_no_client(tmp_path: Path) -> None:
-    result = download(plan_of(3, 2), tmp_path / "data", SETTINGS, execute=False)
+    result = download(plan_of(3, 2), tmp_path / "data", SETTINGS, roles=ROLES, execute=False)
     assert result.missing["ct"].series == 2
     assert result.present["ct"].series == 0
     assert result.fetched is None
@@ -118,7 +118,7 @@ def test_a_dry_run_writes_nothing_and_asks_no_client(tmp_path: Path) -> None:
 def test_every_series_is_had_in_a_folder_of_its_own_name(tmp_path: Path) -> None:
     plan = plan_of(3, 2, 4, 1, 2)
     client = StandIn(plan)
-    result = download(plan, tmp_path, SETTINGS, execute=True, client=client)
+    result = download(plan, tmp_path, SETTINGS, roles=ROLES, execute=True, client=client)
     assert files_of(tmp_path, *plan["series_uid"]) == [3, 2, 4, 1, 2]
     assert sorted(client.fetched) == plan["series_uid"].tolist()
     assert result.fetched == 5
@@ -131,18 +131,18 @@ def test_every_series_is_had_in_a_folder_of_its_own_name(tmp_path: Path) -> None
 
 def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     plan = plan_of(3, 2, 4)
-    download(plan, tmp_path, SETTINGS, execute=True, client=StandIn(plan))
+    download(plan, tmp_path, SETTINGS, roles=ROLES, execute=True, client=StandIn(plan))
     (tmp_path / "1.2.2" / "a0.dcm").write_bytes(bytes(BYTES - 1))  # one byte short
     (tmp_path / "1.2.3" / "a0.dcm").unlink()
     exact = SETTINGS.model_copy(update={"size_tolerance": 0.0})
-    assert download(plan, tmp_path, exact, execute=False).missing["ct"].series == 1  # a byte is rounding
+    assert download(plan, tmp_path, exact, roles=ROLES, execute=False).missing["ct"].series == 1  # a byte is rounding
     (tmp_path / "1.2.2" / "a0.dcm").write_bytes(bytes(BYTES - 2))
     client = StandIn(plan)
-    download(plan, tmp_path, exact, execute=True, client=client)
+    download(plan, tmp_path, exact, roles=ROLES, execute=True, client=client)
     assert sorted(client.fetched) == ["1.2.2", "1.2.3"]
     assert files_of(tmp_path, *plan["series_uid"]) == [3, 2, 4]
     client = StandIn(plan)
-    again = download(plan, tmp_path, exact, execute=True, client=client)
+    again = download(plan, tmp_path, exact, roles=ROLES, execute=True, client=client)
     assert (again.fetched, again.present["ct"].series) == (0, 3)
     assert "Nothing is missing" in download_text(again)
     assert client.fetched == []
@@ -161,11 +161,11 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
 def test_what_did_not_arrive_whole_is_no_series_and_is_fetched_again(word: str, reason: str, tmp_path: Path) -> None:
     plan = plan_of(2, 3)
     with pytest.raises(CohortError, match=f"^1 of 2 series .*P-2 T0 ct: {reason}") as caught:
-        download(plan, tmp_path, SETTINGS, execute=True, client=StandIn(plan, {"1.2.2": [word]}))
+        download(plan, tmp_path, SETTINGS, roles=ROLES, execute=True, client=StandIn(plan, {"1.2.2": [word]}))
     assert "1.2.2" not in str(caught.value)
     assert files_of(tmp_path, "1.2.1", "1.2.2") == [2, 0]
     client = StandIn(plan)
-    download(plan, tmp_path, SETTINGS, execute=True, client=client)
+    download(plan, tmp_path, SETTINGS, roles=ROLES, execute=True, client=client)
     assert client.fetched == ["1.2.2"]
     assert files_of(tmp_path, "1.2.1", "1.2.2") == [2, 3]
 
@@ -173,7 +173,7 @@ def test_what_did_not_arrive_whole_is_no_series_and_is_fetched_again(word: str, 
 def test_faults_that_pass_are_waited_out_by_more_attempts(tmp_path: Path) -> None:
     plan = plan_of(2, 3)
     client = StandIn(plan, {"1.2.2": ["interrupted", "short"]})
-    download(plan, tmp_path, SETTINGS.model_copy(update={"attempts": 3}), execute=True, client=client)
+    download(plan, tmp_path, SETTINGS.model_copy(update={"attempts": 3}), roles=ROLES, execute=True, client=client)
     assert client.fetched.count("1.2.2") == 3
     assert files_of(tmp_path, "1.2.1", "1.2.2") == [2, 3]
 
@@ -185,7 +185,7 @@ def test_whole_series_of_a_killed_download_are_kept(tmp_path: Path) -> None:
         for number in range(files):
             (tmp_path / ".incoming" / name / f"{number}.dcm").write_bytes(bytes(BYTES))
     client = StandIn(plan)
-    download(plan, tmp_path, SETTINGS, execute=True, client=client)
+    download(plan, tmp_path, SETTINGS, roles=ROLES, execute=True, client=client)
     assert client.fetched == ["1.2.2"]
     assert files_of(tmp_path, "1.2.1", "1.2.2") == [2, 3]
 
@@ -195,7 +195,7 @@ def test_a_series_of_another_index_is_not_fetched(tmp_path: Path) -> None:
     client = StandIn(plan)
     client.index.loc[1, "series_aws_url"] = f"s3://bucket/{uuid(77)}/*"
     with pytest.raises(CohortError, match="P-2 T0 ct: not in idc-index's index, or in another version"):
-        download(plan, tmp_path, SETTINGS, execute=True, client=client)
+        download(plan, tmp_path, SETTINGS, roles=ROLES, execute=True, client=client)
     assert client.fetched == ["1.2.1"]
     assert files_of(tmp_path, "1.2.1") == [2]
 
@@ -204,11 +204,11 @@ def test_a_disk_too_small_is_told_before(tmp_path: Path) -> None:
     plan = plan_of(2)
     greedy = SETTINGS.model_copy(update={"free_gb_kept": 1e9})
     client = StandIn(plan)
-    result = download(plan, tmp_path, greedy, execute=False)
+    result = download(plan, tmp_path, greedy, roles=ROLES, execute=False)
     assert not result.fits
     assert "too small" in download_text(result)
     with pytest.raises(CohortError, match="too small"):
-        download(plan, tmp_path, greedy, execute=True, client=client)
+        download(plan, tmp_path, greedy, roles=ROLES, execute=True, client=client)
     assert client.fetched == []
 
 
@@ -219,11 +219,11 @@ def test_a_second_download_into_the_same_folder_is_refused(tmp_path: Path) -> No
     class Nested(StandIn):
         def _deliver(self, row: Any, folder: Path) -> None:
             with pytest.raises(LungSspError, match="Another process works") as caught:
-                download(plan, tmp_path, SETTINGS, execute=True, client=StandIn(plan))
+                download(plan, tmp_path, SETTINGS, roles=ROLES, execute=True, client=StandIn(plan))
             inner.append(str(caught.value))
             super()._deliver(row, folder)
 
-    download(plan, tmp_path, SETTINGS, execute=True, client=Nested(plan))
+    download(plan, tmp_path, SETTINGS, roles=ROLES, execute=True, client=Nested(plan))
     assert len(inner) == 1
 
 
@@ -234,14 +234,14 @@ def test_nothing_is_fetched_through_a_link(tmp_path: Path, name: str) -> None:
     (tmp_path / "images" / name).symlink_to(tmp_path / "elsewhere")
     plan = plan_of(2)
     with pytest.raises(LungSspError, match=f"{name} is a symbolic link"):
-        download(plan, tmp_path / "images", SETTINGS, execute=True, client=StandIn(plan))
+        download(plan, tmp_path / "images", SETTINGS, roles=ROLES, execute=True, client=StandIn(plan))
     assert not any((tmp_path / "elsewhere").iterdir())
 
 
 def test_a_plan_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     plan = plan_of(2).assign(series_uid="../outside")
     with pytest.raises(CohortError, match="series_uid has the wrong form"):
-        download(plan, tmp_path / "data", SETTINGS, execute=True, client=StandIn(plan))
+        download(plan, tmp_path / "data", SETTINGS, roles=ROLES, execute=True, client=StandIn(plan))
 
 
 S5CMD = """#!{python}
@@ -288,7 +288,7 @@ def real_client(tmp_path: Path) -> Callable[[pd.DataFrame], Any]:
 def test_the_real_client_is_called_as_it_wants_to_be(real_client: Callable[..., Any], tmp_path: Path) -> None:
     # The stand-in program takes the number of files from the first part of the UUID.
     plan = plan_of(1, 2, 3, 4)
-    download(plan, tmp_path / "data", SETTINGS, execute=True, client=real_client(plan))
+    download(plan, tmp_path / "data", SETTINGS, roles=ROLES, execute=True, client=real_client(plan))
     assert files_of(tmp_path / "data", *plan["series_uid"]) == [1, 2, 3, 4]
     names = {path.name for path in (tmp_path / "data").rglob("*") if path.is_dir()}
     assert names == set(plan["series_uid"])

@@ -1,0 +1,1 @@
+"""The Imaging Data Commons (IDC): its public index of series, and downloading from it."""
