@@ -6,6 +6,7 @@ which changes no prediction; the expected calibration error over bins of the hig
 
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -17,6 +18,7 @@ from lung_ssp.figures import new_figure, save_figure
 BINS = 10
 LEAST_SECTIONS = 30  # labelled ones, on the validation side as well as on the test side
 TEMPERATURES = (0.05, 20.0)
+STATEMENT_WIDTH = 100  # characters over the diagram of one task
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def calibration_lines(calibrations: dict[str, Calibration]) -> list[str]:
 
 
 def save_reliability(calibrations: dict[str, Calibration], statement: str, path: Path) -> None:
-    """The reliability diagram of each task, before and after; above each point its number of sections."""
+    """The reliability diagram of each task, before and after; each point has its number of sections beside it."""
     if not calibrations:
         return
     figure = new_figure(5.5 * len(calibrations), 5)
@@ -137,17 +139,32 @@ def save_reliability(calibrations: dict[str, Calibration], statement: str, path:
         np.atleast_1d(figure.subplots(1, len(calibrations))), calibrations.items(), strict=True
     ):
         axis.plot([0, 1], [0, 1], "k:", lw=1)
-        for bins, style, label in (
-            (own.bins_before, "C0-o", f"before: error {own.error_before:.3f}"),
-            (own.bins_after, "C1-s", f"temperature {own.temperature:.2f}: error {own.error_after:.3f}"),
+        for bins, colour, mark, height, label in (
+            (own.bins_before, "C0", "o", 3, f"before: error {own.error_before:.3f}"),
+            (own.bins_after, "C1", "s", -11, f"temperature {own.temperature:.2f}: error {own.error_after:.3f}"),
         ):
-            axis.plot([one.confidence for one in bins], [one.accuracy for one in bins], style, ms=4, label=label)
+            axis.plot(
+                [one.confidence for one in bins],
+                [one.accuracy for one in bins],
+                f"-{mark}",
+                color=colour,
+                ms=4,
+                label=label,
+            )
             for one in bins:
-                axis.annotate(str(one.sections), (one.confidence, one.accuracy), (2, 3), textcoords="offset points")
+                axis.annotate(
+                    str(one.sections),
+                    (one.confidence, one.accuracy),
+                    (2, height),
+                    textcoords="offset points",
+                    fontsize=8,
+                    color=colour,
+                )
         axis.set_xlabel("highest probability")
         axis.set_ylabel("share that is right")
         axis.set_xlim(0, 1)
         axis.set_ylim(-0.02, 1.05)
         axis.set_title(f"{task} diagnosis, {own.test} test sections", fontsize=9)
         axis.legend(fontsize=8, loc="upper left")
+    figure.suptitle(fill(statement, STATEMENT_WIDTH * len(calibrations)), fontsize=7)
     save_figure(figure, path, statement)
