@@ -22,7 +22,7 @@ from lung_ssp.segmentation.metrics import (
     scores_of,
 )
 from lung_ssp.segmentation.nodule_evaluation import evaluate_nodules, learned_patients
-from lung_ssp.segmentation.nodule_report import nodule_lines, write_nodule_table
+from lung_ssp.segmentation.nodule_report import NODULE_FIGURE, NODULE_TABLE, nodule_lines, write_nodule_table
 from lung_ssp.segmentation.predict import NodulePredictor, segment_nodules
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules, real_nodules_file
 from lung_ssp.segmentation.settings import SegmentationSettings
@@ -49,17 +49,24 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | Non
     trained = load_segmenter(run)
     predict, settings = trained.predict, trained.settings
     root, figures = settings.cohort, run / FIGURES
-    figures.mkdir(exist_ok=True)
     cohort = check_cohort(run, *settings.cohorts)
+    if cubes is not None and not cohort.synthetic:
+        raise CohortError(
+            f"{run} has learned from patients, and {cubes} does not say whose its nodules are: they may be the same. "
+            "--real-nodules measures runs that learned from phantoms alone; use --nodules COHORT."
+        )
+    figures.mkdir(exist_ok=True)
     measured = nodules or next((own for own in settings.cohorts if has_nodules(own)), None)
     test_scans = None if has_nodules(root) else evaluate_test_scans(predict, settings, root, figures)
     real = None
     if cubes is not None:
         real = evaluate_real_nodules(predict, settings, cubes, figures / "real-nodules.png", cohort.statement)
     of_nodules = None
+    for old in (run / NODULE_TABLE, figures / NODULE_FIGURE):
+        old.unlink(missing_ok=True)  # of an evaluation on other nodules
     if measured is not None:
         learned = learned_patients(settings.cohorts)
-        of_nodules = evaluate_nodules(predict, settings, measured, learned, figures / "nodules.png")
+        of_nodules = evaluate_nodules(predict, settings, measured, learned, figures / NODULE_FIGURE)
         write_nodule_table(run, of_nodules.by_nodule)
     metrics = SegmentationMetrics(
         statement=cohort.statement,

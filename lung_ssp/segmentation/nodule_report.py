@@ -12,6 +12,7 @@ from lung_ssp.segmentation.nodule_metrics import NoduleGroup, NoduleMetrics, Nod
 from lung_ssp.training.evaluation import METRICS_FILE, REPORT_FILE
 
 NODULE_TABLE = "nodules.csv"  # in the folder of a run
+NODULE_FIGURE = "nodules.png"  # among its figures
 HEAD = (
     f"  {'':<34}{'nodules':>8}{'patients':>9}{'Dice':>8}  {'95 % interval':<16}{'touched':>8}"
     f"{'':>4}{'readers':>8}{'Dice':>8}{'nodules':>8}"
@@ -30,8 +31,8 @@ def nodule_lines(metrics: NoduleMetrics) -> list[str]:
         *source,
         f"  threshold {metrics.threshold:g}; {metrics.left_out} nodules left out, a reader's mask of them is missing",
         "  Dice with what at least half of the readers marked, by nodule in 3-D over the slices that a reader marked;",
-        "  the interval by bootstrap over patients. Readers: the mean Dice of each of four readers with what at least",
-        "  two of the other three marked; beside it the network's Dice of those same nodules, and how many they are.",
+        "  the interval by bootstrap over patients. Readers: the mean Dice of each reader with what most of the others",
+        "  marked, where the cohort knows it; beside it the network's Dice of the same nodules, and their number.",
         HEAD,
         *(_line(group) for group in groups),
     ]

@@ -14,7 +14,7 @@ WORDS = [shlex.split(line)[1:] for line in GUIDE.splitlines() if line.startswith
 def test_every_command_is_one_of_the_command_lines() -> None:
     commands = [parser().parse_args(words) for words in WORDS]
     trained = [command.output for command in commands if command.command == "train"]
-    measured = [command.run for command in commands if command.command == "eval"]
+    measured = [run for command in commands if command.command == "eval" for run in command.run]
     assert trained == measured
     configs = [command.config for command in commands if getattr(command, "config", None)]
     assert {"table2.yml", "table2_dense.yml", "improved_unet.yml"} <= {Path(path).name for path in configs}

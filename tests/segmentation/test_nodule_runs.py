@@ -97,3 +97,18 @@ def test_options_that_do_not_go_together_are_refused(folds, capsys):
     assert main(["eval", *map(str, folds), "--table2"]) == 2
     assert "--table2 and --real-nodules measure one run" in capsys.readouterr().err
     assert join(folds).groups[0].nodules == 5
+
+
+def test_cubes_of_unknown_patients_measure_no_run_that_learned_from_patients(folds, capsys, tmp_path):
+    run = folds[0]
+    files = [run / "cohort.json", run.parent / "cohort-False" / "cohort.json"]
+    before = [file.read_text() for file in files]
+    (tmp_path / "lidc_nodules_3d.npz").touch()
+    try:
+        for file, text in zip(files, before, strict=True):
+            file.write_text(json.dumps({**json.loads(text), "synthetic": False}))
+        assert main(["eval", str(run), "--real-nodules", str(tmp_path)]) == 2
+    finally:
+        for file, text in zip(files, before, strict=True):
+            file.write_text(text)
+    assert "has learned from patients, and" in (said := capsys.readouterr().err) and "use --nodules COHORT" in said

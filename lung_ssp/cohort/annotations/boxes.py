@@ -19,7 +19,7 @@ from lung_ssp.ct.series import Series
 from lung_ssp.errors import CohortError
 
 MOST_BOXES = 10_000  # of a series
-MOST_LESIONS = 255  # what uint8 can number
+MOST_LESIONS = 254  # what uint8 can number; 255 is what is not counted
 ROUNDING = 1e-6
 
 

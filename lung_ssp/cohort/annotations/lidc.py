@@ -13,7 +13,7 @@ from lung_ssp.ct.series import Series
 from lung_ssp.errors import CohortError, DamagedFile, cut, shown
 from lung_ssp.files import read_bytes
 
-MOST_NODULES = 255  # what uint8 can number
+MOST_NODULES = 254  # what uint8 can number; 255 is what is not counted
 MOST_DRAWN = 10_000  # by all readers together
 LARGEST_NUMBER = 1e5  # pixels or mm
 ROUNDING = 1e-9  # a share of readers that is reached but for the last binary digit is reached

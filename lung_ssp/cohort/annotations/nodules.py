@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from lung_ssp.cohort.annotations.lidc import ROUNDING
+from lung_ssp.cohort.annotations.lidc import MOST_NODULES, ROUNDING
 from lung_ssp.cohort.annotations.readings import Reading
 from lung_ssp.errors import CohortError
 
@@ -59,6 +59,15 @@ def group_readings(readings: Sequence[Reading], apart_mm: float, most: int) -> l
     return group_outlines([reading.points for reading in readings], apart_mm, most)
 
 
+def voxels_by_reader(readings: Sequence[Reading]) -> list[np.ndarray]:
+    """The voxels that each reader of a nodule marked, each voxel once; annotations of unknown readers are one each."""
+    pieces: dict[str, list[np.ndarray]] = {}
+    for place, reading in enumerate(readings):
+        reader = f"annotation {place}" if reading.reader is None else f"reader {reading.reader}"
+        pieces.setdefault(reader, []).append(reading.voxels)
+    return [np.unique(np.concatenate(own)) for own in pieces.values()]
+
+
 def read_nodules(
     readings: Sequence[Reading], shape: tuple[int, ...], consensus: float, apart_mm: float, most: int
 ) -> list[ReadNodule]:
@@ -70,16 +79,19 @@ def read_nodules(
         apart_mm, most: of `group_outlines`.
 
     Raises:
-        CohortError: there are more than 255.
+        CohortError: there are more than MOST_NODULES.
     """
     groups = group_readings(readings, apart_mm, most)
-    if len(groups) > np.iinfo(np.uint8).max:
-        raise CohortError(f"The readers marked {len(groups)} nodules, more than 255: too many to be numbered.")
+    if len(groups) > MOST_NODULES:
+        raise CohortError(
+            f"The readers marked {len(groups)} nodules, more than {MOST_NODULES}: too many to be numbered."
+        )
     nodules = []
     for group in groups:
         own = tuple(readings[index] for index in group)
-        voxels, times = np.unique(np.concatenate([reading.voxels for reading in own]), return_counts=True)
+        drawn = voxels_by_reader(own)
+        voxels, times = np.unique(np.concatenate(drawn), return_counts=True)
         mask = np.zeros(shape, bool)
-        mask.reshape(-1)[voxels[times >= consensus * len(own) - ROUNDING]] = True
+        mask.reshape(-1)[voxels[times >= consensus * len(drawn) - ROUNDING]] = True
         nodules.append(ReadNodule(own, mask))
     return nodules

@@ -37,7 +37,8 @@ class Reading:
     name: of the annotation, as its file has it. ratings: by name (RATINGS); empty where there are none.
     voxels: sorted indices into the flattened volume. points: float (n, 3), LPS mm, of the outline; of a segmentation,
         of its voxels that have a neighbour outside within their slice.
-    nodule: the number of the nodule where the file gives it, else None.
+    nodule: the number of the nodule where the file gives it, else None. reader: the reader's number where the file
+        says who drew it (XML), else None; a reader may have drawn one nodule in pieces.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Reading:
     voxels: np.ndarray
     points: np.ndarray
     nodule: int | None = None
+    reader: int | None = None
 
 
 def check_ratings(ratings: Mapping[str, str | int], place: str) -> dict[str, int]:
@@ -88,7 +90,8 @@ def read_lidc_readings(path: Path, series: Series, outline_inside: bool) -> list
             points = [stored_plane(series.slices[slice_of(path, one, series)]).to_world(one.points) for one in outlines]
             ratings = _ratings_of(nodule)
             place = f"{path}, reader {reader}, nodule {name}"
-            readings.append(Reading(name, check_ratings(ratings, place), voxels, np.concatenate(points)))
+            own = check_ratings(ratings, place)
+            readings.append(Reading(name, own, voxels, np.concatenate(points), reader=reader))
     if len(readings) > MOST_DRAWN:
         raise CohortError(f"{path} has {len(readings):,} outlined nodules, more than any reading: copy it again.")
     return readings

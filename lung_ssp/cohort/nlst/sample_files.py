@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 
+from lung_ssp.cohort.annotations.boxes import MOST_LESIONS
 from lung_ssp.cohort.nlst.jobs import PlannedSeries
 from lung_ssp.cohort.scans import MASK_ARRAYS
 from lung_ssp.cohort.slices import SLICE_ARRAYS, write_slices
@@ -127,10 +128,10 @@ def write_masks(
         lungs: bool (z, y, x).
 
     Raises:
-        CohortError: there are more than 255 lesions.
+        CohortError: there are more than MOST_LESIONS lesions.
     """
-    if len(lesions) > np.iinfo(np.uint8).max:
-        raise CohortError(f"{len(lesions)} lesions in one series: a label volume holds at most 255.")
+    if len(lesions) > MOST_LESIONS:
+        raise CohortError(f"{len(lesions)} lesions in one series: a label volume holds at most {MOST_LESIONS}.")
     labels = np.zeros(volume.shape, np.uint8)
     for number, lesion in enumerate(lesions, start=1):
         labels[lesion.box][lesion.voxels] = number

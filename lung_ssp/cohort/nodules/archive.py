@@ -200,6 +200,16 @@ def _problem_of_rows(rows: list[ArchiveRow]) -> str:
         recorded = row.patient_dx, row.patient_dx_method
         if diagnoses.setdefault(row.patient, recorded) != recorded:
             return f"{row.nodule_id} has another patient_dx or patient_dx_method than other nodules of its patient"
+        if row.n_readers > row.n_annotations or (row.n_readers < row.n_annotations and not row.reader_mask_missing):
+            return (
+                f"{row.nodule_id} has {row.n_readers} readers' masks (n_readers) of {row.n_annotations} annotations, "
+                "but reader_mask_missing is not 1"
+            )
+        if len(row.dice_vs_majority) not in (0, row.n_readers):
+            return (
+                f"{row.nodule_id} has {len(row.dice_vs_majority)} values of dice_vs_majority, but n_readers is "
+                f"{row.n_readers}: one of each reader, or none"
+            )
         for rating in RATINGS:
             if (count := len(getattr(row, rating))) != row.n_annotations:
                 return f"{row.nodule_id} has {count} ratings of {rating}, but n_annotations is {row.n_annotations}"

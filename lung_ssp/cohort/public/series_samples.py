@@ -1,5 +1,6 @@
 """One series of a public collection to its samples: reading, lungs, lesions, labels and sections."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lung_ssp.cohort.annotations.boxes import boxes_on
-from lung_ssp.cohort.annotations.nodules import read_nodules
+from lung_ssp.cohort.annotations.nodules import read_nodules, voxels_by_reader
 from lung_ssp.cohort.annotations.readings import RATINGS, Reading, read_dicom_readings, read_lidc_readings
 from lung_ssp.cohort.annotations.voc_boxes import read_voc_boxes
 from lung_ssp.cohort.classes import MISSING
@@ -22,6 +23,7 @@ from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import Series, open_series
 
 NO_LABEL = "none"
+THICKEST_MM = 100.0  # of a slice; a header that says more is not believed
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +111,17 @@ def slice_thickness(series: Series) -> float:
     for reference in series.slices:
         for element, text in reference.header.acquisition if reference.header is not None else ():
             if element == "SliceThickness" and text:
-                return float(text)
+                return _millimetres(text, series)
     return float(series.volume.spacing[0])
+
+
+def _millimetres(text: str, series: Series) -> float:
+    """A thickness that can be one, else the distance of the slices."""
+    try:
+        thickness = float(text)
+    except ValueError:
+        thickness = math.nan
+    return thickness if 0 < thickness <= THICKEST_MM else float(series.volume.spacing[0])
 
 
 def _row(job: PublicJob, marked: MarkedLesion, corrections: str) -> dict[str, Any]:
@@ -121,7 +132,7 @@ def _row(job: PublicJob, marked: MarkedLesion, corrections: str) -> dict[str, An
         "position_source": marked.source,
         "image_source": NO_LABEL,
         "pathology_source": NO_LABEL if job.pathology == MISSING else f"patient's name, letter {job.letter}",
-        "readers": len(marked.readings),
+        "readers": len(voxels_by_reader(marked.readings)),
         **{name: _joined(marked.readings, name) for name in RATINGS},
         "diameter_mm": round(marked.lesion.diameter_mm, 2),
         "z_index": marked.lesion.slice_index,

@@ -6,7 +6,7 @@ import pytest
 from pydicom.dataset import FileMetaDataset
 
 from lung_ssp.cohort.annotations.dicom_seg_writer import write_segmentation
-from lung_ssp.cohort.annotations.nodules import group_outlines, read_nodules
+from lung_ssp.cohort.annotations.nodules import group_outlines, read_nodules, voxels_by_reader
 from lung_ssp.cohort.annotations.rating_report import CONCEPTS, VALUES
 from lung_ssp.cohort.annotations.readings import (
     RATINGS,
@@ -161,6 +161,16 @@ def test_a_voxel_needs_its_share_of_the_readers():
     for consensus, voxels in ((1 / 3, [0, 1, 2]), (0.5, [1]), (1.0, [1])):
         (nodule,) = read_nodules(readings, (1, 1, 4), consensus, 1.0, 4)
         assert np.flatnonzero(nodule.mask).tolist() == voxels
+
+
+def test_pieces_of_one_reader_are_one_vote():
+    marks = [(1, [0, 1, 2]), (2, [0, 1]), (2, [2])]
+    readings = [Reading(str(n), RATED, np.array(own), np.zeros((1, 3)), reader=n) for n, own in marks]
+    (nodule,) = read_nodules(readings, (1, 1, 4), 1.0, 1.0, 4)
+    assert np.flatnonzero(nodule.mask).tolist() == [0, 1, 2]
+    assert [own.tolist() for own in voxels_by_reader(nodule.readings)] == [[0, 1, 2], [0, 1, 2]]
+    unknown = [Reading("", RATED, np.array([0]), np.zeros((1, 3)))] * 2
+    assert len(voxels_by_reader(unknown)) == 2
 
 
 @pytest.mark.slow

@@ -49,10 +49,13 @@ def test_padding_becomes_the_lowest_number_of_the_scale(archive: Path) -> None:
 
 
 def test_half_of_an_even_number_of_readers_is_a_majority(archive: Path) -> None:
-    change(archive, "nodules.csv", lambda table: table.assign(n_readers="4"))
-    change_array(archive, "n_readers", lambda values: values + 1)
+    change(
+        archive, "nodules.csv", lambda table: table.assign(n_readers="2", reader_mask_missing="1", dice_vs_majority="")
+    )
+    change_array(archive, "n_readers", lambda values: values - 1)
+    change_array(archive, "readers", lambda votes: np.minimum(votes, 2).astype(np.uint8))
     nodule = read_archive(archive)[0]
-    assert nodule.majority.tolist() == (nodule.readers >= 2).tolist()
+    assert nodule.majority.tolist() == (nodule.readers >= 1).tolist()
 
 
 TABLES = {
@@ -74,7 +77,21 @@ TABLES = {
     r"SYN-00/nodule-1 has another patient_dx": ("nodules.csv", put("patient_dx", 1, "2")),
     r"the patient 0 of SYN-99/a is another one": ("nodules.csv", put("nodule_id", 1, "SYN-99/a")),
     r"the nodule SYN-01/nodule-2 has 3 slices, but n_slices is 4": ("nodules.csv", put("n_slices", 2, "4")),
-    r"the nodule SYN-01/nodule-2 has n_readers 4, but other": ("nodules.csv", put("n_readers", 2, "4")),
+    r"the nodule SYN-01/nodule-2 has n_readers 2, but other": (
+        "nodules.csv",
+        lambda table: table.assign(n_readers="2", reader_mask_missing="1", dice_vs_majority="").iloc[
+            [2, 0, 1, *range(3, len(table))]
+        ],
+    ),
+    r"SYN-01/nodule-2 has 2 readers' masks \(n_readers\) of 3 annotations, but reader_mask_missing is not 1": (
+        "nodules.csv",
+        put("n_readers", 2, "2"),
+    ),
+    r"SYN-01/nodule-2 has 4 readers' masks \(n_readers\) of 3 annotations": ("nodules.csv", put("n_readers", 2, "4")),
+    r"SYN-00/nodule-0 has 2 values of dice_vs_majority, but n_readers is 3": (
+        "nodules.csv",
+        put("dice_vs_majority", 0, "0.7;0.8"),
+    ),
     r"pixel_mm is '0'": ("nodules.csv", put("pixel_mm", 0, "0")),
     r"it has no nodules": ("nodules.csv", lambda table: table.iloc[:0]),
     r"slice 4 is of the nodule 77, which nodules\.csv does not have": ("slices.csv", put("nodule", 4, "77")),
