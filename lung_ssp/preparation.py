@@ -57,43 +57,32 @@ def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort
 def prepare_manifest_cohort(settings: ManifestSettings) -> PreparedCohort:
     """Make a cohort from a manifest: the sections of the lesions that it lists."""
     from lung_ssp.cohort.manifest import prepare_manifest
-    from lung_ssp.cohort.split import record_splits
-    from lung_ssp.cohort.store import alone_in_cohort
-    from lung_ssp.cohort.verify import record_files
 
-    root = Path(settings.cohort.root)
-    with alone_in_cohort(root):
-        description = prepare_manifest(settings)
-        record_splits(root)
-        record_files(root)
-    return PreparedCohort(root, description)
+    return _prepared(Path(settings.cohort.root), lambda: prepare_manifest(settings))
 
 
 def prepare_nodule_cohort(settings: NodulePreparationSettings) -> PreparedCohort:
     """Make a cohort from an archive of nodules with readers' votes: nodules, folds by patient, sections."""
     from lung_ssp.cohort.nodules.prepare import prepare_nodules
-    from lung_ssp.cohort.split import record_splits
-    from lung_ssp.cohort.store import alone_in_cohort
-    from lung_ssp.cohort.verify import record_files
 
-    root = Path(settings.cohort.root)
-    with alone_in_cohort(root):
-        description = prepare_nodules(settings)
-        record_splits(root)
-        record_files(root)
-    return PreparedCohort(root, description)
+    return _prepared(Path(settings.cohort.root), lambda: prepare_nodules(settings))
 
 
 def prepare_lung_scan_cohort(settings: LungScansSettings) -> PreparedCohort:
     """Make a cohort of scans without marked lesions: their slices, to be learned from as background."""
     from lung_ssp.cohort.lung_scans.prepare import prepare_lung_scans
+
+    return _prepared(Path(settings.cohort.root), lambda: prepare_lung_scans(settings))
+
+
+def _prepared(root: Path, make: Callable[[], CohortDescription]) -> PreparedCohort:
+    """Make a cohort alone in its folder, then record its splits and the hash of every file."""
     from lung_ssp.cohort.split import record_splits
     from lung_ssp.cohort.store import alone_in_cohort
     from lung_ssp.cohort.verify import record_files
 
-    root = Path(settings.cohort.root)
     with alone_in_cohort(root):
-        description = prepare_lung_scans(settings)
+        description = make()
         record_splits(root)
         record_files(root)
     return PreparedCohort(root, description)
