@@ -16,10 +16,10 @@ from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.nlst.plan import make_plan
 from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
 from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.cohort.nodules.readings import RATINGS
 from lung_ssp.cohort.phantom.make import make_phantom_cohort
 from lung_ssp.cohort.phantom.settings import ClassCounts, PhantomCohortSettings, PhantomSettings
 from lung_ssp.cohort.phantom.simulated_nlst.archive import write_simulated_nlst
+from lung_ssp.cohort.ratings import RATINGS
 from lung_ssp.config import load_config
 from lung_ssp.ct.settings import SectionSettings
 from lung_ssp.preparation import prepare

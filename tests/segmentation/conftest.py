@@ -9,8 +9,8 @@ import yaml
 
 from lung_ssp.cohort.description import CohortDescription, NoduleDescription, write_cohort
 from lung_ssp.cohort.nodules.archive import ArchivedNodule, RecordedDiagnosis
-from lung_ssp.cohort.nodules.readings import RATINGS
 from lung_ssp.cohort.nodules.store import write_nodules
+from lung_ssp.cohort.ratings import RATINGS
 from lung_ssp.cohort.slices import slices_path, write_slices
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
 from lung_ssp.ct.settings import SectionSettings, WorkingGridSettings

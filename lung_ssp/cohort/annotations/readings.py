@@ -12,21 +12,10 @@ from lung_ssp.cohort.annotations.dicom_seg import read_segmentation
 from lung_ssp.cohort.annotations.lidc import MOST_DRAWN, outlined_voxels, outlines_of, reading_sessions, slice_of
 from lung_ssp.cohort.annotations.planes import stored_plane
 from lung_ssp.cohort.annotations.rating_report import read_rating_report
+from lung_ssp.cohort.ratings import RATINGS
 from lung_ssp.ct.series import Series
 from lung_ssp.errors import CohortError, cut, shown
 
-# LIDC's nine ratings (Armato 2011, table 2) and the greatest value of each; all begin at 1.
-RATINGS = {
-    "subtlety": 5,
-    "internalStructure": 4,
-    "calcification": 6,
-    "sphericity": 5,
-    "margin": 5,
-    "lobulation": 5,
-    "spiculation": 5,
-    "texture": 5,
-    "malignancy": 5,
-}
 NAMED = re.compile(r"Nodule (\d{1,4}) - Annotation (.+)")
 
 

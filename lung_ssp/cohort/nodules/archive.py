@@ -15,13 +15,13 @@ from pydantic import AfterValidator, Field
 
 from lung_ssp.cohort.nodules.readings import (
     MOST_READERS,
-    RATINGS,
     OneToFive,
     OneToFour,
     OneToSix,
     Overlap,
     Overlaps,
 )
+from lung_ssp.cohort.ratings import RATINGS
 from lung_ssp.cohort.store import check_patient
 from lung_ssp.ct.hounsfield import LOWEST_HU
 from lung_ssp.errors import CohortError, DamagedFile

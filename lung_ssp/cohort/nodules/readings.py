@@ -6,18 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import PlainValidator
 
-# LIDC's nine ratings (Armato 2011, table 2) and the greatest value of each; all begin at 1.
-RATINGS = {
-    "malignancy": 5,
-    "subtlety": 5,
-    "sphericity": 5,
-    "margin": 5,
-    "lobulation": 5,
-    "spiculation": 5,
-    "texture": 5,
-    "internalStructure": 4,
-    "calcification": 6,
-}
 MOST_READERS = 20
 
 

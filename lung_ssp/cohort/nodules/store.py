@@ -14,13 +14,13 @@ from lung_ssp.cohort.nodules.archive import ArchivedNodule, majority_of
 from lung_ssp.cohort.nodules.folds import read_folds
 from lung_ssp.cohort.nodules.readings import (
     MOST_READERS,
-    RATINGS,
     OneToFive,
     OneToFour,
     OneToSix,
     Overlap,
 )
 from lung_ssp.cohort.nodules.settings import FOLDS
+from lung_ssp.cohort.ratings import RATINGS
 from lung_ssp.cohort.store import MOST_CLASSES, REMEDY, Patient, Split, load_arrays, write_table
 from lung_ssp.ct.hounsfield import LOWEST_HU
 from lung_ssp.errors import CohortError, DamagedFile

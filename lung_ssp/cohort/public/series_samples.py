@@ -10,7 +10,7 @@ import numpy as np
 
 from lung_ssp.cohort.annotations.boxes import boxes_on
 from lung_ssp.cohort.annotations.nodules import read_nodules, voxels_by_reader
-from lung_ssp.cohort.annotations.readings import RATINGS, Reading, read_dicom_readings, read_lidc_readings
+from lung_ssp.cohort.annotations.readings import Reading, read_dicom_readings, read_lidc_readings
 from lung_ssp.cohort.annotations.voc_boxes import read_voc_boxes
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.nlst.results import SeriesResult
@@ -18,6 +18,7 @@ from lung_ssp.cohort.nlst.sample_files import SeriesSamples, write_masks, write_
 from lung_ssp.cohort.nlst.series_preparation import done_or_failed
 from lung_ssp.cohort.public.jobs import PublicJob
 from lung_ssp.cohort.public.settings import PublicSeriesSettings
+from lung_ssp.cohort.ratings import RATINGS
 from lung_ssp.ct.lesion import Lesion, lesion_from_mask, lesions_of_labels
 from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import Series, open_series
