@@ -47,7 +47,7 @@ class Scored:
 def binary_aucs(
     root: Path, cohort: CohortDescription, probabilities: dict[str, np.ndarray], patients: np.ndarray
 ) -> dict[str, BinaryAuc]:
-    """The figures of a cohort of nodules, by name; of other cohorts none.
+    """The figures of a cohort of nodules that has a test split, by name; of other cohorts none.
 
     Args:
         root: the cohort's folder.
@@ -58,7 +58,7 @@ def binary_aucs(
         CohortError: nodules.csv is damaged, or has other test nodules than there are sections.
     """
     about = cohort.nodules
-    if about is None:
+    if about is None or (fold := about.test_fold) is None:
         return {}
     rows = [row for row in read_nodule_table(root) if row.split == "test"]
     if [row.patient for row in rows] != patients.tolist():
@@ -89,7 +89,7 @@ def binary_aucs(
         ),
     }
     return {
-        name: binary_auc(question, score, "nodule" if name == "image_by_nodule" else "patient", about.test_fold, scored)
+        name: binary_auc(question, score, "nodule" if name == "image_by_nodule" else "patient", fold, scored)
         for name, (question, score, scored) in scores.items()
     }
 

@@ -9,6 +9,7 @@ import paddle
 from lung_ssp.classification.orientations import ORIENTATIONS, in_orientation
 from lung_ssp.classification.settings import NumClasses, SectionSplitSettings
 from lung_ssp.cohort.classes import MISSING
+from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.store import Sections, read_sections
 from lung_ssp.errors import CohortError
 from lung_ssp.training.distributed import shard
@@ -48,7 +49,7 @@ class SectionBatch:
 
 
 class SectionDataset:
-    """One split of a prepared cohort.
+    """One split of a prepared cohort; it is empty only where it is the test split of a cohort that has none.
 
     Raises:
         CohortError: the sections are missing, empty, of another size, or carry labels beyond the classes.
@@ -58,6 +59,8 @@ class SectionDataset:
         root = Path(settings.dataset_root)
         self.sections = read_sections(root, settings.mode)
         self.augment = settings.augment
+        if settings.mode == "test" and len(self) == 0 and not read_cohort(root).has_test_split:
+            return
         check_sections(self.sections, f"{root} ({settings.mode})", image_size, classes)
 
     def __len__(self) -> int:

@@ -1,5 +1,6 @@
 """What is logged, validated and shown while either network learns."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -42,15 +43,18 @@ class MonitoredTask:
         self.network, self.training, self.size = network, training, len(training)
         self.validation, self.test = validation.whole().shard(), test.whole().shard()
         # sent to the device once
-        self.validation_inputs, self.test_inputs = self.validation.inputs(), self.test.inputs()
+        self.validation_inputs = self.validation.inputs()
+        self.test_inputs = self.test.inputs() if len(test) else []
         self.loss = settings.loss
         self.names = read_cohort(Path(settings.train_dataset.dataset_root)).class_names
 
     def log_values(self, batch: Batch, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
-        """Mean accuracy of both tasks on the batch just learned and on the whole test set."""
+        """Mean accuracy of both tasks on the batch just learned and on the whole test set, NaN where there is none."""
         return {
             "accuracy_train_value": mean_accuracy(self.network, batch.inputs(), batch.labels),
-            "accuracy_test_value": mean_accuracy(self.network, self.test_inputs, self.test.labels),
+            "accuracy_test_value": mean_accuracy(self.network, self.test_inputs, self.test.labels)
+            if self.test_inputs
+            else math.nan,
         }
 
     def validate(self) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, JsonValue
 
@@ -81,7 +82,10 @@ class NoduleDescription(Settings):
     patients: int = Field(ge=1, description="in all splits")
     folds: int = Field(ge=2, description="folds by patient")
     fold_seed: int = Field(ge=0, description="of the division into folds")
-    test_fold: int = Field(ge=0, description="the fold that is the test split; the next one is the validation split")
+    test_fold: Annotated[int, Field(ge=0)] | None = Field(
+        description="the fold that is the test split; the next one is the validation split; null: there is no test "
+        "split, and fold 0 is the validation split"
+    )
     tissue_proven_only: bool = Field(description="whether pathology diagnoses without tissue count as none")
     binary: dict[str, BinaryDiagnosis] = Field(description="by task, what is told from what")
 
@@ -125,6 +129,11 @@ class CohortDescription(Settings):
     def class_names(self) -> dict[str, tuple[str, ...]]:
         """The names of each task's classes (cohort/nlst/image_rule.py and cohort/nodules/rules.py give their own)."""
         return {"image": self.image_classes, "pathology": self.pathology_classes}
+
+    @property
+    def has_test_split(self) -> bool:
+        """Whether there are patients to test on; a cohort of nodules may do without."""
+        return self.nodules is None or self.nodules.test_fold is not None
 
     @property
     def statement(self) -> str:

@@ -130,7 +130,7 @@ def _standardised(images: np.ndarray) -> np.ndarray:
     """
     half = images.shape[1] // 2
     means = images[:, : 2 * half, : 2 * half].reshape(len(images), half, 2, half, 2).mean(axis=(2, 4))
-    flat = means.reshape(len(images), -1) - means.mean(axis=(1, 2))[:, None]
+    flat = means.reshape(len(images), half * half) - means.mean(axis=(1, 2))[:, None]
     length = np.linalg.norm(flat, axis=1, keepdims=True)
     seen = length >= LEAST_CONTRAST * half  # the standard deviation of half x half pixels
     return np.divide(flat, length, out=np.zeros_like(flat), where=seen)

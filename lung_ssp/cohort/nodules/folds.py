@@ -64,11 +64,15 @@ def draw_folds(members: Sequence[FoldMember], seed: int) -> dict[str, int]:
     return fold_of
 
 
-def split_of_fold(fold: int, test_fold: int) -> str:
-    """The split that a fold is where `test_fold` is the test split: the next fold is the validation split."""
+def split_of_fold(fold: int, test_fold: int | None) -> str:
+    """The split that a fold is where `test_fold` is the test split: the next fold is the validation split.
+
+    Without a test fold, fold 0 is the validation split, and all others train.
+    """
     if fold == test_fold:
         return "test"
-    return "validation" if fold == (test_fold + 1) % FOLDS else "train"
+    validation_fold = 0 if test_fold is None else (test_fold + 1) % FOLDS
+    return "validation" if fold == validation_fold else "train"
 
 
 def write_folds(root: Path, folds: dict[str, int]) -> None:

@@ -127,7 +127,7 @@ def _row(
     return {
         "name": nodule.name,
         "patient": nodule.patient,
-        "split": split_of_fold(fold, settings.cohort.test_fold),
+        "split": split_of_fold(fold, settings.cohort.tested),
         "fold": fold,
         "n_readers": nodule.n_readers,
         "reader_mask_missing": int(nodule.reader_mask_missing),
@@ -197,9 +197,12 @@ def _origin_of(row: Row) -> SectionOrigin:
 
 def _origin(settings: NodulePreparationSettings, patients: int) -> str:
     """Whose nodules they are, how many patients, and which of them are tested: part of every output's sentence."""
-    source, fold = settings.cohort.source, settings.cohort.test_fold
+    source, fold = settings.cohort.source, settings.cohort.tested
+    folds = f"of the folds 0 to {FOLDS - 1} only fold 0 was not trained on, none is the test split"
+    if fold is not None:
+        folds = f"fold {fold} of 0 to {FOLDS - 1} is the test split"
     return (
-        f"{source.origin}, nodules of {patients} REAL patients, fold {fold} of 0 to {FOLDS - 1} is the test split; "
+        f"{source.origin}, nodules of {patients} REAL patients, {folds}; "
         f"{source.licence}; {source.citation.rstrip('.')}"
     )
 
@@ -217,7 +220,7 @@ def _description(
         patients=len({nodule.patient for nodule in nodules}),
         folds=FOLDS,
         fold_seed=cohort.fold_seed,
-        test_fold=cohort.test_fold,
+        test_fold=cohort.tested,
         tissue_proven_only=cohort.tissue_proven_only,
         binary={
             "image": BinaryDiagnosis(negative=(0,), positive=(2,)),

@@ -1,6 +1,6 @@
 """Settings of a cohort of nodules from an archive."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -35,10 +35,19 @@ class NoduleCohortSettings(CohortSettings):
         False, description="leave out pathology diagnoses that no biopsy or resection proves"
     )
     fold_seed: int = Field(0, ge=0, lt=2**32, description="of the division into five folds by patient")
-    test_fold: int = Field(0, ge=0, lt=FOLDS, description="the test split; the next fold is the validation split")
+    test_fold: Annotated[int, Field(ge=0, lt=FOLDS)] | Literal["none"] = Field(
+        0,
+        description="the test split; the next fold is the validation split. none: fold 0 is the validation split, all "
+        "others train, and nothing is left to test on",
+    )
     train_slices: int = Field(
         1, ge=1, le=9, description="sections of a training nodule, of its largest slices; a small one has fewer"
     )
+
+    @property
+    def tested(self) -> int | None:
+        """The fold that is the test split, None for none."""
+        return None if self.test_fold == "none" else self.test_fold
 
 
 class NodulePreparationSettings(Settings):

@@ -42,6 +42,10 @@ def test_the_fold_after_the_test_fold_is_the_validation_split() -> None:
     assert [split_of_fold(fold, 4) for fold in range(5)] == ["validation", "train", "train", "train", "test"]
 
 
+def test_without_a_test_fold_all_but_the_first_train() -> None:
+    assert [split_of_fold(fold, None) for fold in range(5)] == ["validation", *["train"] * 4]
+
+
 def test_folds_come_back_from_their_table(tmp_path: Path) -> None:
     write_folds(tmp_path, {"B": 1, "A": 4})
     assert (tmp_path / "folds.csv").read_text() == "patient,fold\nA,4\nB,1\n"

@@ -42,6 +42,17 @@ def test_the_cohort_is_whole_and_says_whose_nodules_they_are(root: Path) -> None
         assert said in about.statement
 
 
+def test_without_a_test_fold_nobody_is_left_to_test_on(archive: Path, settings_of: SettingsOf, tmp_path: Path) -> None:
+    root = prepare_nodule_cohort(settings_of(archive, tmp_path / "cohort", test_fold="none")).root
+    check = verify_cohort(root)
+    about = read_cohort(root)
+    assert about.nodules is not None and about.nodules.test_fold is None and not about.has_test_split
+    assert check.sections["test"] == 0 and check.sections["train"] + check.sections["validation"] == 12
+    assert "only fold 0 was not trained on, none is the test split" in about.statement
+    for row in read_nodule_table(root):
+        assert row.split == ("validation" if row.fold == 0 else "train")
+
+
 def test_nodules_of_no_patients_are_never_called_real(archive: Path, settings_of: SettingsOf, tmp_path: Path) -> None:
     source = {"origin": "disks", "licence": "none", "citation": "Nobody.", "synthetic": True}
     about = read_cohort(prepare_nodule_cohort(settings_of(archive, tmp_path / "synthetic", source=source)).root)
