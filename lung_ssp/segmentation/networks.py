@@ -42,12 +42,22 @@ class ImprovedUNet(nn.Layer):
     The arguments are those of ImprovedUNetSettings.
     """
 
-    def __init__(self, num_classes: int, in_channels: int, width: int, growth_rate: int, dense_layers: int) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        width: int,
+        growth_rate: int,
+        dense_layers: int,
+        decoder_batch_norm: bool = False,
+    ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.encoder = Encoder(in_channels, width, batch_norm=True)
         widths = reversed(level_widths(width)[:-1])
-        blocks = [DenseBlock(2 * channels, channels, growth_rate, dense_layers) for channels in widths]
+        blocks = [
+            DenseBlock(2 * channels, channels, growth_rate, dense_layers, decoder_batch_norm) for channels in widths
+        ]
         self.decoder = Decoder(width, blocks)
         self.classifier = Convolution(width, num_classes, 1)
 
@@ -59,19 +69,27 @@ class ImprovedUNet(nn.Layer):
 class DenseBlock(nn.Layer):
     """Layers that each see all that came before (Huang et al., CVPR 2017), then a 1x1 convolution.
 
-    Each layer is a 3x3 convolution and a ReLU: the paper puts batch normalisation into the encoder only. The 1x1
-    convolution brings the channels back to those of the level.
+    Each layer is a 3x3 convolution and a ReLU. The paper puts batch normalisation into the encoder only; where asked
+    for, it stands before each ReLU here as well, as in the dense blocks of Huang et al.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, growth_rate: int, layers: int) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, growth_rate: int, layers: int, batch_norm: bool = False
+    ) -> None:
         super().__init__()
         self.layers = nn.LayerList(
-            [Convolution(in_channels + layer * growth_rate, growth_rate, 3) for layer in range(layers)]
+            [_convolution(in_channels + layer * growth_rate, growth_rate, 3, batch_norm) for layer in range(layers)]
         )
-        self.transition = Convolution(in_channels + layers * growth_rate, out_channels, 1)
+        self.transition = _convolution(in_channels + layers * growth_rate, out_channels, 1, batch_norm)
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """(n, in_channels, h, w) to (n, out_channels, h, w)."""
         for layer in self.layers:
             x = paddle.concat([x, F.relu(layer(x))], axis=1)
         return F.relu(self.transition(x))
+
+
+def _convolution(in_channels: int, out_channels: int, size: int, batch_norm: bool) -> nn.Layer:
+    if not batch_norm:
+        return Convolution(in_channels, out_channels, size)
+    return nn.Sequential(Convolution(in_channels, out_channels, size, bias_attr=False), nn.BatchNorm2D(out_channels))

@@ -34,6 +34,7 @@ class ImprovedUNetSettings(Settings):
     width: int = Field(8, ge=1, le=256, description="channels of the full size, doubled with each downsampling")
     growth_rate: int = Field(8, ge=1, le=256, description="channels that each layer of a dense block adds")
     dense_layers: int = Field(3, ge=1, le=16, description="layers of each dense block")
+    decoder_batch_norm: bool = Field(False, description="batch normalisation in the dense blocks too; not the paper's")
 
 
 ModelSettings = Annotated[UNetSettings | ImprovedUNetSettings, Field(discriminator="type")]
@@ -72,7 +73,7 @@ class TrainDatasetSettings(DatasetSettings):
     )
     mode: Literal["train"] = Field(description="the split")
     patch_size: int = Field(64, ge=SMALLEST_SIZE, le=1024, multiple_of=16, description="side of a patch in pixels")
-    lesion_share: float = Field(0.5, gt=0, lt=1, description="share of the patches that lie on a lesion")
+    lesion_share: float = Field(0.5, gt=0, lt=1, description="share of the patches that lie on a lesion or nodule")
     seed: Seed = Field(0, description="of the patches that PaddleSeg's own loaders see")
     augmentation: AugmentationSettings = Field(AugmentationSettings(), description="random changes of a patch")
     also: list[FurtherCohortSettings] = Field(
@@ -110,11 +111,14 @@ class ValidationDatasetSettings(DatasetSettings):
 
 
 class DiceCrossEntropyLossSettings(Settings):
-    """cross_entropy * mean cross-entropy + dice * (1 - soft Dice of the nodules)."""
+    """cross_entropy * mean cross-entropy + dice * (1 - soft Dice of the nodules), pooled or mean of the patches."""
 
     type: Literal["DiceCrossEntropyLoss"] = Field(description="the loss")
     cross_entropy: float = Field(1.0, ge=0, description="weight of the cross-entropy")
     dice: float = Field(1.0, ge=0, description="weight of the Dice loss")
+    dice_by: Literal["batch", "patch"] = Field(
+        "batch", description="the Dice of all pixels of the batch together, or the mean over its patches"
+    )
     smooth: float = Field(1.0, gt=0, description="pixels added to both sides of the Dice quotient")
     ignore_index: Literal[255] = Field(255, description="label of pixels that do not count")
 

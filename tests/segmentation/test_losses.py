@@ -35,6 +35,18 @@ def test_dice_is_taken_over_the_whole_batch():
     assert float(loss) == pytest.approx(1 - (2 * 1.25 + 1) / (4 + 2 + 1))
 
 
+def test_dice_by_patch_is_the_mean_over_the_patches():
+    both = paddle.concat([LOGITS, LOGITS]), paddle.concat([LABELS, paddle.zeros_like(LABELS)])
+    loss = DiceCrossEntropyLoss(0.0, 1.0, smooth=1.0, ignore_index=255, dice_by="patch")(*both)
+    # the first as above; the second has no nodule, and 2 pixels are predicted
+    assert float(loss) == pytest.approx(((1 - 3.5 / 5) + (1 - 1 / 3)) / 2)
+
+
+def test_a_patch_of_which_nothing_counts_adds_no_dice():
+    loss = DiceCrossEntropyLoss(0.0, 1.0, smooth=1.0, ignore_index=255, dice_by="patch")
+    assert float(loss(LOGITS, paddle.full_like(LABELS, 255))) == 0
+
+
 def test_weights_add_the_two():
     parts = [loss_of(cross_entropy=c, dice=d)(LOGITS, LABELS) for c, d in ((1, 0), (0, 1), (0.5, 2))]
     assert float(parts[2]) == pytest.approx(0.5 * float(parts[0]) + 2 * float(parts[1]))

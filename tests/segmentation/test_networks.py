@@ -114,6 +114,12 @@ def test_normalisation_is_in_the_improved_encoder_and_nowhere_else():
     assert normalisations(UNet(num_classes=2, in_channels=3, width=1)) == 0
 
 
+def test_where_asked_for_dense_blocks_are_normalised_before_each_relu():
+    network = ImprovedUNet(2, 3, width=1, growth_rate=8, dense_layers=3, decoder_batch_norm=True)
+    layers = [layer for layer in network.decoder.sublayers() if isinstance(layer, paddle.nn.BatchNorm2D)]
+    assert len(layers) == 4 * (3 + 1)  # the 1x1 convolution of each block too
+
+
 def test_each_layer_of_a_dense_block_sees_all_before_it():
     block = DenseBlock(in_channels=4, out_channels=2, growth_rate=3, layers=3)
     assert [layer.weight.shape[:2] for layer in block.layers] == [[3, 4], [3, 7], [3, 10]]
