@@ -17,14 +17,17 @@ def random_patch(
     size: int,
     settings: AugmentationSettings,
     rng: np.random.Generator,
+    pixel: tuple[float, float] = (1.0, 1.0),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cut a patch around `centre`, turned, scaled and mirrored at random; beyond the border the slice is mirrored.
 
     Args:
         image: (channels, y, x) HU.
-        label: (y, x) classes.
+        label: (y, x) classes, uint8, of which the nearest is taken; or whether a pixel is nodule, bool, whose border is
+            drawn between the pixels.
         centre: (y, x) in pixels, where the patch's centre lies.
-        size: side of the patch in pixels.
+        size: side of the patch in its pixels.
+        pixel: (y, x), how many pixels of the image one of the patch spans, before it is scaled.
 
     Returns:
         float32 (channels, size, size) HU and the labels (size, size).
@@ -34,11 +37,15 @@ def random_patch(
     mirror = np.where(settings.flip & (rng.random(2) < 0.5), -1.0, 1.0)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     to_source = turn / magnification * mirror  # of (x, y) offsets from the centre; the mirror acts on the patch's axes
+    to_source = np.array(pixel[::-1])[:, np.newaxis] * to_source
     middle = (size - 1) / 2
     offset = np.array(centre[::-1]) - to_source @ [middle, middle]
     matrix = np.column_stack([to_source, offset])
     channels_last = np.ascontiguousarray(image.transpose(1, 2, 0), dtype=np.float32)
     patch = _warp(channels_last, matrix, size, cv2.INTER_LINEAR).reshape(size, size, len(image))
+    if label.dtype == bool:
+        nodule = _warp(label.astype(np.float32), matrix, size, cv2.INTER_LINEAR) >= 0.5
+        return patch.transpose(2, 0, 1), nodule.astype(np.uint8)
     return patch.transpose(2, 0, 1), _warp(label, matrix, size, cv2.INTER_NEAREST)
 
 

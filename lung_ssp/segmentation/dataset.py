@@ -110,19 +110,31 @@ class SliceDataset(paddle.io.Dataset):
 
     def _patch(self, place: Place, rng: np.random.Generator) -> dict[str, Any]:
         """A patch around a random pixel near the place's target, off its centre by up to a quarter of the patch."""
+        stack = place.stack
         pixels = np.argwhere(place.target)
-        jitter = rng.uniform(-self.patch_size / 4, self.patch_size / 4, size=2)
+        jitter = rng.uniform(-self.patch_size / 4, self.patch_size / 4, size=2) * stack.pixel
         y, x = pixels[rng.integers(len(pixels))] + jitter
         neighbours = random_neighbours(
-            place.stack.z_mm, place.index, self.IMG_CHANNELS, self.slice_settings.spacing_mm[0], self.augmentation, rng
+            stack.z_mm, place.index, self.IMG_CHANNELS, self.slice_settings.spacing_mm[0], self.augmentation, rng
         )
-        lesions = place.stack.lesions[place.index]
-        classes = (lesions > 0).astype(np.uint8)
-        classes[lesions == NOT_COUNTED] = self.IGNORE_INDEX
         image, label = random_patch(
-            place.stack.hu[neighbours], classes, (y, x), self.patch_size, self.augmentation, rng
+            stack.hu[neighbours],
+            self._classes(stack.lesions[place.index]),
+            (y, x),
+            self.patch_size,
+            self.augmentation,
+            rng,
+            stack.pixel,
         )
         return self._as_sample(random_intensities(image, self.augmentation, rng), label.astype(np.int64))
+
+    def _classes(self, lesions: np.ndarray) -> np.ndarray:
+        """Lesions (y, x) to nodule or not, bool as they are."""
+        if lesions.dtype == bool:
+            return lesions
+        classes = (lesions > 0).astype(np.uint8)
+        classes[lesions == NOT_COUNTED] = self.IGNORE_INDEX
+        return classes
 
     def _whole_slice(self, stack: Stack, index: int) -> dict[str, Any]:
         lesions = stack.lesions[index]

@@ -17,16 +17,18 @@ from lung_ssp.errors import CohortError
 class Stack:
     """Slices of one scan's lungs, or of one nodule.
 
-    hu: int16 (z, y, x), in the plane on the working grid.
+    hu: int16 (z, y, x); in the plane on the working grid, or single nodules for training on their own.
     z_mm: float64 (z,), where the slices lie, rising.
     searched: bool (z, y, x), where nodules are sought: the lungs, or all around a single nodule.
-    lesions: uint8 (z, y, x), 0 background, 1..n the lesions, NOT_COUNTED where it is not known what is there.
+    lesions: uint8 (z, y, x), 0 background, 1..n the lesions, NOT_COUNTED where it is not known what is there; or bool.
+    pixel: (y, x), how many of its pixels one of the working grid spans.
     """
 
     hu: np.ndarray
     z_mm: np.ndarray
     searched: np.ndarray
     lesions: np.ndarray
+    pixel: tuple[float, float] = (1.0, 1.0)
 
     @property
     def labels(self) -> np.ndarray:
@@ -81,10 +83,12 @@ class NoduleSource:
     Args:
         nodules: one stack each.
         marked: bool (y, x) of each, where in its slices seen from above a reader marked it.
+        lesion_share: share of the patches that lie on the nodule; the others lie anywhere in its slices.
     """
 
-    def __init__(self, nodules: list[Stack], marked: list[np.ndarray]) -> None:
+    def __init__(self, nodules: list[Stack], marked: list[np.ndarray], lesion_share: float) -> None:
         self.stacks = nodules
+        self._lesion_share = lesion_share
         self.lesions = [(number, label) for number, nodule in enumerate(nodules) for label in nodule.labels]
         self._marked = marked
 
@@ -94,7 +98,9 @@ class NoduleSource:
     def place(self, index: int, rng: np.random.Generator) -> Place:
         """Where patch `index` of an epoch lies; the slice is drawn."""
         stack = self.stacks[index]
-        return Place(stack, int(rng.integers(len(stack.hu))), self._marked[index])
+        slice_index = int(rng.integers(len(stack.hu)))
+        on_nodule = rng.random() < self._lesion_share
+        return Place(stack, slice_index, self._marked[index] if on_nodule else stack.searched[slice_index])
 
 
 Source = ScanSource | NoduleSource
@@ -113,7 +119,7 @@ def open_source(
     """
     if has_nodules(root):
         grid = slices or WorkingGridSettings()
-        return _open_nodules(root, split, grid), grid
+        return _open_nodules(root, split, grid, lesion_share), grid
     found, scans = read_slices(root, split)
     if slices is not None and found != slices:
         raise CohortError(
@@ -134,27 +140,36 @@ def volume_of(nodule: StoredNodule) -> Volume:
     return Volume(nodule.hu, (z, y, x))
 
 
-def _open_nodules(root: Path, split: str, slices: WorkingGridSettings) -> NoduleSource:
+def _open_nodules(root: Path, split: str, slices: WorkingGridSettings, lesion_share: float) -> NoduleSource:
     nodules = known_nodules(read_nodules(root, split))
     if not nodules:
         raise CohortError(f"{root} holds no {split} nodule of which every reader's mask is there.")
-    stacks, marked = [], []
-    for nodule in nodules:
-        volume = volume_of(nodule)
-        grid = in_plane(slices, volume.spacing)
-        everywhere = np.ones(nodule.hu.shape, bool)
-        lesions = nodule.majority + 2 * (nodule.readers > 0).astype(np.uint8)  # two masks at once: bits 0 and 1
-        made = training_slices(volume, everywhere, grid, lesions)
-        majority = made.lesions & 1
-        if not majority.any():
-            raise CohortError(
-                f"The nodule {nodule.name} in {root} vanishes on a grid of {slices.spacing_mm[1]:g} x "
-                f"{slices.spacing_mm[2]:g} mm: choose a finer slices.spacing_mm."
-            )
-        searched = np.broadcast_to(np.True_, made.scan.shape)  # takes no memory
-        stacks.append(Stack(made.scan.hu, nodule.z_mm, searched, majority))
-        marked.append((made.lesions > 0).any(axis=0))
-    return NoduleSource(stacks, marked)
+    stack_of = _on_its_own_grid if split == "train" else _on_the_working_grid
+    marked = [(nodule.readers > 0).any(axis=0) for nodule in nodules]
+    return NoduleSource([stack_of(nodule, slices, root) for nodule in nodules], marked, lesion_share)
+
+
+def _on_its_own_grid(nodule: StoredNodule, slices: WorkingGridSettings, root: Path) -> Stack:
+    """For training: a patch is interpolated once, as a prediction is, and the border of its mask as finely."""
+    searched = np.broadcast_to(np.True_, nodule.hu.shape)  # takes no memory
+    _, y, x = nodule.spacing.tolist()
+    pixel = slices.spacing_mm[1] / y, slices.spacing_mm[2] / x
+    return Stack(nodule.hu, nodule.z_mm, searched, nodule.majority, pixel)
+
+
+def _on_the_working_grid(nodule: StoredNodule, slices: WorkingGridSettings, root: Path) -> Stack:
+    """For validation, in whole slices."""
+    volume = volume_of(nodule)
+    everywhere = np.ones(nodule.hu.shape, bool)
+    grid = in_plane(slices, volume.spacing)
+    made = training_slices(volume, everywhere, grid, nodule.majority.astype(np.uint8))
+    if not made.lesions.any():
+        raise CohortError(
+            f"The nodule {nodule.name} in {root} vanishes on a grid of {slices.spacing_mm[1]:g} x "
+            f"{slices.spacing_mm[2]:g} mm: choose a finer slices.spacing_mm."
+        )
+    searched = np.broadcast_to(np.True_, made.scan.shape)  # takes no memory
+    return Stack(made.scan.hu, nodule.z_mm, searched, made.lesions)
 
 
 def _of_scan(slices: LungSlices) -> Stack:

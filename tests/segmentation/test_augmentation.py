@@ -55,6 +55,17 @@ def test_the_scale_magnifies():
     assert label.sum() / ball.sum() == pytest.approx(4, rel=0.05)
 
 
+def test_a_coarser_patch_spans_more_pixels_and_draws_a_border_between_them():
+    y, x = np.indices((64, 64))
+    ball = (y - 32) ** 2 + (x - 32) ** 2 < 256
+    image = np.where(ball, 1000.0, 0.0)[np.newaxis].astype(np.float32)
+    args = (32, 32), 24, STILL, np.random.default_rng(0), (2.0, 4.0)
+    patch, label = random_patch(image, ball, *args)
+    assert label.dtype == np.uint8 and label.sum() / ball.sum() == pytest.approx(1 / 8, rel=0.1)
+    assert np.ptp(np.nonzero(label)[0]) > 1.7 * np.ptp(np.nonzero(label)[1])
+    assert np.array_equal(label == 1, patch[0] >= 500)
+
+
 def test_a_turn_by_a_quarter_is_a_turn_by_a_quarter_and_a_mirror_image_a_mirror_image():
     image = np.random.default_rng(0).normal(size=(1, 16, 16)).astype(np.float32)
     label = np.zeros((16, 16), np.uint8)

@@ -20,23 +20,33 @@ def further(*cohorts):
 
 
 def test_nodules_keep_their_own_slices_and_take_the_grid_in_the_plane(nodule_cohort):
-    source, grid = open_source(nodule_cohort, "train", GRID, 0.5)
-    assert isinstance(source, NoduleSource) and grid == GRID and len(source) == 3
+    source, grid = open_source(nodule_cohort, "validation", GRID, 0.5)
+    assert isinstance(source, NoduleSource) and grid == GRID and len(source) == 2
     stack = source.stacks[0]
     assert stack.hu.shape == (5, 20, 20)  # 40 pixels of 0.7 mm are 20 of 1.4 mm
     assert stack.z_mm.tolist() == [-10, -8, -6, -2, 0]
     assert stack.searched.all() and set(np.unique(stack.lesions)) == {0, 1}
-    nodule = read_nodules(nodule_cohort, "train")[0]
+    nodule = read_nodules(nodule_cohort, "validation")[0]
     area = np.count_nonzero(nodule.majority, axis=(1, 2)) * 0.7**2
     assert np.count_nonzero(stack.lesions, axis=(1, 2)) * 1.4**2 == pytest.approx(area, rel=0.25)
 
 
-def test_patches_of_a_nodule_lie_where_a_reader_marked_it(nodule_cohort):
-    source, _ = open_source(nodule_cohort, "train", WorkingGridSettings(**FINE), 0.5)
+def test_training_nodules_keep_their_own_pixels_which_a_patch_is_cut_out_of(nodule_cohort):
+    source, _ = open_source(nodule_cohort, "train", GRID, 0.5)
     nodule = read_nodules(nodule_cohort, "train")[0]
-    places = [source.place(0, np.random.default_rng(seed)) for seed in range(40)]
+    assert np.array_equal(source.stacks[0].hu, nodule.hu) and len(source) == 3
+    assert np.array_equal(source.stacks[0].lesions, nodule.majority)
+    assert source.stacks[0].pixel == pytest.approx((2, 2))  # 1.4 mm are two pixels of 0.7 mm
+
+
+def test_patches_of_a_nodule_lie_where_a_reader_marked_it_as_often_as_asked(nodule_cohort):
+    source, _ = open_source(nodule_cohort, "train", WorkingGridSettings(**FINE), 0.75)
+    nodule = read_nodules(nodule_cohort, "train")[0]
+    places = [source.place(0, np.random.default_rng(seed)) for seed in range(400)]
     assert {place.index for place in places} == set(range(5))
-    assert np.array_equal(places[0].target, (nodule.readers > 0).any(axis=0))
+    on_nodule = [place.target for place in places if not place.target.all()]
+    assert len(on_nodule) / len(places) == pytest.approx(0.75, abs=0.07)
+    assert np.array_equal(on_nodule[0], (nodule.readers > 0).any(axis=0))
 
 
 def test_a_nodule_without_every_readers_mask_is_not_learned_from(write_nodules_to, tmp_path):
@@ -45,8 +55,8 @@ def test_a_nodule_without_every_readers_mask_is_not_learned_from(write_nodules_t
 
 
 def test_a_grid_on_which_a_nodule_vanishes_is_refused(nodule_cohort):
-    with pytest.raises(CohortError, match=r"patient-0-nodule-0 in .* vanishes .* 14 x 14 mm: choose a finer slices"):
-        open_source(nodule_cohort, "train", WorkingGridSettings(spacing_mm=[2.5, 14, 14]), 0.5)
+    with pytest.raises(CohortError, match=r"patient-\d-nodule-0 in .* vanishes .* 14 x 14 mm: choose a finer slices"):
+        open_source(nodule_cohort, "validation", WorkingGridSettings(spacing_mm=[2.5, 14, 14]), 0.5)
 
 
 def test_scans_without_lesions_are_all_lung_patches(lungs_without_lesions):
