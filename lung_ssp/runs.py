@@ -28,7 +28,7 @@ from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, work
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.visible import visible
 
-EVALUATION_FORMAT = 4  # to be raised whenever metrics.json is written in another form
+EVALUATION_FORMAT = 5  # to be raised whenever metrics.json is written in another form
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from lung_ssp.cohort.store import SPLITS
 from lung_ssp.ct.working_grid import in_plane, inference_grid
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.figures import NodulePanel, save_nodules_by_dice
-from lung_ssp.segmentation.metrics import dice
+from lung_ssp.segmentation.metrics import dice, dice_by_lesion
 from lung_ssp.segmentation.nodule_metrics import NoduleMetrics, NoduleResult, groups_of
 from lung_ssp.segmentation.predict import NodulePredictor, probability_of_slices
 from lung_ssp.segmentation.settings import SegmentationSettings
@@ -90,7 +90,8 @@ def _result(nodule: StoredNodule, mask: np.ndarray) -> NoduleResult:
         diameter_mm=row.diameter_mm,
         texture=row.texture_mean,
         slices=len(mask),
-        dice=float(dice(mask, majority)),
+        dice=dice_by_lesion(mask, majority.astype(np.uint8))[1],
+        dice_of_all=float(dice(mask, majority)),
         touched=bool((mask & majority).any()),
         readers_dice=row.dice_vs_majority,
     )

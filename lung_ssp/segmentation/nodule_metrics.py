@@ -18,7 +18,9 @@ class NoduleResult:
 
     fold: of its patient, as the cohort was divided. readers: who read it. diameter_mm: of the majority's largest
     circle. texture: the readers' mean, 1 ground glass to 5 solid. slices: how many.
-    dice: of the result with what at least half of the readers marked. touched: whether they share a voxel.
+    dice: of what at least half of the readers marked with all connected parts of the result that touch it
+    (dice_by_lesion). dice_of_all: with the whole result, what it marks elsewhere in the slices included. touched:
+    whether they share a voxel.
     readers_dice: how well its readers agree, the mean Dice of each of four with what at least two of the other three
     marked; None: not known.
     """
@@ -31,6 +33,7 @@ class NoduleResult:
     texture: float
     slices: int
     dice: float
+    dice_of_all: float
     touched: bool
     readers_dice: float | None
 
@@ -39,7 +42,7 @@ class NoduleResult:
 class NoduleGroup:
     """The nodules of a group: how many, of how many patients, and their means; None where there are none.
 
-    dice_interval: 95 %, by bootstrap over the patients. touched: the share of the nodules that the result touches.
+    dice_interval: 95 %, of `dice` by bootstrap over the patients. touched: the share of the nodules that the result touches.
     readers_dice: the readers' own, of those `readers_nodules` of which it is known; beside it, of the same nodules,
     dice_of_those.
     """
@@ -49,6 +52,7 @@ class NoduleGroup:
     patients: int
     dice: float | None
     dice_interval: tuple[float, float] | None
+    dice_of_all: float | None
     touched: float | None
     readers_nodules: int
     readers_dice: float | None
@@ -99,7 +103,7 @@ def groups_of(results: Sequence[NoduleResult]) -> tuple[NoduleGroup, ...]:
 def group_of(name: str, results: Sequence[NoduleResult]) -> NoduleGroup:
     """The figures of a group of nodules, which may be empty."""
     if not results:
-        return NoduleGroup(name, 0, 0, None, None, None, 0, None, None)
+        return NoduleGroup(name, 0, 0, None, None, None, None, 0, None, None)
     known = [(nodule.readers_dice, nodule.dice) for nodule in results if nodule.readers_dice is not None]
     readers, those = (float(mean) for mean in np.mean(known, axis=0)) if known else (None, None)
     return NoduleGroup(
@@ -110,6 +114,7 @@ def group_of(name: str, results: Sequence[NoduleResult]) -> NoduleGroup:
         dice_interval=interval_by_patient(
             np.array([nodule.dice for nodule in results]), [nodule.patient for nodule in results]
         ),
+        dice_of_all=float(np.mean([nodule.dice_of_all for nodule in results])),
         touched=float(np.mean([nodule.touched for nodule in results])),
         readers_nodules=len(known),
         readers_dice=readers,

@@ -14,8 +14,8 @@ from lung_ssp.training.evaluation import METRICS_FILE, REPORT_FILE
 NODULE_TABLE = "nodules.csv"  # in the folder of a run
 NODULE_FIGURE = "nodules.png"  # among its figures
 HEAD = (
-    f"  {'':<34}{'nodules':>8}{'patients':>9}{'Dice':>8}  {'95 % interval':<16}{'touched':>8}"
-    f"{'':>4}{'readers':>8}{'Dice':>8}{'nodules':>8}"
+    f"  {'':<34}{'nodules':>8}{'patients':>9}{'Dice':>8}  {'95 % interval':<16}{'of all':>8}{'touched':>8}"
+    f"{'':>4}{'readers':>8}{'network':>8}{'nodules':>8}"
 )
 
 
@@ -30,9 +30,10 @@ def nodule_lines(metrics: NoduleMetrics) -> list[str]:
         f"  {metrics.cohort}",
         *source,
         f"  threshold {metrics.threshold:g}; {metrics.left_out} nodules left out, a reader's mask of them is missing",
-        "  Dice with what at least half of the readers marked, by nodule in 3-D over the slices that a reader marked;",
-        "  the interval by bootstrap over patients. Readers: the mean Dice of each reader with what most of the others",
-        "  marked, where the cohort knows it; beside it the network's Dice of the same nodules, and their number.",
+        "  Dice of what at least half of the readers marked with all connected parts of the result that touch it, by",
+        "  nodule in 3-D over the slices that a reader marked; the interval by bootstrap over patients; of all: with the",
+        "  whole result, what it marks elsewhere in the slices included. Readers: the mean Dice of each reader with what",
+        "  most of the others marked, where the cohort knows it; beside it the network's of the same nodules.",
         HEAD,
         *(_line(group) for group in groups),
     ]
@@ -65,10 +66,10 @@ def write_joined(folder: Path, metrics: NoduleMetrics) -> None:
 
 def _line(group: NoduleGroup) -> str:
     start = f"  {group.name:<34}{group.nodules:>8}{group.patients:>9}"
-    if group.dice is None or group.dice_interval is None or group.touched is None:
+    if group.dice is None or group.dice_interval is None or group.dice_of_all is None or group.touched is None:
         return start
     low, high = group.dice_interval
-    line = f"{start}{group.dice:>8.3f}  {f'{low:.3f} to {high:.3f}':<16}{group.touched:>8.3f}"
+    line = f"{start}{group.dice:>8.3f}  {f'{low:.3f} to {high:.3f}':<16}{group.dice_of_all:>8.3f}{group.touched:>8.3f}"
     if group.readers_dice is None:
         return line
     return f"{line}{'':>4}{group.readers_dice:>8.3f}{group.dice_of_those:>8.3f}{group.readers_nodules:>8}"

@@ -58,6 +58,16 @@ def test_nodules_of_other_patients_are_measured(nodule_cohort, settings, tmp_pat
     assert cv2.imread(str(figure)) is not None
 
 
+def test_what_does_not_touch_the_nodule_counts_apart(nodule_cohort, settings, tmp_path):
+    def with_a_corner(images: np.ndarray) -> np.ndarray:
+        found = PREDICT(images)
+        found[:, :4, :4] = 1
+        return found
+
+    metrics = evaluate_nodules(with_a_corner, settings, nodule_cohort, set(), tmp_path / "nodules.png")
+    assert all(nodule.dice > 0.95 > nodule.dice_of_all > 0 for nodule in metrics.by_nodule)
+
+
 def test_a_nodule_that_is_missed_counts_as_nought(nodule_cohort, settings, tmp_path):
     def nothing(images: np.ndarray) -> np.ndarray:
         return np.zeros((len(images), *images.shape[2:]), np.float32)

@@ -16,9 +16,9 @@ from lung_ssp.segmentation.nodule_metrics import (
 )
 from lung_ssp.segmentation.nodule_report import check_table_folder, nodule_text, write_joined
 
-ONE = NoduleResult("a-1", "a", 0, 4, 5.0, 1.0, 3, 0.5, True, 0.75)
-TWO = NoduleResult("a-2", "a", 0, 3, 10.0, 3.0, 5, 0.0, False, None)
-THREE = NoduleResult("b-1", "b", 1, 4, 20.0, 5.0, 9, 1.0, True, 0.85)
+ONE = NoduleResult("a-1", "a", 0, 4, 5.0, 1.0, 3, 0.5, 0.25, True, 0.75)
+TWO = NoduleResult("a-2", "a", 0, 3, 10.0, 3.0, 5, 0.0, 0.0, False, None)
+THREE = NoduleResult("b-1", "b", 1, 4, 20.0, 5.0, 9, 1.0, 0.95, True, 0.85)
 
 
 def metrics_of(*results: NoduleResult, fingerprint: str = "00") -> NoduleMetrics:
@@ -34,6 +34,7 @@ def test_a_group_has_means_of_its_nodules():
     assert (group.nodules, group.patients, group.dice, group.touched) == (3, 2, 0.5, pytest.approx(2 / 3))
     assert group.readers_nodules == 2
     assert group.readers_dice == pytest.approx(0.8) and group.dice_of_those == pytest.approx(0.75)
+    assert group.dice_of_all == pytest.approx(0.4)
     empty = group_of("none", [])
     assert (empty.nodules, empty.dice, empty.dice_interval, empty.readers_dice) == (0, None, None, None)
 
@@ -87,7 +88,7 @@ def test_the_report_says_whose_nodules_they_are_and_how_far_to_trust_them():
     assert lines[1:4] == ["  whose 00", "  CC BY 3.0", "  by whom"]
     assert lines[4] == "  threshold 0.5; 2 nodules left out, a reader's mask of them is missing"
     of_all = next(line for line in lines if line.startswith("  all "))
-    assert of_all.split() == ["all", "3", "2", "0.500", "0.250", "to", "1.000", "0.667", "0.800", "0.750", "2"]
+    assert of_all.split() == ["all", "3", "2", "0.500", "0.250", "to", "1.000", "0.400", "0.667", "0.800", "0.750", "2"]
     assert next(line for line in lines if "3 readers" in line).split()[-1] == "0.000"  # nothing known of the readers
     synthetic = replace(metrics_of(ONE), synthetic=True)
     assert nodule_text(synthetic).startswith("1 SYNTHETIC nodules")
@@ -99,8 +100,8 @@ def test_a_joined_table_goes_into_a_folder_of_its_own(tmp_path):
         check_table_folder(folder)
         write_joined(folder, metrics_of(ONE, TWO))
     rows = (folder / "nodules.csv").read_text().splitlines()
-    assert rows[0] == "nodule,patient,fold,readers,diameter_mm,texture,slices,dice,touched,readers_dice"
-    assert rows[2] == "a-2,a,0,3,10,3,5,0.0,0,"
+    assert rows[0] == "nodule,patient,fold,readers,diameter_mm,texture,slices,dice,dice_of_all,touched,readers_dice"
+    assert rows[2] == "a-2,a,0,3,10,3,5,0.0,0.0,0,"
     assert {file.name for file in folder.iterdir()} == {"nodules.csv", "metrics.json", "metrics.txt"}
     (folder / "mine.txt").write_text("")
     with pytest.raises(CohortError, match="no table of nodules: name another folder"):
