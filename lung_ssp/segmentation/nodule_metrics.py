@@ -42,9 +42,9 @@ class NoduleResult:
 class NoduleGroup:
     """The nodules of a group: how many, of how many patients, and their means; None where there are none.
 
-    dice_interval: 95 %, of `dice` by bootstrap over the patients. touched: the share of the nodules that the result touches.
-    readers_dice: the readers' own, of those `readers_nodules` of which it is known; beside it, of the same nodules,
-    dice_of_those.
+    dice_interval: 95 %, of `dice` by bootstrap over the patients. touched: the share of nodules that the result
+    touches. readers_dice: the readers' own, of those `readers_nodules` of which it is known; beside it, of the same
+    nodules, dice_of_those.
     """
 
     name: str
