@@ -38,7 +38,8 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | Non
     nodules that it learned from, if there is one, whose patients it has not learned from; they get nodules.csv.
 
     Args:
-        real_nodules: folder with lidc_nodules_3d.npz, real nodules that were never trained on; None for none.
+        real_nodules: folder with lidc_nodules_3d.npz, real nodules in cubes; those of patients that the run has
+            learned from are left out; None for none.
         nodules: folder of another cohort of nodules to measure instead; None for none.
 
     Raises:
@@ -50,22 +51,20 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | Non
     predict, settings = trained.predict, trained.settings
     root, figures = settings.cohort, run / FIGURES
     cohort = check_cohort(run, *settings.cohorts)
-    if cubes is not None and not cohort.synthetic:
-        raise CohortError(
-            f"{run} has learned from patients, and {cubes} does not say whose its nodules are: they may be the same. "
-            "--real-nodules measures runs that learned from phantoms alone; use --nodules COHORT."
-        )
+    learned = learned_patients(settings.cohorts)
     figures.mkdir(exist_ok=True)
     measured = nodules or next((own for own in settings.cohorts if has_nodules(own)), None)
     test_scans = None if has_nodules(root) else evaluate_test_scans(predict, settings, root, figures)
     real = None
     if cubes is not None:
-        real = evaluate_real_nodules(predict, settings, cubes, figures / "real-nodules.png", cohort.statement)
+        of_others = set() if cohort.synthetic else learned
+        real = evaluate_real_nodules(
+            predict, settings, cubes, figures / "real-nodules.png", cohort.statement, of_others
+        )
     of_nodules = None
     for old in (run / NODULE_TABLE, figures / NODULE_FIGURE):
         old.unlink(missing_ok=True)  # of an evaluation on other nodules
     if measured is not None:
-        learned = learned_patients(settings.cohorts)
         of_nodules = evaluate_nodules(predict, settings, measured, learned, figures / NODULE_FIGURE)
         write_nodule_table(run, of_nodules.by_nodule)
     metrics = SegmentationMetrics(
@@ -156,7 +155,7 @@ def text_report(metrics: SegmentationMetrics) -> str:
         nodule = real.dice_per_nodule
         lines += [
             "",
-            f"{real.nodules} nodules: {real.name}",
+            f"{real.nodules} nodules: {real.name}{_left_out(real.left_out)}",
             f"  Dice per nodule         mean {nodule.mean:.3f}, median {nodule.median:.3f}",
             f"  nodules touched         {real.touched:.3f}",
             f"  {real.citation}",
@@ -164,3 +163,7 @@ def text_report(metrics: SegmentationMetrics) -> str:
     if metrics.nodules:
         lines += ["", *nodule_lines(metrics.nodules)]
     return "\n".join(lines) + "\n"
+
+
+def _left_out(nodules: int) -> str:
+    return f" ({nodules} left out, of patients that the run has learned from)" if nodules else ""

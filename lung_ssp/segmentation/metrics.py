@@ -67,7 +67,7 @@ class RealNoduleMetrics:
     """What was found of real nodules.
 
     name, truth, licence, citation: what they are, and whose outline is the truth.
-    nodules: how many there are.
+    nodules: how many were measured. left_out: how many were not, for the run has learned from their patients.
     touched: the share of them that the result touches at all.
     """
 
@@ -76,6 +76,7 @@ class RealNoduleMetrics:
     licence: str
     citation: str
     nodules: int
+    left_out: int
     dice_per_nodule: Scores
     touched: float
 

@@ -33,7 +33,7 @@ def nodule_lines(metrics: NoduleMetrics) -> list[str]:
         "  Dice of what at least half of the readers marked with all connected parts of the result that touch it, by",
         "  nodule in 3-D over the slices that a reader marked; the interval by bootstrap over patients. Of all: with",
         "  the whole result, what it marks elsewhere in the slices included. Readers: the mean Dice of each reader",
-        "  with what most of the others marked, where the cohort knows it; beside it the network's of the same nodules.",
+        "  with what most of the others marked, where the cohort knows it; beside it the network on the same nodules.",
         HEAD,
         *(_line(group) for group in groups),
     ]

@@ -76,6 +76,32 @@ def test_cubes_with_nodules(settings, tmp_path):
     assert cv2.imread(str(tmp_path / "cubes.png")) is not None
 
 
+def test_cubes_of_patients_that_were_learned_from_are_left_out(settings, tmp_path):
+    cubes, ball = np.full((2, 31, 31, 31), -850, np.int16), np.zeros((2, 31, 31, 31), bool)
+    ball[:, 10:20, 10:20, 10:20] = True
+    cubes[1][ball[1]] = 50  # of the first nothing is to be found
+    np.savez(tmp_path / "cubes.npz", hu=cubes, mask=ball)
+    (tmp_path / "lidc_nodules_3d.csv").write_text("Filename,patient\na,7\nb,12\n")
+
+    def measured(*learned: str):
+        files = tmp_path / "cubes.npz", tmp_path / "cubes.png"
+        return evaluate_real_nodules(ABOVE_WATER, settings, *files, "real", learned)
+
+    other = measured("LIDC-IDRI-0007")
+    assert (other.nodules, other.left_out, other.touched) == (1, 1, 1)
+    with pytest.raises(CohortError, match=r"learned from every patient of .*cubes"):
+        measured("LIDC-IDRI-0007", "LIDC-IDRI-0012")
+    (tmp_path / "lidc_nodules_3d.csv").write_text("Filename,patient\na,7\n")
+    with pytest.raises(CohortError, match="has 1 rows, the file beside it 2 cubes: copy"):
+        measured("LIDC-IDRI-0007")
+    (tmp_path / "lidc_nodules_3d.csv").write_text("Filename,patient\na,me\nb,8\n")
+    with pytest.raises(CohortError, match=r"lidc_nodules_3d\.csv, line 2: patient is .*me"):
+        measured("LIDC-IDRI-0007")
+    (tmp_path / "lidc_nodules_3d.csv").unlink()
+    with pytest.raises(CohortError, match=r"lidc_nodules_3d\.csv, which says whose the cubes are, is missing"):
+        measured("LIDC-IDRI-0007")
+
+
 def test_a_broken_file_of_cubes_is_named(settings, tmp_path):
     (tmp_path / "cubes.npz").write_bytes(b"nothing")
     with pytest.raises(CohortError, match=r"cubes\.npz cannot be read"):

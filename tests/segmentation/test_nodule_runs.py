@@ -4,6 +4,7 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -103,7 +104,8 @@ def test_cubes_of_unknown_patients_measure_no_run_that_learned_from_patients(fol
     run = folds[0]
     files = [run / "cohort.json", run.parent / "cohort-False" / "cohort.json"]
     before = [file.read_text() for file in files]
-    (tmp_path / "lidc_nodules_3d.npz").touch()
+    cube = np.zeros((1, 16, 16, 16), np.int16)
+    np.savez(tmp_path / "lidc_nodules_3d.npz", hu=cube, mask=cube == 0)
     try:
         for file, text in zip(files, before, strict=True):
             file.write_text(json.dumps({**json.loads(text), "synthetic": False}))
@@ -111,4 +113,4 @@ def test_cubes_of_unknown_patients_measure_no_run_that_learned_from_patients(fol
     finally:
         for file, text in zip(files, before, strict=True):
             file.write_text(text)
-    assert "has learned from patients, and" in (said := capsys.readouterr().err) and "use --nodules COHORT" in said
+    assert "lidc_nodules_3d.csv, which says whose the cubes are, is missing" in capsys.readouterr().err

@@ -48,6 +48,8 @@ def test_test_scans_alone() -> None:
 
 def test_real_nodules_follow_where_they_were_measured() -> None:
     real = metrics.RealNoduleMetrics(
-        "real ones", "an outline", "CC BY 3.0", "by whom", 4, metrics.scores_of([0, 0, 0, 1.0]), 0.25
+        "real ones", "an outline", "CC BY 3.0", "by whom", 4, 0, metrics.scores_of([0, 0, 0, 1.0]), 0.25
     )
     assert text_report(replace(MEASURED, real_nodules=real)) == SCANS + NODULES
+    some = text_report(replace(MEASURED, real_nodules=replace(real, left_out=3)))
+    assert "4 nodules: real ones (3 left out, of patients that the run has learned from)" in some
