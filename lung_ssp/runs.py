@@ -190,10 +190,12 @@ def join(
         nodules: as in `evaluate`.
 
     Raises:
-        LungSspError: as `evaluate` does; a run has no nodules, two have the same one, or the folder holds other files.
+        LungSspError: as `evaluate` does; a run has no nodules, two have the same one or differ in their settings, or
+            the folder holds other files.
     """
     if output is not None:
         check_table_folder(Path(output))
+    check_one_recipe([Path(run) for run in runs])
     measured = []
     for run in runs:
         metrics = evaluate(run, device=device, nodules=nodules).metrics
@@ -207,6 +209,25 @@ def join(
     if output is not None:
         write_joined(Path(output), joined)
     return joined
+
+
+def check_one_recipe(runs: Sequence[Path]) -> None:
+    """Refuse, with a ConfigError, runs whose settings differ in more than the folders of their cohorts."""
+    first, *others = [_recipe(read_run(run)[1].settings) for run in runs]
+    for run, other in zip(runs[1:], others, strict=True):
+        if differing := sorted(key for key in first.keys() | other.keys() if first.get(key) != other.get(key)):
+            raise ConfigError(
+                f"{run} and {runs[0]} differ in {', '.join(differing)}: join runs of one configuration, each on the "
+                "folds of one cohort."
+            )
+
+
+def _recipe(settings: TrainingSettings) -> dict[str, float | str]:
+    tree = settings.model_dump(mode="json")
+    tree["train_dataset"]["dataset_root"] = tree["val_dataset"]["dataset_root"] = ""
+    for number, further in enumerate(tree["train_dataset"].pop("also", [])):
+        tree["train_dataset"][f"also {number + 1}"] = {**further, "dataset_root": ""}
+    return flatten(tree)
 
 
 def export(run: str | Path) -> OnnxFile:

@@ -155,11 +155,12 @@ def join_nodules(measured: Sequence[NoduleMetrics]) -> NoduleMetrics:
             raise CohortError(
                 f"The runs measured nodules with another {what}: join runs of one configuration and data."
             )
+    folds = ", ".join(str(fold) for fold in sorted({nodule.fold for nodule in results}))
     return NoduleMetrics(
         cohort=" | ".join(metrics.cohort for metrics in measured),
         synthetic=first.synthetic,
         fingerprint=", ".join(metrics.fingerprint for metrics in measured),
-        which=f"joined from {len(measured)} runs, each nodule by the run that had not learned from its patient",
+        which=f"folds {folds}, joined from {len(measured)} runs, each nodule by the run that had not learned from its patient",
         licence=first.licence,
         citation=first.citation,
         threshold=first.threshold,

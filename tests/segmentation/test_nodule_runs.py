@@ -21,13 +21,13 @@ SHIPPED = Path(__file__).parents[2] / "configs" / "segmentation"
 
 @pytest.fixture(scope="module")
 def folds(write_nodules_to, lungs_without_lesions, tmp_path_factory) -> list[Path]:
-    """Two runs of a few steps on the same nodules with training and test patients changed, one with a second cohort."""
+    """Two runs of a few steps on the same nodules with training and test patients changed, with a second cohort."""
     folder = tmp_path_factory.mktemp("folds")
     runs = []
     for test_first in (False, True):
         root = folder / f"cohort-{test_first}"
         write_nodules_to(root, test_first=test_first)
-        also = [{"dataset_root": str(lungs_without_lesions), "share": 0.5}] if test_first else []
+        also = [{"dataset_root": str(lungs_without_lesions), "share": 0.5}]
         tree = {
             "_base_": str(SHIPPED / "smoke.yml"),
             "batch_size": 2,
@@ -77,12 +77,26 @@ def test_runs_of_several_folds_are_joined(folds, tmp_path, capsys):
     words = ["eval", *map(str, folds), "--joined", str(tmp_path / "joined")]
     assert main(words) == 0
     printed = capsys.readouterr().out
-    assert "5 SYNTHETIC nodules of 5 patients, joined from 2 runs" in printed
+    assert "5 SYNTHETIC nodules of 5 patients, folds 0, 2, joined from 2 runs" in printed
     assert (tmp_path / "joined" / "metrics.txt").read_text() == printed.rstrip("\n") + "\n"
     with (tmp_path / "joined" / "nodules.csv").open() as file:
         assert [row["patient"] for row in csv.DictReader(file)] == [f"patient-{seed}" for seed in (0, 1, 2, 5, 6)]
     assert main(["eval", str(folds[0]), str(folds[0])]) == 2
     assert "was measured by two of the runs" in capsys.readouterr().err
+
+
+def test_runs_of_other_settings_are_not_joined(folds, capsys):
+    path = folds[1] / "config.yml"
+    before = path.read_text()
+    tree = yaml.safe_load(before)
+    tree["train_dataset"]["also"][0]["share"] = 0.25
+    path.write_text(yaml.safe_dump({**tree, "batch_size": 3}))
+    try:
+        assert main(["eval", *map(str, folds)]) == 2
+    finally:
+        path.write_text(before)
+    said = capsys.readouterr().err
+    assert "run-True and" in said and "differ in batch_size, train_dataset.also 1.share: join runs of one conf" in said
 
 
 def test_another_cohort_is_measured_but_for_the_patients_that_were_learned_from(folds, write_nodules_to, tmp_path):
