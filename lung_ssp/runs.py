@@ -28,7 +28,7 @@ from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, work
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.visible import visible
 
-EVALUATION_FORMAT = 4  # to be raised whenever metrics.json is written in another form
+EVALUATION_FORMAT = 5  # to be raised whenever metrics.json is written in another form
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def evaluate(
     with working_in(run):
         forget_evaluation(run)
         metrics = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
-        record_evaluation(run, made_from)
+        record_evaluation(run, made_from, task_type.evaluation_files)
     return Evaluation(run, metrics)
 
 

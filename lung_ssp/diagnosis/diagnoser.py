@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.special import softmax
 
 from lung_ssp.classification.trained import TrainedClassifier, load_classifier
 from lung_ssp.ct.lesion import Candidate
@@ -97,8 +96,7 @@ def classify(
     if not candidates:
         return []
     sections = np.stack([candidate.lesion.section(scan, section_settings) for candidate in candidates])
-    logits = classifier.logits(sections[:, None])
-    probabilities = {task: softmax(logits[task], axis=1) for task in classifier.diagnosed_tasks}
+    probabilities = classifier.probabilities(sections[:, None])
     return [
         Finding(i + 1, candidate, sections[i], {task: rows[i] for task, rows in probabilities.items()}, names)
         for i, candidate in enumerate(candidates)
