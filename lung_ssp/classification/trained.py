@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lung_ssp.classification.orientations import SectionPredictor, averaged
+from lung_ssp.classification.orientations import ORIENTATIONS, SectionPredictor, averaged
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.temperature import Temperature, calibrated, read_temperatures
 from lung_ssp.cohort.classes import TASK_NAMES
@@ -30,6 +30,11 @@ class TrainedClassifier:
     checkpoint: BestCheckpoint
     logits: SectionPredictor
     temperatures: Mapping[str, Temperature] = field(default_factory=dict)
+
+    @property
+    def orientations(self) -> int:
+        """Over how many orientations of a section its logits are means."""
+        return ORIENTATIONS if self.settings.average_orientations else 1
 
     @property
     def diagnosed_tasks(self) -> tuple[str, ...]:

@@ -195,7 +195,7 @@ def test_a_scan_whose_process_is_killed_is_recorded_and_the_others_go_on() -> No
 
 
 def test_a_diagnosis_that_is_gone_before_the_table_is_written_is_told(made: FolderDiagnosis, tmp_path: Path) -> None:
-    of_nothing = Made("", "", {}, {}, {}, {})
+    of_nothing = Made("", "", {}, {}, {}, {}, {})
     with pytest.raises(DamagedFile, match="p2 no longer holds the diagnosis that was made: the same command"):
         write_tables(tmp_path, made.scans, of_nothing)
 
