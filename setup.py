@@ -50,7 +50,11 @@ setup(
     license="Apache-2.0",
     packages=[*find_packages(include=["lung_ssp", "lung_ssp.*"]), "lung_ssp.configs"],
     package_dir={"lung_ssp.configs": "configs"},
-    package_data={"lung_ssp": ["py.typed", "**/*.csv", "**/*.yml"], "lung_ssp.configs": ["**/*.yml"]},
+    package_data={
+        "lung_ssp": ["py.typed", "**/*.csv", "**/*.yml"],
+        "lung_ssp.configs": ["**/*.yml"],
+        "lung_ssp.weights": ["**/*.json", "**/*.npz", "**/*.yml"],
+    },
     python_requires=">=3.10,<3.13",
     install_requires=[
         "paddleseg==2.8.0",

@@ -171,7 +171,7 @@ def evaluate(
     with working_in(run):
         forget_evaluation(run)
         metrics = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
-        record_evaluation(run, made_from)
+        record_evaluation(run, made_from, task_type.evaluation_files)
     return Evaluation(run, metrics)
 
 

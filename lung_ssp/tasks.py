@@ -11,6 +11,7 @@ from lung_ssp.classification.benchmark_cases import ClassificationBenchmark
 from lung_ssp.classification.build import build_classification, build_classifier, exportable_classifier
 from lung_ssp.classification.evaluate import evaluate_classifier
 from lung_ssp.classification.metrics import ClassificationMetrics
+from lung_ssp.classification.temperature import CALIBRATION_FILE
 from lung_ssp.config import Config, ResolvedFile, resolve
 from lung_ssp.segmentation.benchmark_cases import SegmentationBenchmark
 from lung_ssp.segmentation.build import build_network, build_segmentation
@@ -35,6 +36,7 @@ class TaskType:
     evaluate: measures a run, given its folder and the evaluation's options by name, and writes what it finds there.
     metrics: what it finds.
     evaluation_options: which options its evaluation has.
+    evaluation_files: what its evaluation writes beside metrics.json, metrics.txt and the pictures, and is read back.
     exportable: a run's best network, ready to be exported.
     benchmark_cases: how a benchmark feeds and uses the network of some settings.
     """
@@ -46,6 +48,7 @@ class TaskType:
     evaluate: Callable[..., Metrics]
     metrics: type[Metrics]
     evaluation_options: tuple[str, ...]
+    evaluation_files: tuple[str, ...]
     exportable: Callable[[Path], Exportable]
     benchmark_cases: Callable[[Any], BenchmarkCases]
 
@@ -69,6 +72,7 @@ TASKS = {
             evaluate=evaluate_classifier,
             metrics=ClassificationMetrics,
             evaluation_options=("table2",),
+            evaluation_files=(CALIBRATION_FILE,),
             exportable=exportable_classifier,
             benchmark_cases=ClassificationBenchmark,
         ),
@@ -80,6 +84,7 @@ TASKS = {
             evaluate=evaluate_segmenter,
             metrics=SegmentationMetrics,
             evaluation_options=("real_nodules", "nodules"),
+            evaluation_files=(),
             exportable=exportable_segmenter,
             benchmark_cases=SegmentationBenchmark,
         ),

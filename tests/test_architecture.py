@@ -32,6 +32,7 @@ ORDER = (
     ("training",),
     ("segmentation", "classification"),
     ("task_settings",),
+    ("weights",),
     ("tasks", "diagnosis", "preparation"),
     ("runs",),
     ("face", "benchmark"),

@@ -64,6 +64,8 @@ def record_as_evaluated(run: Path, metrics: bytes) -> None:
     [
         lambda run: (run / "metrics.json").unlink(),
         lambda run: (run / "metrics.txt").unlink(),
+        lambda run: (run / "calibration.json").unlink(),
+        lambda run: (run / "calibration.json").write_text("{}"),
         lambda run: next((run / "figures").glob("*.png")).unlink(),
         lambda run: shutil.rmtree(run / "figures"),
         lambda run: (run / "evaluation.json").write_text("{"),

@@ -19,6 +19,7 @@ export PATH="$place/venv/bin:$PATH"
 unset PYTHONPATH
 python -c "import lung_ssp; assert lung_ssp.__file__.startswith('$place'), lung_ssp.__file__"
 lung-ssp prepare --config cohort/phantom_smoke.yml
+lung-ssp diagnose output/smoke/cohort/scans/PHANTOM-00001 --out output/smoke/diagnosis-by-the-package # no run yet
 lung-ssp train --config segmentation/smoke.yml --output output/smoke/segmentation
 lung-ssp train --config classification/smoke.yml --output output/smoke/classification
 lung-ssp eval output/smoke/segmentation

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from lung_ssp.classification.temperature import Temperature
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.figures import new_figure, save_figure
 
@@ -81,6 +82,16 @@ def calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
     return sum(one.sections * abs(one.confidence - one.accuracy) for one in bins) / total
 
 
+def fitted(logits: np.ndarray, labels: np.ndarray) -> Temperature | None:
+    """One task's temperature from its validation sections, None where fewer than LEAST_SECTIONS have a label.
+
+    Args:
+        logits, labels: (n, classes) and (n,), -1 for missing.
+    """
+    logits, labels = _labelled(logits, labels)
+    return None if len(labels) < LEAST_SECTIONS else Temperature(fit_temperature(logits, labels), len(labels))
+
+
 def calibrate(validation: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> Calibration | None:
     """Fit one task's temperature on the validation sections and measure it on the test sections.
 
@@ -90,14 +101,14 @@ def calibrate(validation: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray,
     Returns:
         None where either side has fewer than LEAST_SECTIONS labels.
     """
-    (fit_logits, fit_labels), (logits, labels) = (_labelled(*side) for side in (validation, test))
-    if min(len(fit_labels), len(labels)) < LEAST_SECTIONS:
+    found, (logits, labels) = fitted(*validation), _labelled(*test)
+    if found is None or len(labels) < LEAST_SECTIONS:
         return None
-    temperature = fit_temperature(fit_logits, fit_labels)
+    temperature = found.value
     before, after = (reliability(softmax(logits / t, axis=1), labels) for t in (1.0, temperature))
     return Calibration(
         temperature,
-        len(fit_labels),
+        found.sections,
         len(labels),
         calibration_error(before),
         calibration_error(after),

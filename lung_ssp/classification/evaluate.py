@@ -12,6 +12,7 @@ from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, co
 from lung_ssp.classification.report import save_confusions, text_report
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.table2 import paper_rows, read_log, save_plot, side_by_side
+from lung_ssp.classification.temperature import write_temperatures
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.config import load_config
@@ -23,6 +24,8 @@ from lung_ssp.training.run import FIGURES, check_cohort, run_config
 def evaluate_classifier(run: Path, table2: bool) -> ClassificationMetrics:
     """Measure the best checkpoint of a run and write metrics.json, metrics.txt and figures/ into the run's folder.
 
+    calibration.json gets the temperatures, which a diagnosis uses.
+
     Args:
         table2: also set the run's log beside the paper's Table 2, in table2.txt and at the end of metrics.txt.
 
@@ -30,6 +33,7 @@ def evaluate_classifier(run: Path, table2: bool) -> ClassificationMetrics:
         ConfigError, CheckpointError: the folder holds no such run, it is damaged, or it has no log for `table2`.
     """
     metrics = measure_classifier(run)
+    write_temperatures(run, metrics.checkpoint.fingerprint, metrics.temperatures)
     figures = run / FIGURES
     figures.mkdir(exist_ok=True)
     save_confusions(metrics, figures)
@@ -68,6 +72,7 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
         },
         slides=measured.slides,
         calibration={} if cohort.synthetic else measured.calibration,
+        temperatures={} if cohort.synthetic else measured.temperatures,
         binary=binary_aucs(root, cohort, measured.probabilities, measured.patients),
     )
 

@@ -9,11 +9,12 @@ from scipy.special import softmax
 from sklearn.metrics import confusion_matrix, recall_score, roc_auc_score
 
 from lung_ssp.classification.binary import BinaryAuc
-from lung_ssp.classification.calibration import Calibration, calibrate
+from lung_ssp.classification.calibration import Calibration, calibrate, fitted
 from lung_ssp.classification.dataset import SectionDataset
 from lung_ssp.classification.orientations import SectionPredictor, averaged
 from lung_ssp.classification.prediction import predict_logits
 from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.classification.temperature import Temperature
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import BayesAccuracy
 from lung_ssp.training.evaluation import Metrics
@@ -81,7 +82,7 @@ class Baselines:
 
 @dataclass(frozen=True)
 class ClassificationMetrics(Metrics):
-    """The figures of a classification run on its test sections.
+    """The figures of a classification run on its test sections; of a cohort without a test split they are of none.
 
     sharing, inputs: what the network shares, and what it takes.
     classes: by task, the names of its classes.
@@ -90,6 +91,7 @@ class ClassificationMetrics(Metrics):
     slides: for a network that takes slides alone.
     binary: malignant against benign, by name; for a cohort of nodules alone.
     calibration: by task, for real patients and a network of one input, where enough sections have a label.
+    temperatures: likewise, where enough validation sections have a label; a diagnosis uses them.
     """
 
     sharing: str
@@ -101,6 +103,7 @@ class ClassificationMetrics(Metrics):
     slides: SlideAblation | None
     binary: dict[str, BinaryAuc] = field(default_factory=dict)
     calibration: dict[str, Calibration] = field(default_factory=dict)
+    temperatures: dict[str, Temperature] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class EvaluationResults:
     probabilities: of all test sections, by task name, (n, classes).
     patients: whose they are, (n,) text.
     comparisons: the metrics of each comparison, by its name.
-    calibration: by task; none for a network that takes slides.
+    calibration, temperatures: by task; none for a network that takes slides.
     slides: for a network that takes slides, the metrics with and without them.
     """
 
@@ -120,6 +123,7 @@ class EvaluationResults:
     patients: np.ndarray
     comparisons: dict[str, TaskMetrics]
     calibration: dict[str, Calibration] = field(default_factory=dict)
+    temperatures: dict[str, Temperature] = field(default_factory=dict)
     slides: SlideAblation | None = None
 
 
@@ -133,18 +137,22 @@ def evaluate_sections(
     validation = SectionDataset(settings.val_dataset, model.image_size, model.num_classes).whole()
     predict: SectionPredictor = partial(predict_logits, network)
     predict = averaged(predict) if settings.average_orientations else predict
-    logits, validation_logits = predict(test.images), predict(validation.images)
+    validation_logits = predict(validation.images)
+    # without a test split as many logits of each task as there are test sections: none
+    logits = predict(test.images) if len(test) else {task: own[:0] for task, own in validation_logits.items()}
     probabilities = {task: softmax(of_task, axis=1) for task, of_task in logits.items()}
     calibrations = {
         task: calibrate((validation_logits[task], validation.labels[task]), (logits[task], test.labels[task]))
         for task in logits
     }
+    temperatures = {task: fitted(own, validation.labels[task]) for task, own in validation_logits.items()}
     return EvaluationResults(
         test.labels,
         probabilities,
         dataset.sections.patients,
         evaluate_comparisons(probabilities, test.labels, comparisons),
         {task: own for task, own in calibrations.items() if own is not None},
+        {task: own for task, own in temperatures.items() if own is not None},
     )
 
 

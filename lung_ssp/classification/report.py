@@ -14,6 +14,7 @@ from lung_ssp.classification.metrics import (
     SlideAblation,
     TaskMetrics,
 )
+from lung_ssp.classification.temperature import Temperature
 from lung_ssp.cohort.classes import class_name
 from lung_ssp.figures import new_figure, save_figure
 
@@ -35,6 +36,7 @@ def text_report(metrics: ClassificationMetrics) -> str:
         lines += ablation_lines(metrics.slides)
     lines += binary_lines(metrics.binary)
     lines += calibration_lines(metrics.calibration)
+    lines += temperature_lines(metrics.temperatures)
     lines += ["", "for comparison:", *baseline_lines(metrics.for_comparison)]
     if metrics.mean_alphas:
         lines += ["", "mean alphas (image from image, image from pathology; pathology from image, from pathology):"]
@@ -92,6 +94,12 @@ def binary_lines(figures: dict[str, BinaryAuc]) -> list[str]:
             f"    by {figure.score}",
         ]
     return lines
+
+
+def temperature_lines(temperatures: dict[str, Temperature]) -> list[str]:
+    """By what a diagnosis divides the logits."""
+    told = [f"{task} {own.value:.3f} (from {own.sections} validation sections)" for task, own in temperatures.items()]
+    return ["", f"a diagnosis divides its logits by: {', '.join(told)}"] if told else []
 
 
 def baseline_lines(baselines: Baselines) -> list[str]:

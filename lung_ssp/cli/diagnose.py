@@ -21,8 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a folder or .zip of a CT series' DICOM files, a DICOMDIR, one multi-frame file, or a volume in HU (.nii, "
         ".nii.gz, .mha, .mhd, .nrrd); or a folder of many of these",
     )
-    parser.add_argument("--segmentation", type=Path, required=True, metavar="RUN", help="a segmentation run")
-    parser.add_argument("--classification", type=Path, required=True, metavar="RUN", help="a classification run")
+    parser.add_argument(
+        "--segmentation", type=Path, metavar="RUN", help="a segmentation run (the network that comes with the package)"
+    )
+    parser.add_argument(
+        "--classification",
+        type=Path,
+        metavar="RUN",
+        help="a classification run (the network that comes with the package)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where findings are written")
     parser.add_argument("--series-uid", metavar="UID", help="only this series, where the folder holds several")
     parser.add_argument(
@@ -73,8 +80,9 @@ def run(arguments: argparse.Namespace) -> None:
 def diagnose_one(arguments: argparse.Namespace, contents: "Contents | None" = None) -> None:
     """Diagnose one scan; `contents` are its source's where they are known."""
     from lung_ssp.training.onnx import engine_for, libraries_of
+    from lung_ssp.weights.shipped import run_folder
 
-    runs = arguments.segmentation, arguments.classification
+    runs = [run_folder(task, getattr(arguments, task)) for task in ("segmentation", "classification")]
     load_libraries(libraries_of({engine_for(run, arguments.engine, arguments.device) for run in runs}))
     from lung_ssp.diagnosis.diagnoser import diagnose_series
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.special import softmax
 
 from lung_ssp.classification.trained import TrainedClassifier, load_classifier
 from lung_ssp.ct.lesion import Candidate
@@ -14,8 +13,9 @@ from lung_ssp.ct.series import open_series
 from lung_ssp.ct.settings import SectionSettings, check_accept
 from lung_ssp.ct.source import Contents, Source, names_by_reason
 from lung_ssp.ct.volume import Volume
-from lung_ssp.diagnosis.diagnosis import Diagnosis, Weights, weights_of
+from lung_ssp.diagnosis.diagnosis import Diagnosis
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.learnt_from import Weights, weights_of
 from lung_ssp.diagnosis.output import check_output
 from lung_ssp.diagnosis.settings import DiagnosisSettings, diagnosis_settings
 from lung_ssp.diagnosis.timing import timed
@@ -25,6 +25,7 @@ from lung_ssp.runtime import Device, choose_device, require_libraries
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
 from lung_ssp.training.onnx import Engine, engine_for, libraries_of
 from lung_ssp.training.run import run_cohort
+from lung_ssp.weights.shipped import check_shipped, is_shipped, run_folder
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,7 @@ def classify(
     if not candidates:
         return []
     sections = np.stack([candidate.lesion.section(scan, section_settings) for candidate in candidates])
-    logits = classifier.logits(sections[:, None])
-    probabilities = {task: softmax(logits[task], axis=1) for task in classifier.diagnosed_tasks}
+    probabilities = classifier.probabilities(sections[:, None])
     return [
         Finding(i + 1, candidate, sections[i], {task: rows[i] for task, rows in probabilities.items()}, names)
         for i, candidate in enumerate(candidates)
@@ -106,30 +106,33 @@ def classify(
 
 
 def load_diagnoser(
-    segmentation: str | Path,
-    classification: str | Path,
+    segmentation: str | Path | None = None,
+    classification: str | Path | None = None,
     engine: Engine | None = None,
     device: Device = "cpu",
     overrides: Sequence[str] = (),
 ) -> Diagnoser:
-    """The trained networks of two runs, to be called on scans.
+    """Trained networks, to be called on scans: those that come with the package, or those of runs of one's own.
 
     Example:
-        diagnose = load_diagnoser("output/reproduce/segmentation", "output/reproduce/classification")
+        diagnose = load_diagnoser()
         print(diagnose(read_series("scan")).table())
 
     Args:
-        segmentation: folder of the segmentation run.
-        classification: folder of the classification run.
+        segmentation: folder of a segmentation run; None: the package's network.
+        classification: folder of a classification run; None: the package's network.
         engine: what runs the networks; None: on a CPU ONNX Runtime where a run has been exported, else Paddle.
         device: "cpu" or "gpu", where Paddle computes; it is loaded only where it runs a network.
         overrides: of the settings of the lungs and the candidates (DiagnosisSettings), "key.sub=value" each.
 
     Raises:
-        LungSspError: a folder holds no such run, it is damaged, the device or the engine is missing, or an override is
-            wrong.
+        LungSspError: a folder holds no such run, it or the package's network is damaged, the device or the engine is
+            missing, or an override is wrong.
     """
-    runs = {"segmentation": Path(segmentation), "classification": Path(classification)}
+    chosen = {"segmentation": segmentation, "classification": classification}
+    runs = {task: run_folder(task, own) for task, own in chosen.items()}
+    for run in filter(is_shipped, runs.values()):
+        check_shipped(run)
     engines = {task: engine_for(run, engine, device) for task, run in runs.items()}
     require_libraries(*libraries_of(engines.values()))
     if "paddle" in engines.values():
@@ -142,21 +145,21 @@ def load_diagnoser(
     cohort = run_cohort(runs["classification"])
     if cohort.section.size != classifier.settings.model.image_size:
         raise CheckpointError(
-            f"{classification} was trained on sections of {cohort.section.size} pixels, but its config.yml makes a "
-            f"network for {classifier.settings.model.image_size} (model.image_size): restore its cohort.json and "
-            "config.yml from a copy, or train it again."
+            f"{runs['classification']} was trained on sections of {cohort.section.size} pixels, but its config.yml "
+            f"makes a network for {classifier.settings.model.image_size} (model.image_size): restore its cohort.json "
+            "and config.yml from a copy, or train it again."
         )
     weights = {
         "segmentation": weights_of(runs["segmentation"], segmenter.checkpoint),
-        "classification": weights_of(runs["classification"], classifier.checkpoint),
+        "classification": weights_of(runs["classification"], classifier.checkpoint, classifier),
     }
     return Diagnoser(segmenter, classifier, settings, cohort.section, cohort.class_names, weights, engines)
 
 
 def diagnose_series(
     source: Source,
-    segmentation: Path,
-    classification: Path,
+    segmentation: Path | None,
+    classification: Path | None,
     out: Path,
     series_uid: str | None = None,
     accept: Collection[str] = (),
@@ -168,6 +171,7 @@ def diagnose_series(
     """Read a series, diagnose it, and write the diagnosis into `out`, which must be new or empty.
 
     Args:
+        segmentation, classification: as for `load_diagnoser`.
         series_uid: which series, where the source holds several.
         accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
         engine, device, overrides: as for `load_diagnoser`.

@@ -13,6 +13,7 @@ from lung_ssp.ct.parenchyma import LungMask
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.figures import save_overviews
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.learnt_from import Weights, heading, learnt_from, mark_of, training_statement
 from lung_ssp.diagnosis.output import (
     FINDINGS_FILE,
     LUNGS_FIGURE,
@@ -27,27 +28,9 @@ from lung_ssp.diagnosis.timing import timed
 from lung_ssp.files import write_json, write_text
 from lung_ssp.segmentation.predict import NoduleSegmentation
 from lung_ssp.training.onnx import Engine
-from lung_ssp.training.run import BestCheckpoint, run_cohort
 
 NOT_FOR_DIAGNOSIS = "Research use only, not for diagnosis."
 ENGINE_NAMES: dict[Engine, str] = {"onnx": "ONNX Runtime", "paddle": "Paddle"}
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Where the weights of a network come from.
-
-    step: of the training.
-    weights_fingerprint: of the weights themselves.
-    cohort, cohort_synthetic, cohort_statement, cohort_fingerprint: what they were trained on.
-    """
-
-    step: int
-    weights_fingerprint: str
-    cohort: str
-    cohort_synthetic: bool
-    cohort_statement: str
-    cohort_fingerprint: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +85,12 @@ class Diagnosis:
             *(f"Lungs: {remark}." for remark in self.lungs.remarks),
             f"{len(self.findings)} findings:",
         ]
+        learnt = learnt_from(self.weights)
         if self.findings:
-            head = f"{'':>4s}{'score':>7s}{'mm':>7s}{'HU':>7s}{'slice':>7s}"
-            lines.append(f"{head}  image diagnosis / pathology diagnosis")
-        return "\n".join([*lines, *(finding_line(finding) for finding in self.findings)])
+            score = "score" + " " * len(mark_of(learnt["score"]))
+            head = f"{'':>6s}{score}{'mm':>7s}{'HU':>7s}{'slice':>7s}"
+            lines += [*heading(self.weights), f"{head}  image diagnosis / pathology diagnosis"]
+        return "\n".join([*lines, *(finding_line(finding, learnt) for finding in self.findings)])
 
     def timing(self) -> str:
         """What ran the networks, and how long each step took."""
@@ -131,7 +116,7 @@ class Diagnosis:
         write_json(folder / FINDINGS_FILE, self.as_json())
         with timed("figures", self.seconds):
             save_lung_figure(folder / LUNGS_FIGURE, self.scan, self.lungs, self.notice)
-            save_overviews(self.findings, self.scan, self.lungs.mask, self.notice, folder)
+            save_overviews(self.findings, self.scan, self.lungs.mask, self.notice, folder, learnt_from(self.weights))
         (folder / UNFINISHED).unlink()
 
     def as_json(self) -> dict[str, Any]:
@@ -155,6 +140,7 @@ class Diagnosis:
             "left_out": {why: list(names) for why, names in self.left_out.items()},
             "settings": self.settings.model_dump(),
             "lungs": lungs_as_json(self.lungs),
+            "learnt_from": learnt_from(self.weights),
             "findings": [finding.as_json() for finding in self.findings],
             "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
         }
@@ -177,24 +163,16 @@ def lungs_as_json(lungs: LungMask) -> dict[str, Any]:
     }
 
 
-def weights_of(run: Path, checkpoint: BestCheckpoint) -> Weights:
-    """Where the weights of a run come from."""
-    cohort = run_cohort(run)
-    facts = cohort.name, cohort.synthetic, cohort.statement, cohort.fingerprint
-    return Weights(checkpoint.step, checkpoint.fingerprint, *facts)
+def finding_line(finding: Finding, learnt: Mapping[str, str]) -> str:
+    """A finding as a line of the table; what has learnt from no patients says so right behind its number.
 
-
-def training_statement(weights: Mapping[str, Weights]) -> str:
-    """One sentence on the origin of both networks' weights."""
-    parts = [f"{task} {facts.weights_fingerprint} on: {facts.cohort_statement}" for task, facts in weights.items()]
-    return f"Weights trained: {'; '.join(parts)}."
-
-
-def finding_line(finding: Finding) -> str:
-    """A finding as a line of the table."""
-    predictions = " / ".join(finding.prediction(task) for task in TASK_NAMES)
+    Args:
+        learnt: what the weights behind each number have learnt from (`learnt_from`).
+    """
+    marks = {task: mark_of(learnt[task]) if task in finding.probabilities else "" for task in TASK_NAMES}
+    predictions = " / ".join(f"{finding.prediction(task)}{marks[task]}" for task in TASK_NAMES)
     candidate = finding.candidate
     return (
-        f"{finding.number:4d}{candidate.score:7.2f}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
+        f"{finding.number:4d}{candidate.score:7.2f}{mark_of(learnt['score'])}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
         f"{candidate.lesion.slice_index + 1:7d}  {predictions}"
     )

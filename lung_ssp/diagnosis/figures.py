@@ -1,7 +1,7 @@
 """One picture a finding: where it is, how it looks, and its probabilities."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -18,27 +18,38 @@ from lung_ssp.cohort.classes import TASK_NAMES, class_name
 from lung_ssp.ct.lesion import Lesion
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.finding import NO_SLIDE, Finding
+from lung_ssp.diagnosis.learnt_from import mark_of
 from lung_ssp.figures import Redrawing, new_figure, write_picture
 
 LUNG_WINDOW = (-1350, 150)  # HU from black to white, as lungs are read
 DETAIL_MM = 70.0
+NOTICE_POINTS, SMALL_NOTICE_POINTS = 9.5, 7.0
+LONG_NOTICE = 600  # characters that have room in large letters
 BEYOND = 4  # pixels of a plane beyond what is shown of it, from which its border is interpolated
 OUTLINE, LUNG_OUTLINE = "#ff5a36", "#38b6ff"
 TASK_COLOURS = {"image": "#4c78a8", "pathology": "#f58518"}
 PLANES = ("axial", "coronal", "sagittal")  # in the order of the axes z, y, x, which they are perpendicular to
 
 
-def save_overviews(findings: Sequence[Finding], volume: Volume, lungs: np.ndarray, notice: str, folder: Path) -> None:
+def save_overviews(
+    findings: Sequence[Finding],
+    volume: Volume,
+    lungs: np.ndarray,
+    notice: str,
+    folder: Path,
+    learnt: Mapping[str, str],
+) -> None:
     """Write the pictures of the findings of a scan, each by its `figure_name`.
 
     Args:
         lungs: bool (z, y, x), the lung mask, outlined in the whole slice.
         notice: what every output says, written across the top.
+        learnt: what the weights behind each of a finding's numbers have learnt from (`learnt_from`).
     """
     if not findings:
         return
     with threadpool_limits(1, "blas"):  # its threads would wait actively for each of the many 3x3 matrices of a drawing
-        overview = Overview(volume, lungs, notice, findings[0])
+        overview = Overview(volume, lungs, notice, findings[0], learnt)
         for finding in tqdm(findings, "figures", unit="finding"):
             write_picture(overview.pixels(finding), folder / finding.figure_name, notice)
 
@@ -47,15 +58,18 @@ class Overview:
     """The picture of one finding after the other: what all have in common is drawn once.
 
     Args:
-        volume, lungs, notice: as for `save_overviews`.
+        volume, lungs, notice, learnt: as for `save_overviews`.
         first: one of the findings, for the tasks and classes, which all of a scan have in common.
     """
 
-    def __init__(self, volume: Volume, lungs: np.ndarray, notice: str, first: Finding) -> None:
-        self._volume, self._lungs = volume, lungs
+    def __init__(
+        self, volume: Volume, lungs: np.ndarray, notice: str, first: Finding, learnt: Mapping[str, str]
+    ) -> None:
+        self._volume, self._lungs, self._learnt = volume, lungs, learnt
         figure = new_figure(16, 7.6, constrained=False, dots_per_inch=80)
-        grid = figure.add_gridspec(2, 5, left=0.01, right=0.86, top=0.84, bottom=0.08, hspace=0.2, wspace=0.06)
-        figure.text(0.5, 0.975, notice, ha="center", va="top", fontsize=9.5, color="#b00020", wrap=True)
+        grid = figure.add_gridspec(2, 5, left=0.01, right=0.86, top=0.84, bottom=0.11, hspace=0.2, wspace=0.06)
+        size = NOTICE_POINTS if len(notice) <= LONG_NOTICE else SMALL_NOTICE_POINTS
+        figure.text(0.5, 0.975, notice, ha="center", va="top", fontsize=size, color="#b00020", wrap=True)
         self._measures = figure.text(0.01, 0.895, "", fontsize=11, va="center")
         self._slice = SlicePanel(figure.add_subplot(grid[:, :2]), volume)
         self._details = [DetailPanel(figure.add_subplot(grid[0, 2 + axis]), volume, axis) for axis in range(3)]
@@ -63,7 +77,7 @@ class Overview:
         self._section = section.imshow(first.section, cmap="gray", vmin=0, vmax=1)
         section.set_title("section for the classifier", fontsize=9)
         section.set_axis_off()
-        self._probabilities = ProbabilityPanel(figure.add_subplot(grid[1, 3:]), first)
+        self._probabilities = ProbabilityPanel(figure.add_subplot(grid[1, 3:]), first, learnt)
         self._set(first)
         of_details = [artist for detail in self._details for artist in detail.changing]
         changing = *self._slice.changing, *of_details, *self._probabilities.changing
@@ -78,7 +92,7 @@ class Overview:
         lesion = finding.candidate.lesion
         _, y, x = (round(float(value)) for value in self._volume.to_index(np.array(lesion.centre_mm)))
         centre = lesion.slice_index, y, x
-        self._measures.set_text(describe(finding))
+        self._measures.set_text(describe(finding, self._learnt["score"]))
         self._slice.set(self._lungs[lesion.slice_index], lesion, centre)
         for detail in self._details:
             detail.set(lesion, centre)
@@ -86,14 +100,15 @@ class Overview:
         self._probabilities.set(finding)
 
 
-def describe(finding: Finding) -> str:
-    """Position and measures in one line."""
+def describe(finding: Finding, learnt: str) -> str:
+    """Position and measures in one line; `learnt`: what the weights behind the score have learnt from."""
     candidate, lesion = finding.candidate, finding.candidate.lesion
     x, y, z = lesion.centre_mm
     return (
         f"finding {finding.number}: diameter {lesion.diameter_mm:.1f} mm, longest axial "
         f"{lesion.longest_axial_diameter_mm:.1f} mm, volume {lesion.volume_mm3 / 1000:.2f} ml, "
-        f"mean {candidate.mean_hu:.0f} HU, score {candidate.score:.2f}, at LPS ({x:.1f}, {y:.1f}, {z:.1f}) mm"
+        f"mean {candidate.mean_hu:.0f} HU, score {candidate.score:.2f}{mark_of(learnt)}, "
+        f"at LPS ({x:.1f}, {y:.1f}, {z:.1f}) mm"
     )
 
 
@@ -207,11 +222,12 @@ class ProbabilityPanel:
 
     Args:
         first: a finding; the others have its tasks and classes.
+        learnt: by task, what its weights have learnt from.
 
     changing: what differs between findings, in the order in which it is drawn.
     """
 
-    def __init__(self, axes: Axes, first: Finding) -> None:
+    def __init__(self, axes: Axes, first: Finding, learnt: Mapping[str, str]) -> None:
         places = np.arange(max(len(values) for values in first.probabilities.values()))
         self._bars = {}
         for shift, task in zip((-0.2, 0.2), TASK_NAMES, strict=True):
@@ -226,7 +242,8 @@ class ProbabilityPanel:
         axes.yaxis.tick_right()
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
-        axes.set_xlabel("probability", fontsize=8)
+        origins = (f"{task} diagnosis learnt from {learnt[task]}" for task in TASK_NAMES)
+        axes.set_xlabel("\n".join(["probability", *origins]), fontsize=8)
         axes.legend(fontsize=8, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.99), frameon=False)
         axes.set_title("probabilities of both branches", fontsize=9, loc="left")
         # the frame after the bars, which would hide half of its line

@@ -98,8 +98,8 @@ class FolderDiagnosis:
 
 def diagnose_folder(
     folder: str | Path | Inventory,
-    segmentation: str | Path,
-    classification: str | Path,
+    segmentation: str | Path | None,
+    classification: str | Path | None,
     out: str | Path,
     accept: Collection[str] = (),
     engine: "Engine | None" = None,
@@ -114,8 +114,8 @@ def diagnose_folder(
 
     Args:
         folder: searched with its subfolders for CT series, archives (.zip) and volume files; or what `find_scans` gave.
-        segmentation: folder of the segmentation run.
-        classification: folder of the classification run.
+        segmentation: folder of a segmentation run; None: the package's network.
+        classification: folder of a classification run; None: the package's network.
         out: new, empty, or of an earlier call.
         accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"); at least what was accepted before.
         engine: as for `load_diagnoser`.
@@ -133,7 +133,9 @@ def diagnose_folder(
     found = folder if isinstance(folder, Inventory) else find_scans(folder, out)
     if not found.scans:
         raise LungSspError(f"{found.folder} holds no CT series, archive or volume file: give a folder of scans.")
-    networks = Networks(Path(segmentation), Path(classification), engine, device, tuple(overrides), tuple(accept))
+    runs = {"segmentation": segmentation, "classification": classification}
+    chosen = {task: None if run is None else Path(run) for task, run in runs.items()}
+    networks = Networks(**chosen, engine=engine, device=device, overrides=tuple(overrides), accept=tuple(accept))
     if not (out / RECORD).is_file():
         check_empty(out)
     with alone_in(out):

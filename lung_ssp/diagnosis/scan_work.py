@@ -58,7 +58,7 @@ class Made:
     """What all diagnoses of a folder are made with, and the sentences that every output carries.
 
     notice, training: as in findings.json. weights, engines: by task. settings: of the lungs and the candidates.
-    classes: by task, the names of its classes.
+    classes: by task, the names of its classes. learnt_from: by a finding's number, what its weights have learnt from.
     """
 
     notice: str
@@ -67,14 +67,15 @@ class Made:
     engines: dict[str, str]
     settings: dict[str, Any]
     classes: dict[str, tuple[str, ...]]
+    learnt_from: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Networks:
     """Which networks, and how scans are read; small, so that it can be sent with each scan. As for `load_diagnoser`."""
 
-    segmentation: Path
-    classification: Path
+    segmentation: Path | None
+    classification: Path | None
     engine: "Engine | None"
     device: Device
     overrides: tuple[str, ...]
@@ -88,7 +89,8 @@ def describe(networks: Networks) -> Made:
         LungSspError: as `load_diagnoser`.
     """
     from lung_ssp.cohort.classes import class_name
-    from lung_ssp.diagnosis.diagnosis import NOT_FOR_DIAGNOSIS, training_statement
+    from lung_ssp.diagnosis.diagnosis import NOT_FOR_DIAGNOSIS
+    from lung_ssp.diagnosis.learnt_from import learnt_from, training_statement
 
     diagnoser = _loaded(networks)
     outputs = diagnoser.classifier.settings.model.num_classes
@@ -102,6 +104,7 @@ def describe(networks: Networks) -> Made:
             task: tuple(class_name(label, names) for label in range(getattr(outputs, task)))
             for task, names in diagnoser.names.items()
         },
+        learnt_from(diagnoser.weights),
     )
 
 

@@ -42,7 +42,7 @@ def write_tables(out: Path, results: Sequence[ScanResult], made: Made) -> int:
         for result in results:
             for finding in _saved(out, result).findings if result.status == "done" else []:
                 findings += 1
-                yield finding_row(result.scan, finding, made.classes, notice)
+                yield finding_row(result.scan, finding, made, notice)
 
     write_table(out / FINDINGS_TABLE, finding_columns(made.classes), rows())
     return findings
@@ -93,15 +93,16 @@ def scan_row(out: Path, result: ScanResult, notice: str) -> Row:
 def finding_columns(classes: Mapping[str, Sequence[str]]) -> list[str]:
     """The columns of findings.csv."""
     return [
-        *("scan", "number", "score", "diameter_mm", "longest_axial_diameter_mm", "volume_mm3", "mean_hu"),
+        *("scan", "number", "score", "score_learnt_from"),
+        *("diameter_mm", "longest_axial_diameter_mm", "volume_mm3", "mean_hu"),
         *("lps_x_mm", "lps_y_mm", "lps_z_mm", "slice"),
-        *(f"{task}_{what}" for task in TASK_NAMES for what in ("diagnosis", "probability")),
+        *(f"{task}_{what}" for task in TASK_NAMES for what in ("diagnosis", "probability", "learnt_from")),
         *(f"{task}: {name}" for task in TASK_NAMES for name in classes[task]),
         *("picture", "notice"),
     ]
 
 
-def finding_row(scan: str, finding: SavedFinding, classes: Mapping[str, Sequence[str]], notice: str) -> Row:
+def finding_row(scan: str, finding: SavedFinding, made: Made, notice: str) -> Row:
     """A row of findings.csv; the slice counts from 1 at the feet, as in the pictures."""
     x, y, z = finding.centre_lps_mm
     row: dict[str, object] = {
@@ -119,13 +120,14 @@ def finding_row(scan: str, finding: SavedFinding, classes: Mapping[str, Sequence
         "picture": f"{scan}/{finding.figure}",
         "notice": notice,
     }
+    row |= {f"{number}_learnt_from": words for number, words in made.learnt_from.items()}
     for task, diagnosis in zip(TASK_NAMES, (finding.image_diagnosis, finding.pathology_diagnosis), strict=True):
         if isinstance(diagnosis, str):  # no slide
             row[f"{task}_diagnosis"] = diagnosis
             continue
         best = max(diagnosis, key=lambda name: diagnosis[name])
         row |= {f"{task}_diagnosis": best, f"{task}_probability": diagnosis[best]}
-        row |= {f"{task}: {name}": diagnosis[name] for name in classes[task] if name in diagnosis}
+        row |= {f"{task}: {name}": diagnosis[name] for name in made.classes[task] if name in diagnosis}
     return row
 
 

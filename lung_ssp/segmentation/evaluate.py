@@ -35,7 +35,8 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | Non
     """Measure the best checkpoint of a run and write metrics.json, metrics.txt and figures/ into the run's folder.
 
     The test scans are those of the run's first cohort, if it is one of scans. Nodules are those of the cohort of
-    nodules that it learned from, if there is one, whose patients it has not learned from; they get nodules.csv.
+    nodules that it learned from, if there is one, whose patients it has not learned from; they get nodules.csv. Where
+    that cohort has no test split nothing is measured, unless `nodules` names another one.
 
     Args:
         real_nodules: folder with lidc_nodules_3d.npz, real nodules in cubes; those of patients that the run has
@@ -53,7 +54,7 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | Non
     cohort = check_cohort(run, *settings.cohorts)
     learned = learned_patients(settings.cohorts)
     figures.mkdir(exist_ok=True)
-    measured = nodules or next((own for own in settings.cohorts if has_nodules(own)), None)
+    measured = nodules or next((own for own in settings.cohorts if has_tested_nodules(own)), None)
     test_scans = None if has_nodules(root) else evaluate_test_scans(predict, settings, root, figures)
     real = None
     if cubes is not None:
@@ -78,6 +79,11 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | Non
     )
     write_metrics(run, metrics, text_report(metrics))
     return metrics
+
+
+def has_tested_nodules(root: Path) -> bool:
+    """Whether a prepared cohort holds nodules of patients to test on."""
+    return has_nodules(root) and read_cohort(root).has_test_split
 
 
 def evaluate_test_scans(

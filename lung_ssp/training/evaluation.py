@@ -1,5 +1,6 @@
 """What an evaluation leaves in a run's folder: the figures as metrics.json, and a report to read as metrics.txt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -8,6 +9,7 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
 from lung_ssp.errors import CheckpointError, DamagedFile
 from lung_ssp.files import sha256_of, write_json, write_text
+from lung_ssp.paths import is_plain_name
 from lung_ssp.settings import Settings, first_problem
 from lung_ssp.training.run import FIGURES, BestCheckpoint
 
@@ -59,6 +61,7 @@ class EvaluationRecord(Settings):
 
     made_from: dict[str, JsonValue] = Field(description="the weights, the cohort and the options")
     metrics_sha256: str = Field(description="SHA-256 of metrics.json")
+    files: dict[str, str] = Field(default_factory=dict, description="further files, each with its SHA-256")
     figures: list[str] = Field(description="the names of the pictures")
 
 
@@ -100,11 +103,31 @@ def forget_evaluation(run: Path) -> None:
     (run / EVALUATED).unlink(missing_ok=True)
 
 
-def record_evaluation(run: Path, made_from: dict[str, JsonValue]) -> None:
-    """Write evaluation.json, the last file of an evaluation."""
-    figures = sorted(path.name for path in (run / FIGURES).glob("*.png"))
-    record = EvaluationRecord(made_from=made_from, metrics_sha256=sha256_of(run / METRICS_FILE), figures=figures)
+def record_evaluation(run: Path, made_from: dict[str, JsonValue], files: Sequence[str] = ()) -> None:
+    """Write evaluation.json, the last file of an evaluation.
+
+    Args:
+        files: the names of what the evaluation has written beside metrics.json, metrics.txt and the pictures.
+    """
+    record = EvaluationRecord(
+        made_from=made_from,
+        metrics_sha256=sha256_of(run / METRICS_FILE),
+        figures=sorted(path.name for path in (run / FIGURES).glob("*.png")),
+        files={name: sha256_of(run / name) for name in files},
+    )
     write_json(run / EVALUATED, record.model_dump(mode="json"))
+
+
+def complete_evaluation(run: Path) -> EvaluationRecord | None:
+    """What evaluation.json says, if all files of the evaluation are there and those with a hash are as written."""
+    try:
+        record = EvaluationRecord.model_validate_json((run / EVALUATED).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    there = is_measured(run) and all((run / FIGURES / name).is_file() for name in record.figures)
+    hashed = {METRICS_FILE: record.metrics_sha256, **record.files}
+    same = there and all(is_plain_name(name) and (run / name).is_file() for name in hashed)
+    return record if same and all(sha256_of(run / name) == own for name, own in hashed.items()) else None
 
 
 def recorded_metrics(run: Path, made_from: dict[str, JsonValue], kind: type[Kind]) -> Kind | None:
@@ -112,12 +135,8 @@ def recorded_metrics(run: Path, made_from: dict[str, JsonValue], kind: type[Kind
 
     None where they were not, a file is gone, or metrics.json is not what was written: they have to be made again.
     """
-    try:
-        record = EvaluationRecord.model_validate_json((run / EVALUATED).read_bytes())
-    except (OSError, ValidationError):
-        return None
-    there = is_measured(run) and all((run / FIGURES / name).is_file() for name in record.figures)
-    if record.made_from != made_from or not there or sha256_of(run / METRICS_FILE) != record.metrics_sha256:
+    record = complete_evaluation(run)
+    if record is None or record.made_from != made_from:
         return None
     try:
         return read_metrics(run, kind)

@@ -12,7 +12,8 @@ from lung_ssp.errors import CheckpointError, ConfigError, EnvironmentProblem, is
 from lung_ssp.files import read_json
 from lung_ssp.runtime import Device, package_version, threads
 from lung_ssp.settings import Settings
-from lung_ssp.training.run import EXPORT_FOLDER, best_fingerprint
+from lung_ssp.training.onnx_parts import PARTS_FILE, read_parts
+from lung_ssp.training.run import EXPORT_FOLDER, best_fingerprint, read_best
 
 NETWORK_FILE, FACTS_FILE = "network.onnx", "export.json"
 
@@ -65,11 +66,22 @@ def load_exported(run: Path) -> ExportedNetwork:
         CheckpointError: the run has no export, a damaged or foreign one, or one of other weights.
         EnvironmentProblem: ONNX Runtime is missing.
     """
+    return ExportedNetwork(exported_bytes(run))
+
+
+def exported_bytes(run: Path) -> bytes:
+    """The bytes of a run's ONNX file, of which a shipped run has only what its checkpoint does not hold.
+
+    Raises:
+        CheckpointError: as `load_exported`.
+    """
     facts_path, network_path = (run / EXPORT_FOLDER / name for name in (FACTS_FILE, NETWORK_FILE))
     again = f"export it again with lung-ssp export {run}"
-    if not facts_path.is_file() or not network_path.is_file():
+    in_parts = not network_path.is_file() and (run / EXPORT_FOLDER / PARTS_FILE).is_file()
+    if not facts_path.is_file() or not (network_path.is_file() or in_parts):
         raise CheckpointError(f"{run} has not been exported: {again}, or use --engine paddle.")
-    found, model = read_json(facts_path), network_path.read_bytes()
+    found = read_json(facts_path)
+    model = read_parts(run / EXPORT_FOLDER, read_best(run)[1]) if in_parts else network_path.read_bytes()
     try:
         facts = ExportFacts.model_validate(found)
     except ValidationError:
@@ -78,7 +90,7 @@ def load_exported(run: Path) -> ExportedNetwork:
         raise CheckpointError(f"{network_path} is damaged (its SHA-256 is not the one in {FACTS_FILE}): {again}.")
     if facts.weights_fingerprint != best_fingerprint(run):
         raise CheckpointError(f"{network_path} holds other weights than the best checkpoint of {run}: {again}.")
-    return ExportedNetwork(model)
+    return model
 
 
 def engine_for(run: Path, requested: Engine | None, device: Device) -> Engine:

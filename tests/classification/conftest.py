@@ -13,8 +13,9 @@ from lung_ssp.classification.settings import DATASET_OF_MODEL, ClassificationSet
 from lung_ssp.cohort.description import CohortDescription, write_cohort
 from lung_ssp.cohort.slides.store import Tiles, write_tiles
 from lung_ssp.cohort.store import SPLITS, Sections, write_sections
-from lung_ssp.config import Config
+from lung_ssp.config import Config, load_config
 from lung_ssp.ct.settings import SectionSettings
+from lung_ssp.preparation import prepare
 from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
 from lung_ssp.training.run import open_run
 
@@ -124,3 +125,31 @@ def run(small_settings: Callable[..., ClassificationSettings], tmp_path: Path) -
         return folder
 
     return make
+
+
+@pytest.fixture
+def nodule_run_of(write_archive: Callable[[Path], Path], tmp_path: Path) -> Callable[[str], Path]:
+    """A run of untrained weights on a cohort of synthetic nodules with this test fold, or "none"."""
+
+    def make(test_fold: str) -> Path:
+        archive, root, folder = write_archive(tmp_path / "archive"), tmp_path / "cohort", tmp_path / "run"
+        where = [f"cohort.archive={archive}", f"cohort.root={root}", f"cohort.test_fold={test_fold}"]
+        prepare("cohort/lidc_nodules.yml", where)
+        roots = [f"{split}_dataset.dataset_root={root}" for split in ("train", "val", "test")]
+        small = ["model.fully_connected=5", "model.conv_channels=[2,3]", "batch_size=2"]
+        config = load_config("classification/lidc.yml", ClassificationSettings, [*roots, *small])
+        open_run(folder, config.text(), {}, root, resume=False)
+        paddle.seed(1)
+        network = build_classification(config).task.network
+        save_checkpoint(
+            folder / "checkpoints", "best", 0, network_arrays(network), {"score_name": "untrained", "score": 0.0}
+        )
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def nodule_run(nodule_run_of: Callable[[str], Path]) -> Path:
+    """A run of untrained weights on a cohort of synthetic nodules."""
+    return nodule_run_of("1")

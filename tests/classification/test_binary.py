@@ -1,11 +1,9 @@
 """Malignant against benign: sides, scores of patients, AUC and its interval."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import paddle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +18,6 @@ from lung_ssp.classification.binary import (
     patients_of,
     weighted_aucs,
 )
-from lung_ssp.classification.build import build_classification
 from lung_ssp.classification.evaluate import evaluate_classifier
 from lung_ssp.classification.metrics import ClassificationMetrics
 from lung_ssp.classification.settings import ClassificationSettings
@@ -28,10 +25,7 @@ from lung_ssp.classification.task import ClassificationTask
 from lung_ssp.cohort.description import BinaryDiagnosis, read_cohort
 from lung_ssp.cohort.nodules.store import NoduleRow
 from lung_ssp.config import load_config
-from lung_ssp.preparation import prepare
-from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
 from lung_ssp.training.evaluation import read_metrics
-from lung_ssp.training.run import open_run
 
 IMAGE = BinaryDiagnosis(negative=(0,), positive=(2,))
 PATHOLOGY = BinaryDiagnosis(negative=(0,), positive=(1, 2))
@@ -109,23 +103,6 @@ def test_weighted_aucs_are_those_of_scikit_learn(rows: list[tuple[int, bool, int
 
 def test_weights_on_one_side_alone_give_no_auc() -> None:
     assert np.isnan(weighted_aucs(scored([1, 2], [0, 1]), np.array([[1, 0]]))).all()
-
-
-@pytest.fixture
-def nodule_run(write_archive: Callable[[Path], Path], tmp_path: Path) -> Path:
-    """A run of untrained weights on a cohort of synthetic nodules."""
-    archive, root, folder = write_archive(tmp_path / "archive"), tmp_path / "cohort", tmp_path / "run"
-    prepare("cohort/lidc_nodules.yml", [f"cohort.archive={archive}", f"cohort.root={root}", "cohort.test_fold=1"])
-    roots = [f"{split}_dataset.dataset_root={root}" for split in ("train", "val", "test")]
-    small = ["model.fully_connected=5", "model.conv_channels=[2,3]", "batch_size=2"]
-    config = load_config("classification/lidc.yml", ClassificationSettings, [*roots, *small])
-    open_run(folder, config.text(), {}, root, resume=False)
-    paddle.seed(1)
-    network = build_classification(config).task.network
-    save_checkpoint(
-        folder / "checkpoints", "best", 0, network_arrays(network), {"score_name": "untrained", "score": 0.0}
-    )
-    return folder
 
 
 def test_a_run_on_nodules_tells_malignant_from_benign(nodule_run: Path) -> None:

@@ -8,8 +8,12 @@ import pytest
 
 from lung_ssp.classification.evaluate import baselines, evaluate_classifier
 from lung_ssp.classification.metrics import ClassificationMetrics
+from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.classification.task import ClassificationTask
+from lung_ssp.classification.temperature import read_temperatures
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.cohort.description import CohortDescription, read_cohort
+from lung_ssp.config import load_config
 from lung_ssp.errors import CheckpointError
 from lung_ssp.training.evaluation import read_metrics
 
@@ -36,6 +40,24 @@ def test_a_run_without_a_log_cannot_be_set_beside_table_2(run: Callable[..., Pat
     with pytest.raises(CheckpointError, match=r"table2\.csv does not exist"):
         evaluate_classifier(folder, table2=True)
     assert not (folder / "metrics.json").exists()
+
+
+def test_a_run_without_a_test_split_gets_its_temperature_and_no_figures(
+    nodule_run_of: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lung_ssp.classification.calibration.LEAST_SECTIONS", 2)
+    run = nodule_run_of("none")
+    metrics = evaluate_classifier(run, table2=False)
+    assert read_metrics(run, ClassificationMetrics) == metrics
+    assert {own.samples for own in metrics.comparisons.values()} == {0}
+    assert metrics.binary == {} and metrics.calibration == {}
+    assert metrics.temperatures["image"].sections == read_cohort(run).counts.sections["validation"]
+    assert "none is the test split" in (run / "metrics.txt").read_text()
+    assert "a diagnosis divides its logits by: image " in (run / "metrics.txt").read_text()
+    assert read_temperatures(run, metrics.checkpoint.fingerprint) == metrics.temperatures
+    settings = load_config(run / "config.yml", ClassificationSettings).settings
+    task = ClassificationTask(settings)
+    assert np.isnan(task.log_values(task.validation, task.validate)["accuracy_test_value"])
 
 
 def test_baselines_by_hand(disk_cohort: Path) -> None:

@@ -1,6 +1,7 @@
 """From a DICOM series to findings, with everything real but the training."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,15 @@ import pytest
 from PIL import Image
 
 import lung_ssp
+from lung_ssp.cli import main
 from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.ct.settings import ParenchymaSettings
 from lung_ssp.diagnosis.diagnoser import diagnose_series, load_diagnoser
 from lung_ssp.diagnosis.diagnosis import Diagnosis
 from lung_ssp.errors import CheckpointError, ConfigError, LungSspError, SeriesError
 from lung_ssp.files import read_json, write_json
+from lung_ssp.training.run import best_fingerprint
+from lung_ssp.weights.shipped import SHIPPED
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,27 @@ def test_every_output_says_what_it_is_not_for_and_where_the_weights_come_from(
     for run, facts in zip(runs, report["weights"].values(), strict=True):
         assert facts["cohort_fingerprint"] == read_json(run / "cohort.json")["fingerprint"]
         assert facts["weights_fingerprint"] == read_json(run / "checkpoints" / "best.json")["sha256"][:16]
-        assert facts["cohort_synthetic"] is True
+        assert facts["cohort_synthetic"] is True and facts["shipped"] is False
+    assert report["learnt_from"]["score"].startswith("a SYNTHETIC cohort (")
+    rows = [line for line in printed.splitlines() if re.match(r" *\d+ +\d\.\d\d", line)]
+    assert len(rows) == len(report["findings"]) and all(row.count("[SYNTHETIC]") == 3 for row in rows)
+    for number in ("score", "image diagnosis", "pathology diagnosis"):
+        assert f"\n{number} learnt from a SYNTHETIC cohort (" in printed
+
+
+def test_the_networks_of_the_package_are_used_where_no_run_is_named(
+    series: Path, runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["diagnose", str(series), "--out", str(tmp_path / "out"), "-o", "nodules.max_candidates=1"]) == 0
+    assert "learnt from REAL patients (lidc-nodules" in capsys.readouterr().out
+    report = read_json(tmp_path / "out" / "findings.json")
+    for task, facts in report["weights"].items():
+        assert facts["shipped"] and facts["weights_fingerprint"] == best_fingerprint(SHIPPED / task)
+    classifier = report["weights"]["classification"]
+    assert classifier["orientations"] == 8 and 0 < classifier["temperatures"]["image"] < 2
+    assert "CC BY 3.0" in report["training"] and "Armato" in report["training"]
+    mixed = [own["shipped"] for own in map(vars, load_diagnoser(classification=runs[1]).weights.values())]
+    assert mixed == [True, False]
 
 
 def test_no_patient_is_named(diagnosis: tuple[Path, str]) -> None:

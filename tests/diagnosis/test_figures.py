@@ -32,6 +32,7 @@ SIDE = 280  # pixels of a panel
 SPACING = (2.5, 0.8, 1.0)
 SHAPE = (40, 110, 100)
 MIDDLE = (20, 50, 60)
+LEARNT = {"score": "a SYNTHETIC cohort (a)", "image": "REAL patients (b)", "pathology": "REAL patients (b)"}
 
 
 def ball(centre: tuple[int, int, int] = MIDDLE, radius_mm: float = 10.0) -> np.ndarray:
@@ -149,7 +150,7 @@ def test_bars_are_as_long_as_the_probabilities() -> None:
     volume = scan(ball())
     one = finding(volume, lesion_from_mask(ball(), volume))
     figure, axes = panel_axes()
-    panel = ProbabilityPanel(axes, one)
+    panel = ProbabilityPanel(axes, one, LEARNT)
     drawing = Redrawing(figure, panel.changing)
     for seed in (0, 1):
         other = finding(volume, one.candidate.lesion, seed=seed)
@@ -169,19 +170,19 @@ def test_a_picture_does_not_depend_on_those_before_it(tmp_path: Path) -> None:
     lungs = np.zeros(SHAPE, bool)
     lungs[:, 10:100, 5:95] = True
     found = [finding(volume, lesion_from_mask(mask, volume), k + 1, k) for k, mask in enumerate(masks)]
-    save_overviews(found, volume, lungs, "Research use only.", tmp_path)
+    save_overviews(found, volume, lungs, "Research use only.", tmp_path, LEARNT)
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"finding-0{k}.png" for k in (1, 2, 3)]
     pictures = []
     for one in found:
         with Image.open(tmp_path / one.figure_name) as picture:
             assert picture.size == (1280, 608) and picture.text == {"Description": "Research use only."}
             pictures.append(np.asarray(picture))
-        by_itself = Overview(volume, lungs, "Research use only.", one).pixels(one)
+        by_itself = Overview(volume, lungs, "Research use only.", one, LEARNT).pixels(one)
         np.testing.assert_array_equal(by_itself, pictures[-1])
     assert (pictures[0] != pictures[1]).any() and (pictures[1] != pictures[2]).any()
     assert coloured(pictures[0][:50], "#b00020").sum() > 20  # the notice, across the top
 
 
 def test_no_findings_no_pictures(tmp_path: Path) -> None:
-    save_overviews([], scan(ball()), ball(), "a notice", tmp_path)
+    save_overviews([], scan(ball()), ball(), "a notice", tmp_path, LEARNT)
     assert list(tmp_path.iterdir()) == []

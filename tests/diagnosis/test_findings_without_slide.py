@@ -22,6 +22,7 @@ from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.training.run import BestCheckpoint
 
 NAMES = {"image": CLASS_NAMES, "pathology": CLASS_NAMES}
+LEARNT = {"score": "REAL patients (a)", "image": "REAL patients (b)", "pathology": "REAL patients (b)"}
 
 
 def volume_with_a_ball() -> tuple[Volume, np.ndarray]:
@@ -69,11 +70,11 @@ def test_the_image_diagnosis_is_there_and_the_pathology_is_not(found: tuple[Find
 
 def test_table_and_figure_say_so(found: tuple[Finding, Volume], tmp_path: Path) -> None:
     finding, volume = found
-    line = finding_line(finding)
-    assert line.endswith(" / no slide") and "nan" not in line
+    line = finding_line(finding, dict.fromkeys(LEARNT, "a SYNTHETIC cohort (disks)"))
+    assert line.endswith(" [SYNTHETIC] / no slide") and "nan" not in line
     lungs = np.zeros(volume.shape, bool)
     lungs[:, 10:50, 10:50] = True
-    save_overviews([finding], volume, lungs, "notice", tmp_path)
+    save_overviews([finding], volume, lungs, "notice", tmp_path, LEARNT)
     assert (tmp_path / "finding-01.png").read_bytes().startswith(b"\x89PNG")
 
 

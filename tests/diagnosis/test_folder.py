@@ -109,6 +109,9 @@ def test_the_tables_say_what_the_diagnoses_say(made: FolderDiagnosis) -> None:
         ]
         assert [float(row[f"lps_{axis}_mm"]) for axis in "xyz"] == finding["centre_lps_mm"]
         assert int(row["slice"]) == finding["slice_index"] + 1
+        learnt = read_json(made.out / row["scan"] / "findings.json")["learnt_from"]
+        assert {name: row[f"{name}_learnt_from"] for name in ("score", "image", "pathology")} == learnt
+        assert all("SYNTHETIC" in words for words in learnt.values())
         assert (made.out / row["picture"]).is_file()
         for task in ("image", "pathology"):
             probabilities = finding[f"{task}_diagnosis"]
@@ -195,7 +198,7 @@ def test_a_scan_whose_process_is_killed_is_recorded_and_the_others_go_on() -> No
 
 
 def test_a_diagnosis_that_is_gone_before_the_table_is_written_is_told(made: FolderDiagnosis, tmp_path: Path) -> None:
-    of_nothing = Made("", "", {}, {}, {}, {})
+    of_nothing = Made("", "", {}, {}, {}, {}, {})
     with pytest.raises(DamagedFile, match="p2 no longer holds the diagnosis that was made: the same command"):
         write_tables(tmp_path, made.scans, of_nothing)
 
@@ -243,7 +246,7 @@ def test_all_and_one_exclude_each_other(
 def test_a_folder_without_a_scan_is_told(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(LungSspError, match="in holds no CT series, archive or volume file: give a folder of scans"):
-        diagnose_folder(tmp_path / "in", "x", "y", tmp_path / "out")
+        diagnose_folder(tmp_path / "in", None, None, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

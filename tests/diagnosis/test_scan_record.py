@@ -20,6 +20,7 @@ MADE = Made(
     {"segmentation": "onnx"},
     {"nodules": {"threshold": 0.5}},
     {"image": ("normal",)},
+    {"image": "a SYNTHETIC cohort"},
 )
 NETWORKS = Networks(Path("s"), Path("c"), None, "cpu", (), ("gaps",))
 

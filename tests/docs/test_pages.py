@@ -10,7 +10,7 @@ import lung_ssp
 from lung_ssp.cli import parser
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FROM = (ROOT, ROOT / "lung_ssp", ROOT / "configs")  # where a name in a page may start
 OF_A_USER = ("output/", "mine/", "scans/")  # what only a user's machine has
 

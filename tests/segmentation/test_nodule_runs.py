@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from lung_ssp.cli import main
-from lung_ssp.cohort.description import read_cohort
+from lung_ssp.cohort.description import read_cohort, write_cohort
 from lung_ssp.errors import CheckpointError
 from lung_ssp.runs import evaluate, join, train
 from lung_ssp.segmentation.metrics import SegmentationMetrics
@@ -41,6 +42,19 @@ def folds(write_nodules_to, lungs_without_lesions, tmp_path_factory) -> list[Pat
         runs.append(folder / f"run-{test_first}")
         train(config, runs[-1])
     return runs
+
+
+def test_a_run_without_a_test_split_is_evaluated_and_has_no_figures(folds, tmp_path):
+    """As the network for the package is trained: of the nodules' cohort nobody is left to test on."""
+    root = shutil.copytree(folds[0].parent / "cohort-False", tmp_path / "cohort")
+    cohort = read_cohort(root)
+    write_cohort(root, cohort.model_copy(update={"nodules": cohort.nodules.model_copy(update={"test_fold": None})}))
+    run = shutil.copytree(folds[0], tmp_path / "run", ignore=shutil.ignore_patterns("metrics*", "evaluation.json"))
+    config = run / "config.yml"
+    config.write_text(config.read_text().replace(str(folds[0].parent / "cohort-False"), str(root)))
+    metrics = evaluate(run).metrics
+    assert metrics.nodules is None and metrics.test_scans is None
+    assert "checkpoint: step" in (run / "metrics.txt").read_text()
 
 
 def test_a_run_is_measured_on_the_nodules_of_its_test_split(folds):

@@ -1,0 +1,160 @@
+"""A trained run reduced to what a diagnosis needs, as one of the networks that come with the package."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import yaml
+
+from lung_ssp.classification.temperature import CALIBRATION_FILE
+from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, write_cohort
+from lung_ssp.config import Config, resolve
+from lung_ssp.errors import CheckpointError
+from lung_ssp.files import copy, sha256_of, write_json, write_text
+from lung_ssp.task_settings import TASK_SETTINGS
+from lung_ssp.training.checkpoint import read_pointer
+from lung_ssp.training.evaluation import complete_evaluation
+from lung_ssp.training.onnx import FACTS_FILE, exported_bytes
+from lung_ssp.training.onnx_parts import PARTS_FILE, write_parts
+from lung_ssp.training.order import steps_of_protocol
+from lung_ssp.training.run import (
+    BEST,
+    CHECKPOINTS,
+    CONFIG_FILE,
+    EXPORT_FOLDER,
+    LATEST,
+    read_best,
+    run_cohort,
+    run_config,
+)
+from lung_ssp.weights.shipped import MANIFEST, SHIPPED, Manifest
+
+NO_COHORT = "the cohort is not shipped"  # in place of a folder of the machine that trained
+
+
+@dataclass(frozen=True)
+class ShippedKind:
+    """A kind of run that is shipped.
+
+    steps: of a whole training, by its settings and its cohort.
+    files: what a diagnosis reads of such a run beside what every run has.
+    """
+
+    steps: Callable[[Any, CohortDescription], int]
+    files: tuple[str, ...] = ()
+
+
+# by task; a further network is one more entry
+KINDS = {
+    "segmentation": ShippedKind(steps=lambda settings, _: settings.iters),
+    "classification": ShippedKind(
+        steps=lambda settings, cohort: steps_of_protocol(
+            cohort.counts.sections["train"], settings.batch_size, settings.epochs
+        ),
+        files=(CALIBRATION_FILE,),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class ShippedNetwork:
+    """A network that has been put into the package.
+
+    folder: where it lies. files: the size of each file in bytes, by its name. statement: what it has learnt from.
+    """
+
+    task: str
+    folder: Path
+    files: dict[str, int]
+    statement: str
+
+    @property
+    def megabytes(self) -> float:
+        """Of all files together."""
+        return sum(self.files.values()) / 1e6
+
+
+def ship(run: str | Path, shipped: str | Path = SHIPPED) -> ShippedNetwork:
+    """Put a run's network into the package, in place of the one of its task.
+
+    Of the run: config.yml without its folders, cohort.json without what might name a patient, the best weights,
+    the export without the weights that these hold already, and what its evaluation has calibrated. The same run gives
+    the same bytes.
+
+    Args:
+        run: a run that is trained to its end, evaluated and exported.
+        shipped: the folder of the shipped networks.
+
+    Raises:
+        ConfigError, CheckpointError, CohortError: it is no such run; nothing is written then.
+    """
+    run = Path(run)
+    file = resolve(run_config(run))
+    kind = file.choose(KINDS)
+    config: Config[Any] = file.check(TASK_SETTINGS[file.tree["task"]])
+    task, cohort = config.settings.task, run_cohort(run)
+    best, arrays = read_best(run)
+    if (step := read_pointer(run / CHECKPOINTS, LATEST).step) < (steps := kind.steps(config.settings, cohort)):
+        raise CheckpointError(
+            f"{run} was trained for {step} of {steps} steps: go on with lung-ssp train --resume, then evaluate it."
+        )
+    check_evaluated(run, kind, best.fingerprint, cohort)
+    model = exported_bytes(run)
+    tree, reduced = without_folders(config.tree), without_patients(cohort)
+    for text in texts_of([tree, reduced.model_dump(mode="json")]):
+        if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():
+            raise CheckpointError(f"{run} names a place on this machine, {text!r}, which is not to be shipped.")
+
+    folder = Path(shipped) / task
+    shutil.rmtree(folder, ignore_errors=True)
+    write_text(folder / CONFIG_FILE, yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+    write_cohort(folder, reduced)
+    pointer = f"{CHECKPOINTS}/{BEST}.json"
+    weights = f"{CHECKPOINTS}/{read_pointer(run / CHECKPOINTS, BEST).arrays}"
+    facts = f"{EXPORT_FOLDER}/{FACTS_FILE}"
+    for name in (pointer, weights, facts, *kind.files):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(run / name, folder / name)
+    write_parts(folder / EXPORT_FOLDER, model, arrays)
+    names = sorted([CONFIG_FILE, COHORT_FILE, pointer, weights, facts, *kind.files, f"{EXPORT_FOLDER}/{PARTS_FILE}"])
+    files = {name: sha256_of(folder / name) for name in names}
+    write_json(folder / MANIFEST, Manifest(format="lung_ssp weights 1", task=task, files=files).model_dump())
+    return ShippedNetwork(
+        task, folder, {name: (folder / name).stat().st_size for name in [*names, MANIFEST]}, reduced.statement
+    )
+
+
+def check_evaluated(run: Path, kind: ShippedKind, fingerprint: str, cohort: CohortDescription) -> None:
+    """Refuse a run whose evaluation is missing or of other weights, or lacks a file, with a CheckpointError."""
+    record = complete_evaluation(run)
+    made_from = {} if record is None else record.made_from
+    same = made_from.get("weights") == fingerprint and made_from.get("cohort") == cohort.fingerprint
+    if record is None or not same or set(kind.files) - set(record.files):
+        raise CheckpointError(f"{run} has not been evaluated as it is now: evaluate it first with lung-ssp eval {run}.")
+
+
+def without_folders(tree: Any) -> Any:
+    """A configuration in which no cohort's folder stands."""
+    if isinstance(tree, list):
+        return [without_folders(value) for value in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {key: NO_COHORT if key == "dataset_root" else without_folders(value) for key, value in tree.items()}
+
+
+def without_patients(cohort: CohortDescription) -> CohortDescription:
+    """A cohort's description without what might name a patient or a file, and without its generator's settings."""
+    nlst = cohort.nlst and cohort.nlst.model_copy(update={"candidates_found_by": None, "slides_that_failed": {}})
+    leaky = cohort.leaky or bool(cohort.leaks)
+    return cohort.model_copy(update={"leaky": leaky, "leaks": (), "generator": None, "nlst": nlst})
+
+
+def texts_of(tree: Any) -> Iterator[str]:
+    """Every text in nested lists and mappings."""
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, list | dict):
+        for value in tree.values() if isinstance(tree, dict) else tree:
+            yield from texts_of(value)
