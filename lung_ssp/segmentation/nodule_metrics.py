@@ -160,7 +160,8 @@ def join_nodules(measured: Sequence[NoduleMetrics]) -> NoduleMetrics:
         cohort=" | ".join(metrics.cohort for metrics in measured),
         synthetic=first.synthetic,
         fingerprint=", ".join(metrics.fingerprint for metrics in measured),
-        which=f"folds {folds}, joined from {len(measured)} runs, each nodule by the run that had not learned from its patient",
+        which=f"folds {folds}, joined from {len(measured)} runs, each nodule by the run that had not learned from its "
+        "patient",
         licence=first.licence,
         citation=first.citation,
         threshold=first.threshold,

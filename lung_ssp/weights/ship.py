@@ -1,18 +1,20 @@
 """A trained run reduced to what a diagnosis needs, as one of the networks that come with the package."""
 
+import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+import numpy as np
 import yaml
 
 from lung_ssp.classification.temperature import CALIBRATION_FILE
 from lung_ssp.cohort.description import COHORT_FILE, CohortDescription, write_cohort
 from lung_ssp.config import Config, resolve
 from lung_ssp.errors import CheckpointError
-from lung_ssp.files import copy, sha256_of, write_json, write_text
+from lung_ssp.files import read_json, sha256_of, write_atomically, write_json, write_text
 from lung_ssp.task_settings import TASK_SETTINGS
 from lung_ssp.training.checkpoint import read_pointer
 from lung_ssp.training.evaluation import complete_evaluation
@@ -25,10 +27,12 @@ from lung_ssp.training.run import (
     CONFIG_FILE,
     EXPORT_FOLDER,
     LATEST,
+    best_fingerprint,
     read_best,
     run_cohort,
     run_config,
 )
+from lung_ssp.weights.rounding import round_weights
 from lung_ssp.weights.shipped import MANIFEST, SHIPPED, Manifest
 
 NO_COHORT = "the cohort is not shipped"  # in place of a folder of the machine that trained
@@ -39,7 +43,7 @@ class ShippedKind:
     """A kind of run that is shipped.
 
     steps: of a whole training, by its settings and its cohort.
-    files: what a diagnosis reads of such a run beside what every run has.
+    files: what a diagnosis reads of such a run beside what every run has; JSON that names the weights' fingerprint.
     """
 
     steps: Callable[[Any, CohortDescription], int]
@@ -80,8 +84,8 @@ def ship(run: str | Path, shipped: str | Path = SHIPPED) -> ShippedNetwork:
     """Put a run's network into the package, in place of the one of its task.
 
     Of the run: config.yml without its folders, cohort.json without what might name a patient, the best weights,
-    the export without the weights that these hold already, and what its evaluation has calibrated. The same run gives
-    the same bytes.
+    rounded (round_weights), the export without the weights that these hold already, and what its evaluation has
+    calibrated. The same run gives the same bytes.
 
     Args:
         run: a run that is trained to its end, evaluated and exported.
@@ -111,19 +115,30 @@ def ship(run: str | Path, shipped: str | Path = SHIPPED) -> ShippedNetwork:
     shutil.rmtree(folder, ignore_errors=True)
     write_text(folder / CONFIG_FILE, yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
     write_cohort(folder, reduced)
-    pointer = f"{CHECKPOINTS}/{BEST}.json"
-    weights = f"{CHECKPOINTS}/{read_pointer(run / CHECKPOINTS, BEST).arrays}"
+    arrays, model = round_weights(arrays, model)
+    weights = write_weights(run, folder, arrays)
     facts = f"{EXPORT_FOLDER}/{FACTS_FILE}"
-    for name in (pointer, weights, facts, *kind.files):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        copy(run / name, folder / name)
+    same = {"weights_fingerprint": best_fingerprint(folder)}
+    write_json(folder / facts, {**read_json(run / facts), **same, "sha256": hashlib.sha256(model).hexdigest()})
+    for name in kind.files:
+        write_json(folder / name, {**read_json(run / name), **same})
     write_parts(folder / EXPORT_FOLDER, model, arrays)
-    names = sorted([CONFIG_FILE, COHORT_FILE, pointer, weights, facts, *kind.files, f"{EXPORT_FOLDER}/{PARTS_FILE}"])
+    names = sorted([CONFIG_FILE, COHORT_FILE, *weights, facts, *kind.files, f"{EXPORT_FOLDER}/{PARTS_FILE}"])
     files = {name: sha256_of(folder / name) for name in names}
     write_json(folder / MANIFEST, Manifest(format="lung_ssp weights 1", task=task, files=files).model_dump())
     return ShippedNetwork(
         task, folder, {name: (folder / name).stat().st_size for name in [*names, MANIFEST]}, reduced.statement
     )
+
+
+def write_weights(run: Path, folder: Path, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """Write weights as the best checkpoint of a run into another folder, compressed; the names of both files."""
+    old = read_pointer(run / CHECKPOINTS, BEST)
+    names = [f"{CHECKPOINTS}/{BEST}.json", f"{CHECKPOINTS}/{old.arrays}"]
+    write_atomically(folder / names[1], lambda file: np.savez_compressed(file, **arrays))
+    pointer = old.model_copy(update={"sha256": sha256_of(folder / names[1])})
+    write_json(folder / names[0], pointer.model_dump())
+    return names
 
 
 def check_evaluated(run: Path, kind: ShippedKind, fingerprint: str, cohort: CohortDescription) -> None:

@@ -15,7 +15,7 @@ from lung_ssp.training.checkpoint import save_checkpoint
 from lung_ssp.training.evaluation import Metrics, record_evaluation, write_metrics
 from lung_ssp.training.run import best_fingerprint, read_best
 
-WEIGHTS = {"network/fc3.weight": np.arange(200, dtype=np.float32), "network/alphas": np.eye(2, dtype=np.float32)}
+WEIGHTS = {"network/fc3.weight": np.arange(200, dtype=np.float32) / 3, "network/alphas": np.eye(2, dtype=np.float32)}
 MODEL = b"head" + WEIGHTS["network/fc3.weight"].tobytes() + b"tail"
 STEPS = 3  # of one epoch of 4 sections in batches of 2, as the protocol counts them
 ROOT = "/home/somebody/output/cohort"
