@@ -25,6 +25,7 @@ class PublicJob(PlannedSeries):
     """One series of a public collection.
 
     outlines, ratings: folders of its study's DICOM-SEG and DICOM-SR. readings: LIDC's XML file of it, or None.
+    readings_known: whether all that readers outlined in it is at hand; not where its XML file is missing.
     boxes: Pascal VOC files of its patient, by the SOPInstanceUID of their image.
     letter: of the patient's name, "" where none is known. pathology: a class 0..8, or -1.
     """
@@ -32,6 +33,7 @@ class PublicJob(PlannedSeries):
     outlines: tuple[Path, ...] = field(repr=False)
     ratings: tuple[Path, ...] = field(repr=False)
     readings: Path | None = field(repr=False)
+    readings_known: bool
     boxes: Mapping[str, Path] = field(repr=False)
     letter: str
     pathology: int
@@ -57,15 +59,13 @@ def make_public_jobs(plan: pd.DataFrame, images: Path, settings: PublicSettings)
         CohortError: the folder of annotation files is missing or holds none of a planned series, or a patient's name
             has not the form that the description gives.
     """
-    folders: dict[tuple[str, str], list[str]] = {}
-    for row in plan[plan["role"].ne(CT)].itertuples():
-        folders.setdefault((row.role, row.study_uid), []).append(row.series_uid)
     scans = plan[plan["role"].eq(CT)]
     files = settings.source.files
     below = None if settings.folders.annotations is None else Path(settings.folders.annotations).resolve()
     if below is not None and not below.is_dir():
         raise CohortError(f"{below} does not exist: put the annotation files there, or set folders.annotations.")
     xml = lidc_files(below, set(scans["series_uid"])) if below is not None and files.form == "lidc" else {}
+    folders = {} if below is not None else annotations_of_studies(plan)
     names = Pseudonyms(settings.source.collection.encode())  # for short names alone: the collection is public
     jobs = []
     for row in scans.itertuples():
@@ -74,10 +74,7 @@ def make_public_jobs(plan: pd.DataFrame, images: Path, settings: PublicSettings)
         if below is not None and files.form == "voc":
             boxes = voc_files(below / row.participant.removeprefix(files.patient_prefix))
         readings = xml.get(row.series_uid)
-        role_folders = {
-            role: tuple(sorted(folders.get((role, row.study_uid), []))) if below is None else ()
-            for role in ("outlines", "ratings")
-        }
+        role_folders = {role: folders.get((role, row.study_uid), ()) for role in ("outlines", "ratings")}
         made_from = {
             "format": FORMAT,
             "series": row.series_uid,
@@ -99,6 +96,7 @@ def make_public_jobs(plan: pd.DataFrame, images: Path, settings: PublicSettings)
                 outlines=tuple(images / uid for uid in role_folders["outlines"]),
                 ratings=tuple(images / uid for uid in role_folders["ratings"]),
                 readings=readings,
+                readings_known=below is None or readings is not None,
                 boxes=boxes,
                 letter=letter,
                 pathology=pathology,
@@ -107,6 +105,14 @@ def make_public_jobs(plan: pd.DataFrame, images: Path, settings: PublicSettings)
     if below is not None and not any(job.readings or job.boxes for job in jobs):
         raise CohortError(f"{below} holds no annotation file of a planned series: check folders.annotations.")
     return jobs
+
+
+def annotations_of_studies(plan: pd.DataFrame) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The planned series of annotations by their role and study, sorted."""
+    folders: dict[tuple[str, str], list[str]] = {}
+    for row in plan[plan["role"].ne(CT)].itertuples():
+        folders.setdefault((row.role, row.study_uid), []).append(row.series_uid)
+    return {key: tuple(sorted(own)) for key, own in folders.items()}
 
 
 def lidc_files(folder: Path, planned: set[str]) -> dict[str, Path]:
