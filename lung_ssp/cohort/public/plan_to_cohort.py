@@ -74,7 +74,7 @@ def _prepare(
     samples = read_samples(done, out, settings.series.section.size, NO_SAMPLES)
     if labels is not None:
         samples = Samples(labels.of(samples.table, nodules_of_patients(jobs, results)), samples.images)
-    reads_boxes = any(job.boxes for job in jobs)
+    reads_boxes = any(job.boxes or job.reports for job in jobs)
     marked = "boxes" if reads_boxes else "readers' outlines"
     collection = PublicDescription(
         collection=settings.source.collection,

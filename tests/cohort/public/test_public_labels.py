@@ -78,7 +78,7 @@ def test_rules_are_replaced_by_a_user_s_own(tmp_path: Path) -> None:
 
 def job(patient: str, readings_known: bool = True) -> PublicJob:
     return PublicJob(
-        *("name", "S", patient, 1, 1.0, "1.2", Path("x")), (), (), None, readings_known, {}, letter="", pathology=-1
+        *("name", "S", patient, 1, 1.0, "1.2", Path("x")), (), (), (), None, readings_known, {}, letter="", pathology=-1
     )
 
 
