@@ -54,7 +54,7 @@ def _series_of(report: DicomFile) -> set[str]:
 
 def _boxes_of(report: DicomFile, series: Series) -> list[MarkedBox]:
     shapes = {slice_.sop_uid: slice_.header.shape for slice_ in series.slices if slice_.header is not None}
-    boxes = []
+    boxes: list[MarkedBox] = []
     for item in content_items(report.elements):
         if item.text("ValueType") not in ("SCOORD", "SCOORD3D"):
             continue
