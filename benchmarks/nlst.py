@@ -11,12 +11,12 @@ from pathlib import Path
 
 from command import positive, run
 from lung_ssp.benchmark.device import peak_memory_mb
-from lung_ssp.cli.command import add_nlst_cohort
+from lung_ssp.cli.command import add_stepwise_cohort
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.config import load_config
 from lung_ssp.errors import CohortError, LungSspError
-from lung_ssp.preparation import config_of_cohort, nlst_packages
 from lung_ssp.runtime import require_libraries
+from lung_ssp.stepwise import config_of_cohort, nlst_packages
 
 PLAN_CODE = """
 import sys
@@ -139,7 +139,7 @@ def main(words: Sequence[str] | None = None) -> int:
         "preparation", help="the downloaded series of a plan, with several numbers of workers"
     )
     for step in (plan, preparation):
-        add_nlst_cohort(step)
+        add_stepwise_cohort(step)
         step.add_argument("--repeats", type=positive, default=3, metavar="N", help="how often (3)")
     preparation.add_argument(
         "--workers", type=positive, nargs="+", default=[1, 2], metavar="N", help="numbers of workers (1 2)"

@@ -1,30 +1,20 @@
-"""Every way to a prepared cohort: embedded, from a manifest, an archive of nodules, or public images in three steps."""
+"""Every way to a prepared cohort in one step: embedded, from a manifest, an archive of nodules, or scans."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.cohort.lung_scans.settings import LungScansSettings
-from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nodules.settings import NodulePreparationSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
-from lung_ssp.cohort.public.settings import PublicSettings
 from lung_ssp.cohort.settings import ManifestSettings
-from lung_ssp.config import SHIPPED_CONFIGS, resolve
-from lung_ssp.errors import ConfigError, EnvironmentProblem, shown
-from lung_ssp.runtime import cores, require_libraries
+from lung_ssp.config import resolve
+from lung_ssp.runtime import cores
 from lung_ssp.settings import Settings
 
-if TYPE_CHECKING:
-    from lung_ssp.cohort.idc.amounts import DownloadResult
-    from lung_ssp.cohort.nlst.plan_summary import PlanSummary
-    from lung_ssp.cohort.nlst.results import PreparationResult
-    from lung_ssp.cohort.public.plan import PublicPlanSummary
-
-# What a step needs it loads itself: a plan needs no OpenCV, the embedded cohort not the extra nlst.
+# What a way needs it loads itself: the settings of all are known without OpenCV.
 
 
 @dataclass(frozen=True)
@@ -118,123 +108,3 @@ PREPARATIONS: dict[str, tuple[type[Settings], Callable[[Any], PreparedCohort]]] 
     "nodules": (NodulePreparationSettings, prepare_nodule_cohort),
     "lung_scans": (LungScansSettings, prepare_lung_scan_cohort),
 }
-
-
-def config_of_cohort(name: str) -> Path:
-    """The configuration file of a cohort by its name: cohort/<name>.yml among the shipped ones.
-
-    Raises:
-        ConfigError: there is none; it names those there are.
-    """
-    path = SHIPPED_CONFIGS / "cohort" / f"{name}.yml"
-    if Path(name).name != name or not path.is_file():
-        known = ", ".join(sorted(file.stem for file in (SHIPPED_CONFIGS / "cohort").glob("*.yml")))
-        raise ConfigError(f"There is no shipped cohort {shown(name)}: use --config FILE, or one of {known}.")
-    return path
-
-
-def stepwise_settings(config: str | Path, overrides: Sequence[str] = ()) -> NlstSettings | PublicSettings:
-    """The settings of a cohort that is made in steps from public images.
-
-    Raises:
-        ConfigError: the configuration is wrong, or of another task.
-    """
-    file = resolve(config, overrides)
-    if file.choose({"nlst": NlstSettings, "public": PublicSettings}) is PublicSettings:
-        return file.check(PublicSettings).settings
-    return file.check(NlstSettings).settings
-
-
-def plan_public(
-    settings: PublicSettings, patients: Path | None, only_annotated: bool, max_gb: float | None
-) -> "PublicPlanSummary":
-    """Choose the series of a public collection, and write the plan."""
-    with nlst_packages():
-        from lung_ssp.cohort.public.plan import make_public_plan
-
-        return make_public_plan(
-            settings.source,
-            Path(settings.folders.plan),
-            patients=patients,
-            only_annotated=only_annotated,
-            max_gb=max_gb,
-        )
-
-
-def download_public(settings: PublicSettings, execute: bool) -> "DownloadResult":
-    """Fetch the series of the plan of a public collection, or find out what would be fetched."""
-    with nlst_packages():
-        from lung_ssp.cohort.idc.download import download
-        from lung_ssp.cohort.public.plan import ROLES, read_public_plan
-
-        plan = read_public_plan(Path(settings.folders.plan))
-        return download(plan, Path(settings.folders.images), settings.download, roles=ROLES, execute=execute)
-
-
-def run_public(settings: PublicSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":
-    """Make the samples and the cohort of the series of a public collection's plan."""
-    with nlst_packages():
-        from lung_ssp.cohort.public.plan_to_cohort import prepare_public
-
-        return prepare_public(settings, scheduler, leaky)
-
-
-def plan_nlst(
-    settings: NlstSettings, patients: Path | None, only_annotated: bool, max_gb: float | None
-) -> "PlanSummary":
-    """Choose one series an exam, and write the plan."""
-    with nlst_packages():
-        from lung_ssp.cohort.nlst.plan import make_plan
-        from lung_ssp.cohort.nlst.pseudonyms import open_pseudonyms
-
-        return make_plan(
-            settings.plan,
-            Path(settings.folders.plan),
-            open_pseudonyms(Path(settings.folders.salt), make=True),
-            patients=patients,
-            only_annotated=only_annotated,
-            max_gb=max_gb,
-        )
-
-
-def download_nlst(settings: NlstSettings, execute: bool) -> "DownloadResult":
-    """Fetch the series of the plan, or find out what would be fetched."""
-    with nlst_packages():
-        from lung_ssp.cohort.idc.download import download
-        from lung_ssp.cohort.nlst.plan_table import ROLES, read_plan
-
-        plan = read_plan(Path(settings.folders.plan))
-        return download(plan, Path(settings.folders.images), settings.download, roles=ROLES, execute=execute)
-
-
-def run_nlst(settings: NlstSettings, scheduler: str | None, leaky: bool) -> "PreparationResult":
-    """Make the samples and the cohort of the plan's series."""
-    with nlst_packages():
-        from lung_ssp.cohort.nlst.plan_to_cohort import CandidateSource, prepare_nlst
-
-        candidates = None
-        if settings.candidates is not None:
-            require_libraries()
-            from lung_ssp.segmentation.trained import finder_of
-            from lung_ssp.training.run import run_cohort
-
-            network = Path(settings.candidates).resolve()
-            finder = finder_of(network)
-            candidates = CandidateSource(finder, finder.fingerprint, run_cohort(network).statement)
-        return prepare_nlst(settings, candidates, scheduler, leaky)
-
-
-@contextmanager
-def nlst_packages() -> Iterator[None]:
-    """Tell what to install where a package of the extra nlst is missing.
-
-    Raises:
-        EnvironmentProblem: naming the package.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise EnvironmentProblem(
-            f"The package {error.name} is missing: install the extra nlst with the tested versions (make nlst, or "
-            "pip install -c constraints.txt -e .[cpu,nlst])."
-        ) from error

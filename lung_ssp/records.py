@@ -137,6 +137,12 @@ def parse_table(content: bytes, delimiter: str = ",", pad: bool = False) -> CsvT
     return CsvTable(columns, [Line(row.number, _fitted(row, len(columns), pad)) for row in rows])
 
 
+def delimiter_of(content: bytes) -> str:
+    """What separates the fields of a CSV file: a semicolon or a tab where its first line has it and no comma."""
+    first = next((line for line in content.splitlines() if line.strip()), b"")
+    return next((mark for mark in ",;\t" if mark.encode() in first), ",")
+
+
 def text_of(content: bytes) -> str:
     """The text of a CSV file.
 

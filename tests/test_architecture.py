@@ -33,7 +33,7 @@ ORDER = (
     ("segmentation", "classification"),
     ("task_settings",),
     ("weights",),
-    ("tasks", "diagnosis", "preparation"),
+    ("tasks", "diagnosis", "preparation", "stepwise"),
     ("runs",),
     ("face", "benchmark"),
     ("cli",),
@@ -56,7 +56,7 @@ WITHOUT_PADDLE = (
         "config_errors",
         "config",
     ),
-    *("ct", "cohort", "preparation", "task_settings"),
+    *("ct", "cohort", "preparation", "stepwise", "task_settings"),
 )
 
 # What decides whether a cohort is synthetic or real; but for it, nothing outside of phantom/ imports phantom/.

@@ -19,7 +19,8 @@ from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.config import SHIPPED_CONFIGS
 from lung_ssp.errors import ConfigError, EnvironmentProblem
-from lung_ssp.preparation import config_of_cohort, nlst_packages, prepare
+from lung_ssp.preparation import prepare
+from lung_ssp.stepwise import config_of_cohort, nlst_packages
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SIMULATED = ["--cohort", "simulated_nlst"]

@@ -82,8 +82,8 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="where to compute (cpu)")
 
 
-def add_nlst_cohort(parser: argparse.ArgumentParser) -> None:
-    """--cohort NAME or --config FILE, of a cohort from NLST's images."""
+def add_stepwise_cohort(parser: argparse.ArgumentParser) -> None:
+    """--cohort NAME or --config FILE, of a cohort from public images."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--cohort", metavar="NAME", help="the shipped configuration cohort/NAME.yml")
     which.add_argument("--config", metavar="FILE", help="YAML configuration")

@@ -3,22 +3,11 @@
 import argparse
 from pathlib import Path
 
-from lung_ssp.cli.command import OPENCV, Command, add_nlst_cohort, add_override
+from lung_ssp.cli.command import OPENCV, Command, add_override, add_stepwise_cohort
 from lung_ssp.cli.terminal import say
-from lung_ssp.cohort.nlst.settings import NlstSettings
-from lung_ssp.cohort.public.settings import PublicSettings
 from lung_ssp.errors import ConfigError
-from lung_ssp.preparation import (
-    config_of_cohort,
-    download_nlst,
-    download_public,
-    plan_nlst,
-    plan_public,
-    prepare,
-    run_nlst,
-    run_public,
-    stepwise_settings,
-)
+from lung_ssp.preparation import prepare
+from lung_ssp.stepwise import Narrowing, StepwiseCohort, config_of_cohort, stepwise_cohort
 
 
 def add_cohort_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,65 +27,48 @@ def prepare_cohort(arguments: argparse.Namespace) -> None:
         say(f"leak: {leak}")
 
 
-def settings_of(arguments: argparse.Namespace) -> NlstSettings | PublicSettings:
-    """The settings that --cohort or --config name, with the overrides."""
+def cohort_of(arguments: argparse.Namespace) -> StepwiseCohort:
+    """The cohort that --cohort or --config names, with the overrides."""
     path = arguments.config if arguments.cohort is None else config_of_cohort(arguments.cohort)
-    return stepwise_settings(path, arguments.override)
+    return stepwise_cohort(path, arguments.override)
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
-    add_nlst_cohort(parser)
+    add_stepwise_cohort(parser)
     parser.add_argument("--patients", type=Path, metavar="FILE", help="only these patients, one a line")
-    parser.add_argument("--only-annotated", action="store_true", help="only exams in which somebody marked a lesion")
-    parser.add_argument("--max-gb", type=float, metavar="GB", help="download limit in GB; whole exams only")
+    parser.add_argument("--only-annotated", action="store_true", help="only studies in which somebody marked a lesion")
+    parser.add_argument(
+        "--max-gb", type=float, metavar="GB", help="download limit in GB; whole patients only, of NLST whole exams"
+    )
 
 
 def make_plan(arguments: argparse.Namespace) -> None:
     """Choose the series of a collection from the public index, for NLST one an exam; nothing is downloaded."""
-    from lung_ssp.cohort.nlst.text import plan_text
-    from lung_ssp.cohort.public.plan import public_plan_text
-
-    settings = settings_of(arguments)
-    narrowing = (arguments.patients, arguments.only_annotated, arguments.max_gb)
-    if isinstance(settings, PublicSettings):
-        say(public_plan_text(plan_public(settings, *narrowing)))
-    else:
-        say(plan_text(plan_nlst(settings, *narrowing)))
+    narrowing = Narrowing(arguments.patients, arguments.only_annotated, arguments.max_gb)
+    say(cohort_of(arguments).plan(narrowing).text)
 
 
 def add_download_arguments(parser: argparse.ArgumentParser) -> None:
-    add_nlst_cohort(parser)
+    add_stepwise_cohort(parser)
     parser.add_argument("--execute", action="store_true", help="download; without it, a dry run")
 
 
 def download_series(arguments: argparse.Namespace) -> None:
     """Tell what is missing of the plan's series; with --execute, fetch it."""
-    from lung_ssp.cohort.idc.amounts import download_text
-
-    settings = settings_of(arguments)
-    if isinstance(settings, PublicSettings):
-        say(download_text(download_public(settings, arguments.execute)))
-    else:
-        say(download_text(download_nlst(settings, arguments.execute)))
+    say(cohort_of(arguments).download(arguments.execute).text)
 
 
-def add_nlst_cohort_arguments(parser: argparse.ArgumentParser) -> None:
-    add_nlst_cohort(parser)
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    add_stepwise_cohort(parser)
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster; without it, workers on this machine")
     parser.add_argument(
         "--leaky", action="store_true", help="divide sections, not patients, to show what it costs; results are marked"
     )
 
 
-def prepare_nlst_cohort(arguments: argparse.Namespace) -> None:
+def run_preparation(arguments: argparse.Namespace) -> None:
     """Turn the downloaded series of a plan into a prepared cohort."""
-    from lung_ssp.cohort.nlst.text import preparation_text
-
-    settings = settings_of(arguments)
-    if isinstance(settings, PublicSettings):
-        say(preparation_text(run_public(settings, arguments.scheduler, arguments.leaky)))
-    else:
-        say(preparation_text(run_nlst(settings, arguments.scheduler, arguments.leaky)))
+    say(cohort_of(arguments).run(arguments.scheduler, arguments.leaky).text)
 
 
 def add_verify_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +97,7 @@ COMMAND = Command(
     steps=(
         Command("plan", make_plan, add_plan_arguments),
         Command("download", download_series, add_download_arguments),
-        Command("run", prepare_nlst_cohort, add_nlst_cohort_arguments, OPENCV),
+        Command("run", run_preparation, add_run_arguments, OPENCV),
         Command("verify", check_cohort, add_verify_arguments),
     ),
     steps_title="steps of a cohort from public images: NLST, LIDC-IDRI, Lung-PET-CT-Dx",

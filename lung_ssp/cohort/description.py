@@ -98,6 +98,7 @@ class PublicDescription(Settings):
     citation: list[str] = Field(description="what its users cite")
     annotations: str = Field(description="what its lesions were read from")
     consensus: float | None = Field(description="share of a nodule's readers that a voxel needs; null: no readers")
+    labels: str | None = Field(None, description="where the labels of its nodules come from; null: not by rules")
 
 
 class CohortDescription(Settings):

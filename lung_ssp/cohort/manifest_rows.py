@@ -32,7 +32,7 @@ from lung_ssp.cohort.uids import is_uid
 from lung_ssp.errors import CohortError, DamagedFile, LungSspError, cut, shown
 from lung_ssp.files import read_bytes
 from lung_ssp.paths import inside
-from lung_ssp.records import parse_table
+from lung_ssp.records import delimiter_of, parse_table
 
 POSITION = ("x_mm", "y_mm", "z_mm", "diameter_mm")
 REQUIRED = ("patient", "series")
@@ -75,7 +75,7 @@ def read_manifest(path: Path) -> list[Row]:
         )
     try:
         content = read_bytes(path)
-        table = parse_table(content, _delimiter(content), pad=True)
+        table = parse_table(content, delimiter_of(content), pad=True)
     except DamagedFile as error:
         raise CohortError(f"The manifest {error}") from error
     except ValueError as error:
@@ -94,12 +94,6 @@ def read_manifest(path: Path) -> list[Row]:
         _Line(path, line.number, dict(zip(table.columns, map(str.strip, line.fields), strict=True)), found).row()
         for line in table.lines
     ]
-
-
-def _delimiter(content: bytes) -> str:
-    """What separates the fields: a semicolon or a tab where the first line has it and no comma."""
-    first = next((line for line in content.splitlines() if line.strip()), b"")
-    return next((mark for mark in ",;\t" if mark.encode() in first), ",")
 
 
 @dataclass(frozen=True)

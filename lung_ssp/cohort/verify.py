@@ -38,8 +38,8 @@ SHOWN = 5  # problems that the message names; it counts the rest
 class SectionRow(TableRow):
     """A row of sections.csv, which has more columns.
 
-    Sources and series in a cohort of NLST's, manifest_line, series and scan in one from a manifest, nodule and series
-    in one of nodules; else empty.
+    Sources and series in a cohort from public images, manifest_line, series and scan in one from a manifest, nodule
+    and series in one of nodules; else empty.
     """
 
     patient: Patient
@@ -164,7 +164,7 @@ def _problems_of_contents(root: Path, cohort: CohortDescription) -> Iterator[str
         yield f"it has no {' and no '.join(missing)}"
         return
     table = read_table(root / "sections.csv", SectionRow, REMEDY)
-    yield from _problems_of_table(table, splits, sources=cohort.nlst is not None)
+    yield from _problems_of_table(table, splits, sources=cohort.nlst is not None or cohort.public is not None)
     yield from _problems_of_splits(root, splits, leaky=cohort.leaky)
     if (root / "scans.csv").is_file():
         yield from _problems_of_slices(root)

@@ -40,6 +40,7 @@ def read_segmentation(
     labels: Sequence[str] = ("*",),
     accept_other_series: bool = False,
     largest_loss: float = LARGEST_LOSS,
+    own_series_only: bool = False,
 ) -> list[SegmentMask]:
     """Read the segments of DICOM segmentations onto the voxels of a series, frame by frame.
 
@@ -53,6 +54,7 @@ def read_segmentation(
         accept_other_series: take a segmentation that names another series though it has, or may have, another frame
             of reference; within one frame of reference it is taken in any case.
         largest_loss: by how much the volume of a segment may change on another grid, as a share.
+        own_series_only: refuse one of another series also within one frame of reference.
 
     Raises:
         CohortError: no segmentation, none of the labels, a segmentation of another series, a damaged file, or a
@@ -67,6 +69,11 @@ def read_segmentation(
             s for s in file.segments if any(fnmatch(t.lower(), p.lower()) for p in labels for t in (s.label, s.kind))
         ]
         if wanted:
+            if own_series_only and not _is_of(file, series):
+                raise CohortError(
+                    f"{file.path} is a segmentation of another series than {series.volume.series_uid}: give the series "
+                    "that it was made from."
+                )
             _require_place(file, series, accept_other_series)
             found += [_on_series(file, segment, series, largest_loss) for segment in wanted]
     if not found:

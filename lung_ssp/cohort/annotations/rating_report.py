@@ -1,20 +1,12 @@
 """The ratings of one reader for one nodule, out of a DICOM structured report (DICOM-LIDC-IDRI-Nodules)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pydicom
-
-from lung_ssp.ct.dicom_file import DicomFile, read_dicom
-from lung_ssp.ct.elements import Elements
+from lung_ssp.cohort.annotations.report_file import code_of, content_items, only_report
+from lung_ssp.ct.dicom_file import DicomFile
 from lung_ssp.errors import CohortError, LungSspError, shown
 
-TAGS = tuple(
-    pydicom.tag.Tag(name)
-    for name in ("SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesDescription", "ContentSequence")
-)
-DEEPEST = 20  # levels of a report; these have five
 # What a report calls each rating: CodeValue of the concept, in either version of the authors' list
 # (github.com/QIICR/lidc2dicom, concepts_dict.json and lidc2dicom.py).
 CONCEPTS = {
@@ -64,13 +56,9 @@ def read_rating_report(folder: Path) -> RatingReport:
     Raises:
         CohortError: there is none or more than one, it is damaged, or holds a value that is not in LIDC's lists.
     """
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
     try:
-        found = [report for path in files if (report := read_dicom(path, TAGS)) is not None]
-        reports = [report for report in found if report.elements.text("Modality") == "SR"]
-        if len(reports) != 1:
-            raise CohortError(f"{folder} holds {len(reports)} structured reports, not one: download it again.")
-        return RatingReport(reports[0].path, _name_of(reports[0]), _ratings_of(reports[0]))
+        report = only_report(folder)
+        return RatingReport(report.path, _name_of(report), _ratings_of(report))
     except CohortError:
         raise
     except LungSspError as error:
@@ -87,8 +75,8 @@ def _name_of(report: DicomFile) -> str:
 
 def _ratings_of(report: DicomFile) -> dict[str, int]:
     ratings: dict[str, int] = {}
-    for item in _items(report.elements):
-        concept, value = _code(item, "ConceptNameCodeSequence"), _code(item, "ConceptCodeSequence")
+    for item in content_items(report.elements):
+        concept, value = code_of(item, "ConceptNameCodeSequence"), code_of(item, "ConceptCodeSequence")
         name = CONCEPTS.get(concept)
         if name is None or not value:
             continue
@@ -97,16 +85,3 @@ def _ratings_of(report: DicomFile) -> dict[str, int]:
         if ratings.setdefault(name, VALUES[name][value]) != VALUES[name][value]:
             raise CohortError(f"{report.path} has two values of {name}: download it again.")
     return ratings
-
-
-def _items(elements: Elements, depth: int = 0) -> Iterator[Elements]:
-    """The content items of a report at every level."""
-    for item in elements.items("ContentSequence") if depth < DEEPEST else []:
-        yield item
-        yield from _items(item, depth + 1)
-
-
-def _code(item: Elements, sequence: str) -> str:
-    """The CodeValue of the first code of a sequence, empty where there is none."""
-    codes = item.items(sequence)
-    return codes[0].text("CodeValue") if codes else ""

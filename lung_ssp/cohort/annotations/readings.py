@@ -108,7 +108,7 @@ def read_dicom_readings(outlines: Sequence[Path], ratings: Sequence[Path], serie
         reports[report.name] = report
     readings: dict[str, Reading] = {}
     for folder in outlines:
-        for segment in read_segmentation(folder, series):
+        for segment in read_segmentation(folder, series, own_series_only=True):
             name = segment.tracking_id or segment.label
             form = NAMED.search(name)
             if form is None:

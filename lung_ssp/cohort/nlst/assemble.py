@@ -80,6 +80,7 @@ class Origin:
     statement: in words. collection: the public collection that its description names; None for NLST's.
     candidates: the statement of the cohort on which the network that finds candidates was trained; None for none.
     slides: how tiles of pathology slides are cut; None for none. slide_folders: of each participant.
+    labels: a hash of what the labels are given by, where the jobs' names do not cover it.
     """
 
     statement: str
@@ -87,6 +88,7 @@ class Origin:
     candidates: str | None = None
     slides: SlideSettings | None = None
     slide_folders: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    labels: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +107,14 @@ def assemble_cohort(
     jobs: Sequence[PlannedSeries],
     samples: Samples,
     settings: StepwiseSettings,
-    image_classes: Sequence[str],
+    classes: Mapping[str, Sequence[str]],
     origin: Origin,
     leaky: bool,
 ) -> CohortDescription:
     """Write the prepared cohort from the jobs' files; a finished cohort is only read.
 
     Args:
-        jobs: the finished ones. samples: those of these jobs. image_classes: the names of the image labels.
+        jobs: the finished ones. samples: those of these jobs. classes: the names of each task's classes.
         leaky: divide sections instead of patients, to show what that costs.
 
     Raises:
@@ -142,7 +144,8 @@ def assemble_cohort(
         section=settings.series.section,
         split=settings.split,
         tiles=origin.slides,
-        image_classes=tuple(image_classes),
+        image_classes=tuple(classes["image"]),
+        pathology_classes=tuple(classes["pathology"]),
         counts=section_counts(stored),
         nlst=None if origin.collection else _describe_nlst(samples.table, origin, failed_slides),
         public=origin.collection,
@@ -152,8 +155,11 @@ def assemble_cohort(
     return description
 
 
-def read_samples(jobs: Sequence[PlannedSeries], out: Path, size: int) -> Samples:
+def read_samples(jobs: Sequence[PlannedSeries], out: Path, size: int, remedy: str) -> Samples:
     """Join the samples of the jobs, in the jobs' order.
+
+    Args:
+        remedy: why there may be none, and what to do: part of a sentence.
 
     Raises:
         CohortError: there is none, or a file is damaged.
@@ -166,10 +172,7 @@ def read_samples(jobs: Sequence[PlannedSeries], out: Path, size: int) -> Samples
             tables.append(pd.DataFrame(samples.rows).assign(**labels))
             images.append(samples.images)
     if not tables:
-        raise CohortError(
-            "None of the series gave a sample: no lesion is marked in them and no candidate found (set candidates to a "
-            "segmentation run, or annotations)."
-        )
+        raise CohortError(f"None of the series gave a sample: {remedy}.")
     return Samples(pd.concat(tables, ignore_index=True), np.concatenate(images))
 
 
@@ -190,7 +193,8 @@ def split_of_samples(table: pd.DataFrame, settings: StepwiseSettings, leaky: boo
     ]
     if empty:
         raise CohortError(
-            f"{len(strata)} participants with samples are too few: the {' and the '.join(empty)} split stays empty."
+            f"Patients with samples: {len(strata)}, too few: the {' and the '.join(empty)} split stays empty. Plan "
+            "more of them, or change split.shares."
         )
     return split
 
@@ -278,4 +282,6 @@ def _key(jobs: Sequence[PlannedSeries], settings: StepwiseSettings, origin: Orig
         "synthetic": settings.synthetic,
         "leaky": leaky,
     }
+    if origin.labels is not None:
+        made_from["labels"] = origin.labels
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()

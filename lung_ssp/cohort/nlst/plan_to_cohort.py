@@ -1,13 +1,15 @@
 """From a plan and downloaded series to a prepared cohort."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from lung_ssp.cohort.annotations.box_files import read_boxes
+from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.cohort.description import PHANTOM_MAKER
 from lung_ssp.cohort.nlst.assemble import Origin, assemble_cohort, read_samples
 from lung_ssp.cohort.nlst.exams import exams_of
@@ -29,6 +31,7 @@ from lung_ssp.files import write_json, write_text
 from lung_ssp.folders import alone_in
 
 ORIGIN = "cohort from NLST's images and tables"
+NO_SAMPLES = "no lesion is marked in them and no candidate found (set candidates to a segmentation run, or annotations)"
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def _prepare(
     work = SeriesWork(out, settings.series, inputs.rule, find)
     results = prepare_series(inputs.jobs, work, settings.workers, scheduler)
     figures = PreparationFigures.of(results, settings.workers.count)
-    write_report(work.out, results, figures, settings.synthetic)
+    report = {"synthetic": settings.synthetic, **figures.as_json()}
+    write_report(work.out, results, report, figures_text(figures, settings.synthetic))
     done = [job for job, result in zip(inputs.jobs, results, strict=True) if result.status == "done"]
     if not done:
         reasons = Counter(result.reason for result in results).most_common()
@@ -101,7 +105,7 @@ def _prepare(
             f"({', '.join(f'{reason} {count}' for reason, count in reasons)}): see {work.out / 'failed.csv'} for the "
             "errors; lung-ssp prepare download --execute downloads what is missing."
         )
-    samples = read_samples(done, work.out, settings.series.section.size)
+    samples = read_samples(done, work.out, settings.series.section.size, NO_SAMPLES)
     found_by = None if candidates is None else candidates.origin
     origin = Origin(
         ORIGIN if found_by is None else f"{ORIGIN}, candidates by a network trained on a {found_by}",
@@ -109,14 +113,15 @@ def _prepare(
         slides=settings.slides,
         slide_folders=slide_folders(inputs.plan, Path(settings.folders.images)),
     )
-    cohort = assemble_cohort(done, samples, settings, inputs.rule.classes, origin, leaky)
+    classes = {"image": inputs.rule.classes, "pathology": CLASS_NAMES}
+    cohort = assemble_cohort(done, samples, settings, classes, origin, leaky)
     return PreparationResult(
         root=Path(settings.folders.cohort),
         cohort=cohort,
         series=results,
         figures=figures,
         samples=samples.table,
-        image_classes=inputs.rule.classes,
+        classes=classes,
         oddities=inputs.tables.oddities,
     )
 
@@ -167,12 +172,12 @@ def slide_folders(plan: pd.DataFrame, images: Path) -> dict[str, list[Path]]:
     return folders
 
 
-def write_report(out: Path, results: Sequence[SeriesResult], figures: PreparationFigures, synthetic: bool) -> None:
+def write_report(out: Path, results: Sequence[SeriesResult], report: Mapping[str, Any], text: str) -> None:
     """Write report.json, report.txt and failed.csv (series by pseudonym, reason, message) into `out`."""
     failed = pd.DataFrame(
         [(r.series, r.reason, r.message) for r in results if r.status == "failed"],
         columns=["series", "reason", "message"],
     )
-    write_json(out / "report.json", {"synthetic": synthetic, **figures.as_json()})
-    write_text(out / "report.txt", figures_text(figures, synthetic) + "\n")
+    write_json(out / "report.json", report)
+    write_text(out / "report.txt", f"{text}\n")
     write_text(out / "failed.csv", failed.to_csv(index=False))

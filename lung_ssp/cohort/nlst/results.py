@@ -97,7 +97,7 @@ class PreparationResult:
 
     root, cohort: the prepared cohort's folder and description. series: how each ended, in the plan's order.
     figures: these in numbers. samples: one row a sample, as `read_samples` gives them.
-    image_classes: the names of the image labels. oddities: how often each occurs in NLST's tables, zeros included.
+    classes: the names of each task's classes. oddities: how often each occurs in NLST's tables, zeros included.
     """
 
     root: Path
@@ -105,5 +105,5 @@ class PreparationResult:
     series: list[SeriesResult]
     figures: PreparationFigures
     samples: pd.DataFrame
-    image_classes: tuple[str, ...]
+    classes: Mapping[str, tuple[str, ...]]
     oddities: Mapping[str, int]

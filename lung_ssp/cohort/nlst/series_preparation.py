@@ -169,7 +169,7 @@ def finished(job: JobT, work: Work[JobT], journal: Mapping[str, SeriesResult]) -
 def what_is_missing(job: PlannedSeries) -> str:
     """What has not been downloaded of a job's files, as a sentence; empty where nothing is missing."""
     if not all(folder.is_dir() for folder in job.needed):
-        return "The series or a mask of its lesions has not been downloaded."
+        return "The series or an annotation of its lesions has not been downloaded."
     present = sum(path.is_file() for path in job.folder.rglob("*"))
     if present == job.files:
         return ""

@@ -1,11 +1,11 @@
-"""The results of NLST's preparation as text: what the command line prints, and the text files beside the numbers."""
+"""The results of a preparation as text, most of it NLST's: what is printed, and the text files beside the numbers."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from lung_ssp.cohort.classes import CLASS_NAMES, MISSING
+from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.idc.amounts import MB_OF_GB, size_text
 from lung_ssp.cohort.nlst.plan_summary import PlanSummary
 from lung_ssp.cohort.nlst.results import PreparationFigures, PreparationResult
@@ -52,16 +52,16 @@ def preparation_text(result: PreparationResult) -> str:
         [
             oddities_text(result.oddities),
             figures_text(result.figures, result.cohort.synthetic),
-            samples_text(result.samples, result.image_classes),
+            samples_text(result.samples, result.classes),
             f"{result.root}: {result.cohort.statement}",
         ]
     )
 
 
-def samples_text(samples: pd.DataFrame, image_classes: Sequence[str] = CLASS_NAMES) -> str:
+def samples_text(samples: pd.DataFrame, classes: Mapping[str, Sequence[str]]) -> str:
     """Counts of samples by position, and of each task by class and source, without the abnormalities' numbers."""
     parts = [f"{len(samples)} samples", _counted("position", samples["position_source"].map(source_kind), None)]
-    for task, names in (("image", image_classes), ("pathology", CLASS_NAMES)):
+    for task, names in classes.items():
         named = {MISSING: "(no label)", **{label: f"{label} {name}" for label, name in enumerate(names)}}
         sources = samples[f"{task}_source"].map(source_kind)
         parts.append(_counted(f"{task} label", samples[f"{task}_label"].map(named), sources))
@@ -80,14 +80,26 @@ def oddities_text(oddities: Mapping[str, int]) -> str:
 
 
 def figures_text(figures: PreparationFigures, synthetic: bool) -> str:
-    """The numbers of a preparation, marked where the series are synthetic."""
+    """The numbers of NLST's preparation, marked where the series are synthetic."""
+    own = [
+        f"  abnormalities in the tables for which no lesion was found: {figures.abnormalities_without_place}",
+        f"  series of exams that the tables do not know: {figures.not_in_tables}",
+    ]
+    return series_text(figures, own, synthetic)
+
+
+def series_text(figures: PreparationFigures, own: Sequence[str], synthetic: bool) -> str:
+    """The numbers of a preparation from any collection, marked where the series are synthetic.
+
+    Args:
+        own: the lines that only this collection has.
+    """
     lines = ["SYNTHETIC series, no patients"] if synthetic else []
     lines += [
         f"series   {figures.series}: {figures.done} done, {figures.series - figures.done} failed",
         *(f"  failed, {reason}: {count}" for reason, count in figures.failed.items()),
         f"samples  {figures.samples}",
-        f"  abnormalities in the tables for which no lesion was found: {figures.abnormalities_without_place}",
-        f"  series of exams that the tables do not know: {figures.not_in_tables}",
+        *own,
     ]
     if figures.seconds_per_series is not None:
         lines += [

@@ -1,16 +1,29 @@
 """From readers' ratings and a table of diagnoses to the labels of both tasks, by files that a user can replace."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from lung_ssp.cohort.classes import MISSING
-from lung_ssp.cohort.nodules.archive import ArchivedNodule, RecordedDiagnosis
+from lung_ssp.cohort.nodules.archive import RecordedDiagnosis
 from lung_ssp.settings import Settings
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Code = Annotated[int, Field(ge=0, le=4)]
+
+
+class Diagnosed(Protocol):
+    """A nodule with what a table of diagnoses says of it and of its patient, who has so many nodules."""
+
+    @property
+    def diagnosis(self) -> RecordedDiagnosis: ...
+
+    @property
+    def patient_diagnosis(self) -> RecordedDiagnosis: ...
+
+    @property
+    def nodules_of_patient(self) -> int: ...
 
 
 class ThreeClassRule(Settings):
@@ -65,7 +78,7 @@ class DiagnosisRule(ThreeClassRule):
                 raise ValueError(f"benign names '{name}', which is none of the classes {', '.join(self.classes)}")
         return self
 
-    def of_nodule(self, nodule: ArchivedNodule, tissue_only: bool) -> RecordedDiagnosis:
+    def of_nodule(self, nodule: Diagnosed, tissue_only: bool) -> RecordedDiagnosis:
         """What the table says of a nodule: of itself, else of its patient where that may be said of it.
 
         Args:
@@ -79,7 +92,7 @@ class DiagnosisRule(ThreeClassRule):
             recorded = nodule.patient_diagnosis
         return self._accepted(recorded, tissue_only)
 
-    def of_patient(self, nodule: ArchivedNodule, tissue_only: bool) -> RecordedDiagnosis:
+    def of_patient(self, nodule: Diagnosed, tissue_only: bool) -> RecordedDiagnosis:
         """What the table says of a nodule's patient; `tissue_only` as above."""
         return self._accepted(nodule.patient_diagnosis, tissue_only)
 

@@ -17,21 +17,26 @@ from lung_ssp.cohort.public.settings import PatientLetter, PublicSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.files import sha256_of
 
-FORMAT = 1  # to be raised whenever the same series and settings give other contents
+ROLES = ("outlines", "ratings", "boxes")
+FORMAT = 2  # to be raised whenever the same series and settings give other contents
 
 
 @dataclass(frozen=True)
 class PublicJob(PlannedSeries):
     """One series of a public collection.
 
-    outlines, ratings: folders of its study's DICOM-SEG and DICOM-SR. readings: LIDC's XML file of it, or None.
+    outlines, ratings: folders of its study's DICOM-SEG and DICOM-SR. reports: likewise of DICOM-SR with boxes.
+    readings: LIDC's XML file of it, or None.
+    readings_known: whether all that readers outlined in it is at hand; not where its XML file is missing.
     boxes: Pascal VOC files of its patient, by the SOPInstanceUID of their image.
     letter: of the patient's name, "" where none is known. pathology: a class 0..8, or -1.
     """
 
     outlines: tuple[Path, ...] = field(repr=False)
     ratings: tuple[Path, ...] = field(repr=False)
+    reports: tuple[Path, ...] = field(repr=False)
     readings: Path | None = field(repr=False)
+    readings_known: bool
     boxes: Mapping[str, Path] = field(repr=False)
     letter: str
     pathology: int
@@ -39,7 +44,7 @@ class PublicJob(PlannedSeries):
     @property
     def needed(self) -> tuple[Path, ...]:
         """The folders without which it cannot be prepared."""
-        return (self.folder, *self.outlines, *self.ratings)
+        return (self.folder, *self.outlines, *self.ratings, *self.reports)
 
     @property
     def named(self) -> tuple[Path, ...]:
@@ -57,15 +62,13 @@ def make_public_jobs(plan: pd.DataFrame, images: Path, settings: PublicSettings)
         CohortError: the folder of annotation files is missing or holds none of a planned series, or a patient's name
             has not the form that the description gives.
     """
-    folders: dict[tuple[str, str], list[str]] = {}
-    for row in plan[plan["role"].ne(CT)].itertuples():
-        folders.setdefault((row.role, row.study_uid), []).append(row.series_uid)
     scans = plan[plan["role"].eq(CT)]
     files = settings.source.files
     below = None if settings.folders.annotations is None else Path(settings.folders.annotations).resolve()
     if below is not None and not below.is_dir():
         raise CohortError(f"{below} does not exist: put the annotation files there, or set folders.annotations.")
     xml = lidc_files(below, set(scans["series_uid"])) if below is not None and files.form == "lidc" else {}
+    folders = {} if below is not None else annotations_of_studies(plan)
     names = Pseudonyms(settings.source.collection.encode())  # for short names alone: the collection is public
     jobs = []
     for row in scans.itertuples():
@@ -74,15 +77,12 @@ def make_public_jobs(plan: pd.DataFrame, images: Path, settings: PublicSettings)
         if below is not None and files.form == "voc":
             boxes = voc_files(below / row.participant.removeprefix(files.patient_prefix))
         readings = xml.get(row.series_uid)
-        role_folders = {
-            role: tuple(sorted(folders.get((role, row.study_uid), []))) if below is None else ()
-            for role in ("outlines", "ratings")
-        }
+        own = {role: folders.get((role, row.study_uid), ()) for role in ROLES}
         made_from = {
             "format": FORMAT,
             "series": row.series_uid,
             "settings": settings.series.model_dump(),
-            **role_folders,
+            "annotations": own,
             "readings": None if readings is None else sha256_of(readings),
             "boxes": {uid: sha256_of(path) for uid, path in boxes.items()},
             "pathology": [letter, pathology],
@@ -96,9 +96,11 @@ def make_public_jobs(plan: pd.DataFrame, images: Path, settings: PublicSettings)
                 megabytes=float(row.size_mb),
                 series_uid=row.series_uid,
                 folder=images / row.series_uid,
-                outlines=tuple(images / uid for uid in role_folders["outlines"]),
-                ratings=tuple(images / uid for uid in role_folders["ratings"]),
+                outlines=tuple(images / uid for uid in own["outlines"]),
+                ratings=tuple(images / uid for uid in own["ratings"]),
+                reports=tuple(images / uid for uid in own["boxes"]),
                 readings=readings,
+                readings_known=below is None or readings is not None,
                 boxes=boxes,
                 letter=letter,
                 pathology=pathology,
@@ -107,6 +109,14 @@ def make_public_jobs(plan: pd.DataFrame, images: Path, settings: PublicSettings)
     if below is not None and not any(job.readings or job.boxes for job in jobs):
         raise CohortError(f"{below} holds no annotation file of a planned series: check folders.annotations.")
     return jobs
+
+
+def annotations_of_studies(plan: pd.DataFrame) -> dict[tuple[str, str], tuple[str, ...]]:
+    """The planned series of annotations by their role and study, sorted."""
+    folders: dict[tuple[str, str], list[str]] = {}
+    for row in plan[plan["role"].ne(CT)].itertuples():
+        folders.setdefault((row.role, row.study_uid), []).append(row.series_uid)
+    return {key: tuple(sorted(own)) for key, own in folders.items()}
 
 
 def lidc_files(folder: Path, planned: set[str]) -> dict[str, Path]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lung_ssp.cohort.annotations.box_report import read_box_reports
 from lung_ssp.cohort.annotations.boxes import boxes_on
 from lung_ssp.cohort.annotations.nodules import read_nodules, voxels_by_reader
 from lung_ssp.cohort.annotations.readings import Reading, read_dicom_readings, read_lidc_readings
@@ -89,9 +90,10 @@ def marked_lesions(job: PublicJob, series: Series, settings: PublicSeriesSetting
         CohortError: an annotation cannot be read, or is of another series.
     """
     volume, nodules = series.volume, settings.nodules
-    if boxes := read_voc_boxes(job.boxes, series, job.letter):
+    boxes = read_voc_boxes(job.boxes, series, job.letter) or read_box_reports(job.reports, series)
+    if boxes:
         found = lesions_of_labels(boxes_on(series, boxes, settings.annotations), volume)
-        return [MarkedLesion(lesion, "boxes: Pascal VOC") for lesion in found], 0
+        return [MarkedLesion(lesion, "boxes: Pascal VOC" if job.boxes else "boxes: DICOM-SR") for lesion in found], 0
     if job.readings is not None:
         source = "outlines: XML"
         readings = read_lidc_readings(job.readings, series, settings.annotations.outline_inside)

@@ -4,7 +4,7 @@ import re
 from fnmatch import fnmatch
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lung_ssp.cohort.annotations.settings import AnnotationSettings
 from lung_ssp.cohort.classes import CLASS_NAMES
@@ -137,6 +137,23 @@ class NoduleSettings(Settings):
     )
 
 
+class LabelSettings(Settings):
+    """The labels of nodules that readers rated, by the same rules as those of an archive's nodules."""
+
+    malignancy: str = Field(
+        "nodules/malignancy.yml", min_length=1, description="rule of the image diagnosis: a file, or a shipped one"
+    )
+    diagnosis: str = Field(
+        "nodules/diagnosis.yml", min_length=1, description="rule of the pathology diagnosis, likewise"
+    )
+    tissue_proven_only: bool = Field(
+        False, description="leave out pathology diagnoses that no biopsy or resection proves"
+    )
+    table: str | None = Field(
+        None, description="TCIA's table of diagnoses, saved as CSV; null: no nodule has a pathology diagnosis"
+    )
+
+
 class PublicSeriesSettings(Settings):
     """How one series is turned into samples: all that they depend on beside its files."""
 
@@ -158,5 +175,14 @@ class PublicSettings(Settings):
     source: CollectionSettings = Field(description="the collection")
     download: DownloadSettings = Field(DownloadSettings(), description="how series are fetched")
     series: PublicSeriesSettings = Field(PublicSeriesSettings(), description="what is done with one series")
+    labels: LabelSettings | None = Field(
+        None, description="how nodules that readers rated get their labels; null: by source.pathology alone"
+    )
     split: SplitSettings = Field(SplitSettings(), description="how patients are divided")
     workers: WorkerSettings = Field(WorkerSettings(), description="the processes that prepare series")
+
+    @model_validator(mode="after")
+    def _one_source_of_pathology(self) -> "PublicSettings":
+        if self.labels is not None and self.source.pathology is not None:
+            raise ValueError("labels and source.pathology both give the pathology: set one of them to null")
+        return self

@@ -3,7 +3,6 @@
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileMetaDataset
 
 from lung_ssp.cohort.annotations.dicom_seg_writer import write_segmentation
 from lung_ssp.cohort.annotations.nodules import group_outlines, read_nodules, voxels_by_reader
@@ -19,41 +18,11 @@ from lung_ssp.ct.series import open_series
 from lung_ssp.errors import CohortError
 
 RATED = dict.fromkeys(RATINGS, 2)
-ENHANCED_SR = "1.2.840.10008.5.1.4.1.1.88.22"
 # of a rating's value 2, by lidc2dicom's values_dict.json
 TWO = {
     **{"subtlety": "102", "internalStructure": "C25278", "calcification": "302", "sphericity": "002", "margin": "002"},
     **{"lobulation": "002", "spiculation": "002", "texture": "002", "malignancy": "902"},
 }
-
-
-def code(value):
-    item = pydicom.Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "99TEST", "meaning"
-    return pydicom.Sequence([item])
-
-
-def write_report(folder, name, values=TWO):
-    """A report whose ratings lie two levels deep, as TID 1500 has them."""
-    folder.mkdir(parents=True)
-    group = pydicom.Dataset()
-    group.ConceptNameCodeSequence, group.ContentSequence = code("125007"), pydicom.Sequence()
-    concept_of = {rating: concept for concept, rating in CONCEPTS.items()}
-    for rating, value in values.items():
-        item = pydicom.Dataset()
-        item.ConceptNameCodeSequence, item.ConceptCodeSequence = code(concept_of[rating]), code(value)
-        group.ContentSequence.append(item)
-    outer = pydicom.Dataset()
-    outer.ConceptNameCodeSequence, outer.ContentSequence = code("126010"), pydicom.Sequence([group])
-    report = pydicom.Dataset()
-    report.SOPClassUID, report.SOPInstanceUID, report.Modality = ENHANCED_SR, "1.2.3.4", "SR"
-    report.SeriesInstanceUID, report.SeriesDescription = "1.2.3.5", f"{name} evaluations"
-    report.ContentSequence = pydicom.Sequence([outer])
-    report.file_meta = FileMetaDataset()
-    report.file_meta.MediaStorageSOPClassUID, report.file_meta.MediaStorageSOPInstanceUID = ENHANCED_SR, "1.2.3.4"
-    report.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-    report.save_as(folder / "sr.dcm", enforce_file_format=True)
-    return folder
 
 
 @pytest.fixture
@@ -75,12 +44,14 @@ BOXES = {
     "Nodule 2 - Annotation MI014_1": np.s_[10, 20:23, 20:23],
 }
 
+BOX = next(iter(BOXES.items()))
+
 
 @pytest.fixture
-def folders(scan, series, tmp_path):
+def folders(scan, series, tmp_path, write_report):
     """The folders of the outlines and of the ratings of three readings."""
     outlines = [outline(tmp_path / f"seg{n}", scan, series, *pair) for n, pair in enumerate(BOXES.items())]
-    return outlines, [write_report(tmp_path / f"sr{n}", name) for n, name in enumerate(BOXES)]
+    return outlines, [write_report(tmp_path / f"sr{n}", name, TWO) for n, name in enumerate(BOXES)]
 
 
 def test_outlines_and_ratings_of_dicom_are_brought_together(folders, series):
@@ -109,6 +80,23 @@ def test_what_does_not_belong_together_is_refused(folders, series, tmp_path):
         read_dicom_readings(outlines, [*ratings[1:], tmp_path / "none"], series)
 
 
+@pytest.mark.parametrize("same_frame", [False, True])
+def test_an_outline_of_another_series_is_refused(same_frame, folders, scan, series, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in scan.iterdir():  # another reconstruction of the study, or another scan
+        dataset = pydicom.dcmread(path)
+        dataset.SeriesInstanceUID = "1.2.3.77"
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.77.{dataset.InstanceNumber}"
+        if not same_frame:
+            dataset.FrameOfReferenceUID = "1.2.3.78"
+        dataset.save_as(other / path.name)
+    with pytest.raises(
+        CohortError, match=f"of another series than {series.volume.series_uid}: give the series that it"
+    ):
+        read_dicom_readings([outline(tmp_path / "seg", other, open_series(other), *BOX)], folders[1], series)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -116,7 +104,7 @@ def test_what_does_not_belong_together_is_refused(folders, series, tmp_path):
         ({name: value for name, value in TWO.items() if name != "margin"}, "the margin '': it must be a whole number"),
     ],
 )
-def test_a_report_of_other_values_is_refused(values, message, folders, series, tmp_path):
+def test_a_report_of_other_values_is_refused(values, message, folders, series, tmp_path, write_report):
     other = write_report(tmp_path / "other", "Nodule 1 - Annotation 1", values)
     with pytest.raises(CohortError, match=message):
         read_dicom_readings(folders[0][:1], [other], series)

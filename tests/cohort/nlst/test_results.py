@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from lung_ssp.cohort.classes import CLASS_NAMES
 from lung_ssp.cohort.idc.amounts import Amount, DownloadResult, download_text
 from lung_ssp.cohort.nlst.results import PreparationFigures, SeriesResult
 from lung_ssp.cohort.nlst.text import figures_text, oddities_text, samples_text, source_kind
@@ -10,6 +11,7 @@ from lung_ssp.cohort.nlst.text import figures_text, oddities_text, samples_text,
 DONE = SeriesResult("a", "S-a", "done", samples=3, unplaced=2, seconds=2.0, megabytes=60.0)
 QUICK = SeriesResult("b", "S-b", "done", samples=0, seconds=1.0, megabytes=20.0)
 EARLIER = SeriesResult("c", "S-c", "done", samples=1, in_tables=False)  # its time is not known any more
+NINE = {"image": CLASS_NAMES, "pathology": CLASS_NAMES}
 FAILED = SeriesResult("d", "S-d", "failed", "gap", "Series <uid> lacks a slice.")
 
 
@@ -78,7 +80,7 @@ def test_counts_by_class_and_source() -> None:
             "pathology_source": ["withheld: lobe disagrees", "nlst_canc #1", "can_scr=0"],
         }
     )
-    assert samples_text(frame).split("\n") == [
+    assert samples_text(frame, NINE).split("\n") == [
         "3 samples",
         "",
         "position      samples",
@@ -94,12 +96,12 @@ def test_counts_by_class_and_source() -> None:
         "0 normal           can_scr=0                       1",
         "6 carcinoid tumor  nlst_canc                       1",
     ]
-    assert "1 smooth" in samples_text(frame, ("none", "smooth"))
+    assert "1 smooth" in samples_text(frame, {"image": ("none", "smooth")})
 
 
 def test_no_samples() -> None:
     columns = ["position_source", "image_label", "image_source", "pathology_label", "pathology_source"]
-    assert samples_text(pd.DataFrame(columns=columns)).startswith("0 samples\n")
+    assert samples_text(pd.DataFrame(columns=columns), NINE).startswith("0 samples\n")
 
 
 def test_a_source_without_its_number() -> None:

@@ -50,7 +50,9 @@ def test_the_journal_is_never_written_through_a_link(tmp_path):
 
 def test_a_report_lies_beside_the_samples(tmp_path):
     figures = PreparationFigures.of([DONE, FAILED], workers=1)
-    write_report(tmp_path, [DONE, FAILED], figures, synthetic=True)
+    write_report(
+        tmp_path, [DONE, FAILED], {"synthetic": True, **figures.as_json()}, figures_text(figures, synthetic=True)
+    )
     text = (tmp_path / "report.txt").read_text()
     assert text == figures_text(figures, synthetic=True) + "\n"
     assert text.startswith("SYNTHETIC")
