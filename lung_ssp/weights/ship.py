@@ -35,7 +35,7 @@ from lung_ssp.training.run import (
 from lung_ssp.weights.rounding import round_weights
 from lung_ssp.weights.shipped import MANIFEST, SHIPPED, Manifest
 
-NO_COHORT = "the cohort is not shipped"  # in place of a folder of the machine that trained
+NO_COHORT = "cohort {number} is not shipped"  # in place of a folder of the machine that trained
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,23 @@ def check_evaluated(run: Path, kind: ShippedKind, fingerprint: str, cohort: Coho
 
 
 def without_folders(tree: Any) -> Any:
-    """A configuration in which no cohort's folder stands."""
-    if isinstance(tree, list):
-        return [without_folders(value) for value in tree]
-    if not isinstance(tree, dict):
-        return tree
-    return {key: NO_COHORT if key == "dataset_root" else without_folders(value) for key, value in tree.items()}
+    """A configuration in which a number stands for each folder of a cohort, the same one for the same folder."""
+    numbers: dict[str, int] = {}
+
+    def reduced(part: Any) -> Any:
+        if isinstance(part, list):
+            return [reduced(value) for value in part]
+        if not isinstance(part, dict):
+            return part
+        root = part.get("dataset_root")
+        replaced = (
+            {}
+            if root is None
+            else {"dataset_root": NO_COHORT.format(number=numbers.setdefault(root, len(numbers) + 1))}
+        )
+        return {key: reduced(value) for key, value in part.items()} | replaced
+
+    return reduced(tree)
 
 
 def without_patients(cohort: CohortDescription) -> CohortDescription:

@@ -17,7 +17,7 @@ from lung_ssp.training.checkpoint import save_checkpoint
 from lung_ssp.training.onnx import exported_bytes
 from lung_ssp.training.run import read_best, run_cohort
 from lung_ssp.weights.rounding import rounded
-from lung_ssp.weights.ship import KINDS, ship
+from lung_ssp.weights.ship import KINDS, ship, without_folders
 from lung_ssp.weights.shipped import SHIPPED, check_shipped
 
 
@@ -68,6 +68,18 @@ def test_the_same_run_gives_the_same_bytes_and_replaces_an_older_one(run: Path, 
     first = files_of(ship(run, tmp_path / "weights").folder)
     (tmp_path / "weights" / "classification" / "checkpoints" / "best-000001.npz").write_bytes(b"older")
     assert files_of(ship(run, tmp_path / "weights").folder) == first
+
+
+def test_a_number_stands_for_each_folder_of_a_cohort() -> None:
+    tree = {
+        "train_dataset": {"dataset_root": "/a", "also": [{"dataset_root": "/b", "share": 0.3}]},
+        "val_dataset": {"dataset_root": "/a"},
+    }
+    first, second = "cohort 1 is not shipped", "cohort 2 is not shipped"
+    assert without_folders(tree) == {
+        "train_dataset": {"dataset_root": first, "also": [{"dataset_root": second, "share": 0.3}]},
+        "val_dataset": {"dataset_root": first},
+    }
 
 
 def train_on(run: Path) -> None:
