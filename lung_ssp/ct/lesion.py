@@ -67,11 +67,13 @@ class Candidate:
 
     score: 0..1, how sure the network is (see `find_candidates`).
     mean_hu: of the lesion's voxels.
+    nodule_probability: 0..1, by a second network that has learned from candidates alone; None where there is none.
     """
 
     lesion: Lesion
     score: float
     mean_hu: float
+    nodule_probability: float | None = None
 
     def in_whole_scan(self, part: Box) -> "Candidate":
         """The candidate in the whole scan, where it was found in the part of it that `part` cuts out."""
