@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--segmentation", type=Path, required=True, metavar="RUN", help="a segmentation run")
     parser.add_argument("--classification", type=Path, required=True, metavar="RUN", help="a classification run")
+    parser.add_argument(
+        "--candidates", type=Path, metavar="RUN", help="a run of the false-positive reduction, which judges candidates"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where findings are written")
     parser.add_argument("--series-uid", metavar="UID", help="only this series, where the folder holds several")
     parser.add_argument(
@@ -74,7 +77,8 @@ def diagnose_one(arguments: argparse.Namespace, contents: "Contents | None" = No
     """Diagnose one scan; `contents` are its source's where they are known."""
     from lung_ssp.training.onnx import engine_for, libraries_of
 
-    runs = arguments.segmentation, arguments.classification
+    runs = [arguments.segmentation, arguments.classification]
+    runs += [arguments.candidates] if arguments.candidates else []
     load_libraries(libraries_of({engine_for(run, arguments.engine, arguments.device) for run in runs}))
     from lung_ssp.diagnosis.diagnoser import diagnose_series
 
@@ -89,6 +93,7 @@ def diagnose_one(arguments: argparse.Namespace, contents: "Contents | None" = No
         device=arguments.device,
         overrides=arguments.override,
         contents=contents,
+        candidates=arguments.candidates,
     )
     say(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
 
@@ -111,6 +116,7 @@ def diagnose_all(arguments: argparse.Namespace, found: "Inventory") -> None:
         device=arguments.device,
         overrides=arguments.override,
         processes=arguments.processes,
+        candidates=arguments.candidates,
     )
     say(f"{diagnosis.text()}\nwritten to {arguments.out}: scans.csv, findings.csv, and a folder for each scan")
     if diagnosis.not_done:

@@ -64,6 +64,7 @@ class Diagnosis:
     weights: by task, where the weights of its network come from.
     engines: by task, what ran its network.
     seconds: how long each step took.
+    dropped: how many candidates the second stage of the detection has dropped.
     """
 
     findings: list[Finding]
@@ -77,6 +78,12 @@ class Diagnosis:
     weights: dict[str, Weights]
     engines: dict[str, Engine]
     seconds: dict[str, float]
+    dropped: int = 0
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a second stage has judged the candidates."""
+        return self.settings.candidates is not None
 
     @property
     def probability(self) -> np.ndarray:
@@ -100,12 +107,21 @@ class Diagnosis:
             *(f"Series: {what}." for what in self.doubts),
             *(left_out_line(why, names) for why, names in self.left_out.items()),
             *(f"Lungs: {remark}." for remark in self.lungs.remarks),
+            *self._dropped_line(),
             f"{len(self.findings)} findings:",
         ]
         if self.findings:
-            head = f"{'':>4s}{'score':>7s}{'mm':>7s}{'HU':>7s}{'slice':>7s}"
+            nodule = f"{'nodule':>8s}" if self.is_judged else ""
+            head = f"{'':>4s}{nodule}{'score':>7s}{'mm':>7s}{'HU':>7s}{'slice':>7s}"
             lines.append(f"{head}  image diagnosis / pathology diagnosis")
         return "\n".join([*lines, *(finding_line(finding) for finding in self.findings)])
+
+    def _dropped_line(self) -> list[str]:
+        """How many candidates were dropped, and below which probability."""
+        if self.settings.candidates is None:
+            return []
+        limit = self.settings.candidates.threshold
+        return [f"Candidates: {self.dropped} dropped, whose probability of a nodule is below {limit:g}."]
 
     def timing(self) -> str:
         """What ran the networks, and how long each step took."""
@@ -153,8 +169,9 @@ class Diagnosis:
             "corrections": list(self.corrections),
             "doubts": list(self.doubts),
             "left_out": {why: list(names) for why, names in self.left_out.items()},
-            "settings": self.settings.model_dump(),
+            "settings": self.settings.as_json(),
             "lungs": lungs_as_json(self.lungs),
+            **({"dropped_candidates": self.dropped} if self.is_judged else {}),
             "findings": [finding.as_json() for finding in self.findings],
             "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
         }
@@ -185,7 +202,7 @@ def weights_of(run: Path, checkpoint: BestCheckpoint) -> Weights:
 
 
 def training_statement(weights: Mapping[str, Weights]) -> str:
-    """One sentence on the origin of both networks' weights."""
+    """One sentence on the origin of the networks' weights."""
     parts = [f"{task} {facts.weights_fingerprint} on: {facts.cohort_statement}" for task, facts in weights.items()]
     return f"Weights trained: {'; '.join(parts)}."
 
@@ -194,7 +211,8 @@ def finding_line(finding: Finding) -> str:
     """A finding as a line of the table."""
     predictions = " / ".join(finding.prediction(task) for task in TASK_NAMES)
     candidate = finding.candidate
+    nodule = "" if candidate.nodule_probability is None else f"{candidate.nodule_probability:8.2f}"
     return (
-        f"{finding.number:4d}{candidate.score:7.2f}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
+        f"{finding.number:4d}{nodule}{candidate.score:7.2f}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
         f"{candidate.lesion.slice_index + 1:7d}  {predictions}"
     )

@@ -90,10 +90,12 @@ def describe(finding: Finding) -> str:
     """Position and measures in one line."""
     candidate, lesion = finding.candidate, finding.candidate.lesion
     x, y, z = lesion.centre_mm
+    judged = candidate.nodule_probability
+    nodule = "" if judged is None else f", nodule {judged:.2f}"
     return (
         f"finding {finding.number}: diameter {lesion.diameter_mm:.1f} mm, longest axial "
         f"{lesion.longest_axial_diameter_mm:.1f} mm, volume {lesion.volume_mm3 / 1000:.2f} ml, "
-        f"mean {candidate.mean_hu:.0f} HU, score {candidate.score:.2f}, at LPS ({x:.1f}, {y:.1f}, {z:.1f}) mm"
+        f"mean {candidate.mean_hu:.0f} HU, score {candidate.score:.2f}{nodule}, at LPS ({x:.1f}, {y:.1f}, {z:.1f}) mm"
     )
 
 

@@ -106,6 +106,7 @@ def diagnose_folder(
     device: Device = "cpu",
     overrides: Sequence[str] = (),
     processes: int | None = None,
+    candidates: str | Path | None = None,
 ) -> FolderDiagnosis:
     """Diagnose every scan below a folder; a scan that cannot be diagnosed is recorded, and the others go on.
 
@@ -122,6 +123,7 @@ def diagnose_folder(
         device: as for `load_diagnoser`.
         overrides: as for `load_diagnoser`.
         processes: that work side by side; None: one for each core, as far as the memory bears them.
+        candidates: as for `load_diagnoser`.
 
     Raises:
         LungSspError: there is no scan, a run is invalid, `out` holds something else, diagnoses made with other weights
@@ -133,7 +135,9 @@ def diagnose_folder(
     found = folder if isinstance(folder, Inventory) else find_scans(folder, out)
     if not found.scans:
         raise LungSspError(f"{found.folder} holds no CT series, archive or volume file: give a folder of scans.")
-    networks = Networks(Path(segmentation), Path(classification), engine, device, tuple(overrides), tuple(accept))
+    judge = None if candidates is None else Path(candidates)
+    runs = Path(segmentation), Path(classification)
+    networks = Networks(*runs, engine, device, tuple(overrides), tuple(accept), judge)
     if not (out / RECORD).is_file():
         check_empty(out)
     with alone_in(out):

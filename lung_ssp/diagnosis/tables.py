@@ -44,7 +44,7 @@ def write_tables(out: Path, results: Sequence[ScanResult], made: Made) -> int:
                 findings += 1
                 yield finding_row(result.scan, finding, made.classes, notice)
 
-    write_table(out / FINDINGS_TABLE, finding_columns(made.classes), rows())
+    write_table(out / FINDINGS_TABLE, finding_columns(made.classes, "candidates" in made.weights), rows())
     return findings
 
 
@@ -90,10 +90,11 @@ def scan_row(out: Path, result: ScanResult, notice: str) -> Row:
     }
 
 
-def finding_columns(classes: Mapping[str, Sequence[str]]) -> list[str]:
-    """The columns of findings.csv."""
+def finding_columns(classes: Mapping[str, Sequence[str]], judged: bool) -> list[str]:
+    """The columns of findings.csv; `judged`: whether a second stage has judged the candidates."""
     return [
         *("scan", "number", "score", "diameter_mm", "longest_axial_diameter_mm", "volume_mm3", "mean_hu"),
+        *(("nodule_probability",) if judged else ()),
         *("lps_x_mm", "lps_y_mm", "lps_z_mm", "slice"),
         *(f"{task}_{what}" for task in TASK_NAMES for what in ("diagnosis", "probability")),
         *(f"{task}: {name}" for task in TASK_NAMES for name in classes[task]),
@@ -119,6 +120,8 @@ def finding_row(scan: str, finding: SavedFinding, classes: Mapping[str, Sequence
         "picture": f"{scan}/{finding.figure}",
         "notice": notice,
     }
+    if finding.nodule_probability is not None:
+        row["nodule_probability"] = finding.nodule_probability
     for task, diagnosis in zip(TASK_NAMES, (finding.image_diagnosis, finding.pathology_diagnosis), strict=True):
         if isinstance(diagnosis, str):  # no slide
             row[f"{task}_diagnosis"] = diagnosis
