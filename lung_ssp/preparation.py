@@ -20,6 +20,7 @@ from lung_ssp.runtime import cores, require_libraries
 from lung_ssp.settings import Settings
 
 if TYPE_CHECKING:
+    from lung_ssp.cohort.candidates.prepare import FinderSource
     from lung_ssp.cohort.idc.amounts import DownloadResult
     from lung_ssp.cohort.nlst.plan_summary import PlanSummary
     from lung_ssp.cohort.nlst.results import PreparationResult
@@ -79,14 +80,20 @@ def prepare_lung_scan_cohort(settings: LungScansSettings) -> PreparedCohort:
 def prepare_candidate_cohort(settings: CandidatesSettings) -> PreparedCohort:
     """Make a cohort of candidates: nodules, and what a segmentation network finds in scans and beside nodules."""
     require_libraries()
-    from lung_ssp.cohort.candidates.prepare import FinderSource, prepare_candidates
+    from lung_ssp.cohort.candidates.prepare import FinderSource
     from lung_ssp.segmentation.low_threshold import nodule_finder
     from lung_ssp.segmentation.trained import finder_of
     from lung_ssp.training.run import run_cohort
 
     run = Path(settings.cohort.segmentation)
     fingerprint, statement = finder_of(run).fingerprint, run_cohort(run).statement
-    source = FinderSource(nodule_finder(run, settings.candidates), fingerprint, statement)
+    return make_candidate_cohort(settings, FinderSource(nodule_finder(run, settings.candidates), fingerprint, statement))
+
+
+def make_candidate_cohort(settings: CandidatesSettings, source: "FinderSource") -> PreparedCohort:
+    """Make a cohort of candidates that a given network finds."""
+    from lung_ssp.cohort.candidates.prepare import prepare_candidates
+
     return _prepared(Path(settings.cohort.root), lambda: prepare_candidates(settings, source))
 
 

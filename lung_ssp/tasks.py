@@ -83,7 +83,7 @@ TASKS = {
             build_network=build_network,
             evaluate=evaluate_segmenter,
             metrics=SegmentationMetrics,
-            evaluation_options=("real_nodules", "nodules"),
+            evaluation_options=("real_nodules", "nodules", "candidates"),
             exportable=exportable_segmenter,
             benchmark_cases=SegmentationBenchmark,
         ),

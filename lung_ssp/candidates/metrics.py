@@ -16,7 +16,8 @@ SENSITIVITIES = (0.9, 0.95, 0.98)  # of the table of thresholds
 class SourceMetrics:
     """The candidates of one source.
 
-    source: name of its cohort. nodules, found, random: how many of each there are.
+    source: name of its cohort. nodules, found, random: how many of each there are; of scans without nodules those that
+        were set into them.
     auc: of the test nodules of all sources against its false candidates; None where it has none.
     sensitivity: share of its nodules that reach the threshold; None where it has none.
     found_kept, random_kept: share of its false candidates that do; None likewise.
@@ -85,7 +86,7 @@ def metrics_of_sources(
 ) -> tuple[SourceMetrics, ...]:
     """The figures of each source at a threshold."""
     aucs = auc_of_sources(probability, rows)
-    kinds = np.array([row.kind for row in rows], str)
+    kinds = np.array(["nodule" if row.is_nodule else row.kind for row in rows], str)
     sources = np.array([row.source for row in rows], str)
     kept = probability >= threshold
     found = []

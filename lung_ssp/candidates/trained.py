@@ -46,8 +46,12 @@ class CandidateJudge:
 
     def keep(self, candidates: Sequence[Candidate], volume: Volume) -> list[Candidate]:
         """Those of `rank` whose probability reaches the threshold of the settings."""
+        return self.kept(self.rank(candidates, volume))
+
+    def kept(self, ranked: Sequence[Candidate]) -> list[Candidate]:
+        """Those of candidates with a probability that reach the threshold of the settings."""
         threshold = self.settings.candidates.threshold
-        return [one for one in self.rank(candidates, volume) if (one.nodule_probability or 0.0) >= threshold]
+        return [one for one in ranked if (one.nodule_probability or 0.0) >= threshold]
 
 
 def load_candidate_judge(run: Path, engine: Engine = "paddle") -> CandidateJudge:

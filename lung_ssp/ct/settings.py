@@ -93,6 +93,9 @@ class NoduleSettings(Settings):
     max_diameter_mm: float = Field(100.0, gt=0, description="largest equivalent diameter in mm")
     score_size_mm: float = Field(6.0, gt=0, description="side of the cube whose mean probability is the score, in mm")
     max_candidates: int = Field(50, ge=1, description="how many candidates are kept, the most suspicious ones")
+    merge_mm: float | None = Field(
+        None, gt=0, le=50, description="candidates whose voxels come as near as this are one; null: each is its own"
+    )
 
     @model_validator(mode="after")
     def _diameters_rise(self) -> "NoduleSettings":

@@ -9,7 +9,7 @@ import pytest
 
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.errors import CohortError
-from lung_ssp.segmentation.evaluate import evaluate_test_scans
+from lung_ssp.segmentation.scan_evaluation import evaluate_test_scans
 from lung_ssp.segmentation.predict import probability_of_images
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
 from lung_ssp.segmentation.settings import SegmentationSettings

@@ -103,6 +103,16 @@ def _vessels(hu: np.ndarray, pixel_mm: float, settings: PlaceSettings) -> np.nda
     return (hu >= settings.random_hu) & (_share_of_lung(hu, pixel_mm, settings.vessel_mm, settings) > LEAST_LUNG)
 
 
+def lung_places(
+    volume: Volume, lungs: np.ndarray, lesions: np.ndarray, settings: PlaceSettings, rng: np.random.Generator
+) -> np.ndarray:
+    """Places at random in the lungs of a scan without lesions, where a nodule can be set in: int (n, 3), (z, y, x)."""
+    share = _share_of_lung(volume.hu, volume.spacing[1], settings.lung_mm, settings)
+    flat = np.flatnonzero(lungs & (lesions == 0) & (volume.hu < settings.lung_hu) & (share >= settings.lung_share))
+    chosen = rng.choice(flat, min(settings.grafted_per_scan, len(flat)), replace=False) if len(flat) else flat
+    return np.stack(np.unravel_index(chosen, lungs.shape), axis=1)
+
+
 def _share_of_lung(hu: np.ndarray, pixel_mm: float, radius_mm: float, settings: PlaceSettings) -> np.ndarray:
     """float32 (z, y, x): the share of lung in the disc around each voxel, in its slice."""
     radius = max(1, round(radius_mm / pixel_mm))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from lung_ssp.cohort.candidates.places import CandidateFinder, Found, of_nodule, of_scan
+from lung_ssp.cohort.candidates.grafts import Graft, graft_of, grafted
+from lung_ssp.cohort.candidates.places import CandidateFinder, Found, lung_places, of_nodule, of_scan
 from lung_ssp.cohort.candidates.settings import CandidatesSettings, ScanCohortSettings
 from lung_ssp.cohort.candidates.store import candidate_digests, write_candidates
 from lung_ssp.cohort.classes import TASK_NAMES
@@ -106,8 +107,9 @@ def _candidates(
     settings: CandidatesSettings, scans: list[list[Scan]], finder: CandidateFinder
 ) -> Iterator[tuple[Row, np.ndarray]]:
     rng = np.random.default_rng(settings.cohort.seed)
+    grafts: dict[str, list[Graft]] = {split: [] for split in SPLITS}
     if settings.cohort.nodules:
-        yield from _of_nodules(Path(settings.cohort.nodules), settings, finder, rng)
+        yield from _of_nodules(Path(settings.cohort.nodules), settings, finder, rng, grafts)
     for own, cohort in zip(scans, settings.cohort.scans, strict=True):
         name = read_cohort(Path(cohort.root)).name
         for scan in tqdm(own, f"candidates, {name}", unit="scan"):
@@ -117,17 +119,40 @@ def _candidates(
             found = of_scan(volume, masks["lungs"], masks["lesions"], finder, settings.places, rng)
             about = {"patient": scan.patient, "split": scan.split, "source": name, "scan": scan.name}
             yield from _rows(found, Stack.of(volume), settings.patch, about)
+            if grafts[scan.split] and not any(one.kind == "nodule" for one in found):
+                places = lung_places(volume, masks["lungs"], masks["lesions"], settings.places, rng)
+                yield from _grafted(grafts[scan.split], places, Stack.of(volume), settings.patch, about, rng)
+
+
+def _grafted(
+    grafts: list[Graft],
+    places: np.ndarray,
+    stack: Stack,
+    settings: PatchSettings,
+    about: Row,
+    rng: np.random.Generator,
+) -> Iterator[tuple[Row, np.ndarray]]:
+    for place in places:
+        graft = grafts[rng.integers(len(grafts))]
+        spot, patch = grafted(graft, stack, place, settings)
+        yield _row(Found(spot, "grafted", graft.diameter_mm), about), patch
 
 
 def _of_nodules(
-    root: Path, settings: CandidatesSettings, finder: CandidateFinder, rng: np.random.Generator
+    root: Path,
+    settings: CandidatesSettings,
+    finder: CandidateFinder,
+    rng: np.random.Generator,
+    grafts: dict[str, list[Graft]],
 ) -> Iterator[tuple[Row, np.ndarray]]:
+    """The candidates of an archive's nodules; the nodules themselves also go into `grafts`, by their split."""
     name, table = read_cohort(root).name, read_nodule_table(root)
     nodules = [read_nodule(root, row) for row in table]
     reach = {nodule.name: (nodule.z_mm[0], nodule.z_mm[-1]) for nodule in nodules}
     for nodule in tqdm(nodules, f"candidates, {name}", unit="nodule"):
         alone = not any(_overlap(nodule.row, other, reach) for other in table if other.name != nodule.name)
         found = of_nodule(nodule, finder, settings.places, alone, rng)
+        grafts[nodule.row.split].append(graft_of(nodule, found[0].spot, settings.patch))
         pixel = nodule.row.pixel_mm
         about = {"patient": nodule.patient, "split": nodule.row.split, "source": name, "scan": nodule.name}
         yield from _rows(found, Stack(nodule.hu, nodule.z_mm, (pixel, pixel)), settings.patch, about)
@@ -141,13 +166,21 @@ def _overlap(one: NoduleRow, other: NoduleRow, reach: dict[str, tuple[float, flo
 
 def _rows(found: list[Found], stack: Stack, settings: PatchSettings, about: Row) -> Iterator[tuple[Row, np.ndarray]]:
     for place in found:
-        z, y, x = (round(value, 2) for value in place.spot.centre)
-        measures = {
-            "diameter_mm": None if place.diameter_mm is None else round(place.diameter_mm, 2),
-            "score": None if place.score is None else round(place.score, 4),
-        }
-        row = {**about, "kind": place.kind, "z": z, "y": y, "x": x, **measures}
-        yield row, cut_patch(stack, place.spot, settings)
+        yield _row(place, about), cut_patch(stack, place.spot, settings)
+
+
+def _row(place: Found, about: Row) -> Row:
+    """What candidates.csv says of a place."""
+    z, y, x = (round(value, 2) for value in place.spot.centre)
+    return {
+        **about,
+        "kind": place.kind,
+        "z": z,
+        "y": y,
+        "x": x,
+        "diameter_mm": None if place.diameter_mm is None else round(place.diameter_mm, 2),
+        "score": None if place.score is None else round(place.score, 4),
+    }
 
 
 def _scans_of(cohort: ScanCohortSettings) -> list[Scan]:

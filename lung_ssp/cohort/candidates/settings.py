@@ -44,6 +44,10 @@ class PlaceSettings(Settings):
     random_hu: float = Field(-500.0, description="random places: HU from which on; vessels, mostly")
     random_per_nodule: int = Field(3, ge=0, le=100, description="random places in the slices of each archived nodule")
     random_per_scan: int = Field(40, ge=0, le=10_000, description="random places in the lungs of each scan")
+    grafted_per_scan: int = Field(
+        40, ge=0, le=10_000, description="archived nodules of its split that are set into the lungs of each scan without "
+        "any: else the network would tell the scanners apart instead"
+    )
 
 
 class CandidateCohortSettings(CohortSettings):
@@ -72,7 +76,7 @@ class CandidatesSettings(Settings):
     task: Literal["candidates"] = Field(description="which task this file is for")
     cohort: CandidateCohortSettings = Field(description="the cohort, and where it goes")
     candidates: NoduleSettings = Field(
-        NoduleSettings(threshold=0.1, max_candidates=200), description="candidates out of the probability"
+        NoduleSettings(threshold=0.05, min_diameter_mm=2.5, max_candidates=200), description="candidates out of the probability"
     )
     places: PlaceSettings = Field(PlaceSettings(), description="which places are taken as false candidates")
     patch: PatchSettings = Field(PatchSettings(size=64), description="what is kept of a candidate")

@@ -20,7 +20,7 @@ from lung_ssp.records import TableRow, read_table
 FOLDER, TABLE = "candidates", "candidates.csv"
 ARRAYS = {"hu": ArrayForm("i", 4), "settings": ArrayForm("U", 0)}
 
-Kind = Literal["nodule", "found", "random"]
+Kind = Literal["nodule", "grafted", "found", "random"]
 
 
 def _or_nothing(text: Any) -> Any:
@@ -36,7 +36,7 @@ class CandidateRow(TableRow):
     """A row of candidates.csv.
 
     source: name of the cohort that it comes from. scan: of the scan or the nodule there. kind: a nodule that readers
-    or the generator marked; false: found by the segmentation network, or a random place. z, y, x: its centre in voxels
+    or the generator marked, or one of an archive that was set into a scan; false: found by the segmentation network, or a random place. z, y, x: its centre in voxels
     of that scan. diameter_mm: of a nodule or a found candidate. score: of the network, of what it has found.
     """
 
@@ -53,7 +53,7 @@ class CandidateRow(TableRow):
 
     @property
     def is_nodule(self) -> bool:
-        return self.kind == "nodule"
+        return self.kind in ("nodule", "grafted")
 
 
 @dataclass(frozen=True, eq=False)

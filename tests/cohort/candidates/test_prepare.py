@@ -13,8 +13,7 @@ from lung_ssp.cohort.candidates.settings import CandidatesSettings, PlaceSetting
 from lung_ssp.cohort.candidates.store import read_candidate_table, read_candidates
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
 from lung_ssp.cohort.lung_scans.settings import LungScansSettings
-from lung_ssp.cohort.nodules.store import NoduleRow, StoredNodule
-from lung_ssp.cohort.ratings import RATINGS
+from lung_ssp.cohort.nodules.store import StoredNodule
 from lung_ssp.cohort.split import patients_by_split, record_splits
 from lung_ssp.cohort.verify import record_files, verify_cohort
 from lung_ssp.ct.lesion import Candidate, lesion_from_mask
@@ -126,25 +125,10 @@ def test_a_scan_that_is_not_there_cannot_be_moved(lungs: Path) -> None:
         settings_of(lungs, validation=["one"], test=["one"])
 
 
-def make_nodule() -> StoredNodule:
-    """A nodule at (4, 60, 60) of 80 mm of lung, which two of three readers mark with 5 x 5 pixels in slices 3 to 5."""
-    hu = np.full((9, 120, 120), -850, np.int16)
-    hu[:, 88:92] = 0  # a vessel
-    readers = np.zeros(hu.shape, np.uint8)
-    readers[2:7, 56:65, 56:65] = 1
-    readers[block(hu.shape, 4, 60, 60)] = 2
-    numbers = dict.fromkeys(("image_label", "pathology_label", "diagnosis_method", "patient_diagnosis"), -1)
-    row = NoduleRow.model_construct(
-        name="one", patient="p", split="train", fold=0, n_readers=3, pixel_mm=0.7, slice_spacing_mm=2.0,
-        diameter_mm=8.0, **dict.fromkeys(RATINGS, (3, 3, 3)), **numbers,
-    )  # fmt: skip
-    return StoredNodule(row, hu, readers, 2.0 * np.arange(9), np.array([2.0, 0.7, 0.7]))
-
-
-def test_beside_a_nodule_only_what_is_well_away_from_its_marks_is_false() -> None:
+def test_beside_a_nodule_only_what_is_well_away_from_its_marks_is_false(archived_nodule: StoredNodule) -> None:
     # 0.7 mm pixels: the marks end at row 64; 10 mm away and 16 mm from the border (row 97) lies row 90, not row 74
     finder = ToldFinder(((4, 60, 60), (4, 74, 60), (4, 90, 60), (4, 110, 60)))
-    nodule, rng = make_nodule(), np.random.default_rng(0)
+    nodule, rng = archived_nodule, np.random.default_rng(0)
     found = of_nodule(nodule, finder, PlaceSettings(random_per_nodule=2), alone=True, rng=rng)
     assert [(one.kind, one.spot.centre[1]) for one in found[:2]] == [("nodule", 60.0), ("found", 90.0)]
     assert (found[0].spot.first, found[0].spot.last, found[0].diameter_mm) == (3, 5, 8.0)
