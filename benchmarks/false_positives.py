@@ -4,14 +4,14 @@
         [--scan SERIES --lesions NPZ] [--sensitivity 0.95] [-o iters=400 ...]
 
 COHORT are prepared cohorts, of nodules (cohort/lidc_nodules.yml) and of scans without marked lesions
-(cohort/lctsc.yml). For each of the scans a cohort of candidates and a run are made in FOLDER, with that scan as the test
-split and the next one as the validation split; what is finished is not done again. The threshold of a run is the one
-that keeps the given share of its validation nodules. Tables are printed as Markdown.
+(cohort/lctsc.yml). For each of the scans a cohort of candidates and a run are made in FOLDER, with that scan as the
+test split and the next one as the validation split; what is finished is not done again. The threshold of a run is the
+one that keeps the given share of its validation nodules. Tables are printed as Markdown.
 """
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.working_grid import NOT_COUNTED
+from lung_ssp.formats import ArrayForm
 from lung_ssp.preparation import make_candidate_cohort
 from lung_ssp.runs import evaluate, train
 from lung_ssp.segmentation.low_threshold import NoduleFinder, nodule_finder
@@ -109,7 +110,9 @@ def main() -> int:
     parser.add_argument("--scan", type=Path, metavar="SERIES", help="a further scan, with known lesions")
     parser.add_argument("--lesions", type=Path, metavar="NPZ", help="its lesions: labels (z, y, x), key `labels`")
     parser.add_argument("--sensitivity", type=float, default=0.95, help="of the validation nodules (0.95)")
-    parser.add_argument("-o", dest="override", action="append", default=[], metavar="KEY=VALUE", help="of the trainings")
+    parser.add_argument(
+        "-o", dest="override", action="append", default=[], metavar="KEY=VALUE", help="of the trainings"
+    )
     return run_command(lambda: measure(parser.parse_args()), str)
 
 
@@ -149,7 +152,9 @@ def fold_run(arguments: argparse.Namespace, finder: FinderSource, scan: Scan, va
         "nodules": str(arguments.nodules),
         "scans": scans,
     }
-    prepared = make_candidate_cohort(CandidatesSettings.model_validate(settings.model_dump() | {"cohort": cohort}), finder)
+    prepared = make_candidate_cohort(
+        CandidatesSettings.model_validate(settings.model_dump() | {"cohort": cohort}), finder
+    )
     roots = [f"{part}_dataset.dataset_root={prepared.root}" for part in ("train", "val", "test")]
     run = train("candidates/false_positives.yml", folder / "run", [*roots, *arguments.override], resume=True).run
     evaluate(run)
@@ -167,7 +172,9 @@ def fold_result(judge: CandidateJudge, segmenter: TrainedSegmenter, scan: Scan, 
     archived = np.array([row.kind == "nodule" for row in validation.rows])
     threshold = threshold_at(of_validation[archived], sensitivity)
     kept = judge.predict(test.whole()) >= threshold
-    kinds, own = (np.array(values) for values in zip(*((row.kind, row.scan == scan.name) for row in test.rows), strict=True))
+    kinds, own = (
+        np.array(values) for values in zip(*((row.kind, row.scan == scan.name) for row in test.rows), strict=True)
+    )
 
     def share(chosen: np.ndarray) -> float:
         return float(kept[chosen].mean()) if chosen.any() else float("nan")
@@ -204,33 +211,37 @@ def scan_result(
     judge: CandidateJudge, segmenter: TrainedSegmenter, fold: str, arguments: argparse.Namespace, threshold: float
 ) -> ScanResult:
     """A further scan by one fold's judge."""
-    volume, candidates, hits, dice = further_scan(arguments.scan, arguments.lesions, segmenter)
-    judged = judge.rank([replace(one, mean_hu=float(hit)) for one, hit in zip(candidates, hits, strict=True)], volume)
-    hit_after = [one.mean_hu > 0 for one in judged]  # carried along, for the order has changed
-    kept = [(one.nodule_probability or 0) >= threshold for one in judged]
+    volume, labels, candidates = further_scan(arguments.scan, arguments.lesions, segmenter)
+    kept = [one for one in judge.rank(candidates, volume) if (one.nodule_probability or 0) >= threshold]
+    hits_before, hits_after = ([common(one, labels) > 0 for one in some] for some in (candidates, kept))
+    sizes = [np.count_nonzero(one.lesion.voxels) + np.count_nonzero(labels) for one in candidates]
     return ScanResult(
         scan=fold,
-        place_before=place(hits),
-        place_after=place([hit and keep for hit, keep in zip(hit_after, kept, strict=True)]),
-        false_before=sum(not hit for hit in hits),
-        false_after=sum(keep and not hit for hit, keep in zip(hit_after, kept, strict=True)),
-        dice=dice,
+        place_before=place(hits_before),
+        place_after=place(hits_after),
+        false_before=hits_before.count(False),
+        false_after=hits_after.count(False),
+        dice=max((2 * common(one, labels) / size for one, size in zip(candidates, sizes, strict=True)), default=0.0),
     )
 
 
 @cache
 def further_scan(
     series: Path, lesions: Path, segmenter: TrainedSegmenter
-) -> tuple[Volume, list[Candidate], list[bool], float]:
-    """A scan with its candidates, whether the voxels of each touch a lesion, and the first lesion's Dice."""
+) -> tuple[Volume, np.ndarray, list[Candidate]]:
+    """A scan, its lesions' labels (z, y, x), and its candidates at the segmentation run's own threshold."""
     volume = read_series(series)
-    with np.load(lesions) as file:
-        labels = file["labels"]
-    segmentation = segmenter.segment(volume, segment_lungs(volume, segmenter.settings.parenchyma).mask)
-    touched = [int(np.count_nonzero(labels[one.lesion.box][one.lesion.voxels])) for one in segmentation.candidates]
-    sizes = [int(np.count_nonzero(one.lesion.voxels)) for one in segmentation.candidates]
-    dices = [2 * both / (size + np.count_nonzero(labels)) for both, size in zip(touched, sizes, strict=True)]
-    return volume, segmentation.candidates, [both > 0 for both in touched], max(dices, default=0.0)
+    labels = load_arrays(lesions, {"labels": ArrayForm("iu", 3)})["labels"]
+    return (
+        volume,
+        labels,
+        segmenter.segment(volume, segment_lungs(volume, segmenter.settings.parenchyma).mask).candidates,
+    )
+
+
+def common(candidate: Candidate, labels: np.ndarray) -> int:
+    """How many voxels a candidate has in common with the lesions."""
+    return int(np.count_nonzero(labels[candidate.lesion.box][candidate.lesion.voxels]))
 
 
 def place(hits: Sequence[bool]) -> int | None:
@@ -256,11 +267,13 @@ def fold_table(folds: Sequence[FoldResult]) -> str:
 
 def scan_table(results: Sequence[ScanResult]) -> str:
     """A row a fold."""
-    lines = ["| run without | lesion's place before | after | false before | after | Dice |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| run without | lesion's place before | after | false before | after | Dice |",
+        "|---|---|---|---|---|---|",
+    ]
     for one in results:
-        lines.append(
-            f"| {one.scan} | {one.place_before} | {one.place_after} | {one.false_before} | {one.false_after} | {one.dice:.3f} |"
-        )
+        places = f"{one.place_before} | {one.place_after} | {one.false_before} | {one.false_after}"
+        lines.append(f"| {one.scan} | {places} | {one.dice:.3f} |")
     return "\n".join(lines) if results else ""
 
 

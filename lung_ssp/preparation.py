@@ -44,7 +44,8 @@ def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort
     """Prepare the embedded cohort, one from a manifest or one of nodules; what is finished is not done again.
 
     Args:
-        config: YAML file of the task phantom, manifest, nodules, lung_scans or candidates, or its path among the shipped ones.
+        config: YAML file of the task phantom, manifest, nodules, lung_scans or candidates, or its path among
+            the shipped ones.
         overrides: "key.sub=value" each.
 
     Raises:
@@ -87,7 +88,9 @@ def prepare_candidate_cohort(settings: CandidatesSettings) -> PreparedCohort:
 
     run = Path(settings.cohort.segmentation)
     fingerprint, statement = finder_of(run).fingerprint, run_cohort(run).statement
-    return make_candidate_cohort(settings, FinderSource(nodule_finder(run, settings.candidates), fingerprint, statement))
+    return make_candidate_cohort(
+        settings, FinderSource(nodule_finder(run, settings.candidates), fingerprint, statement)
+    )
 
 
 def make_candidate_cohort(settings: CandidatesSettings, source: "FinderSource") -> PreparedCohort:

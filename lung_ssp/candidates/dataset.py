@@ -43,11 +43,13 @@ class CandidateDataset:
         self.patch, self.window_hu, self.where = patch, window_hu, f"{root} ({settings.mode})"
         stored = self.candidates.settings
         if (stored.slices, stored.slice_mm, stored.pixel_mm) != (patch.slices, patch.slice_mm, patch.pixel_mm):
-            raise CohortError(f"{self.where} holds patches made with ({stored}), the run asks for ({patch}): change patch.")
+            raise CohortError(
+                f"{self.where} holds patches made with ({stored}), the run asks for ({patch}): change patch."
+            )
         if stored.size < patch.size or (stored.size - patch.size) % 2:
             raise CohortError(
-                f"{self.where} holds patches of {stored.size} pixels, of which {patch.size} cannot be the middle: lower "
-                "patch.size to an even number."
+                f"{self.where} holds patches of {stored.size} pixels, of which {patch.size} cannot be the middle: "
+                "lower patch.size to an even number."
             )
         if not self.nodule.any() or self.nodule.all():
             raise CohortError(f"{self.where} holds no nodule or no false candidate: nothing to tell apart.")
@@ -83,7 +85,7 @@ class TrainingCandidates(CandidateDataset):
         self.ends = np.cumsum(shares)
 
     def batch(self, indices: np.ndarray, rng: np.random.Generator) -> CandidateBatch:
-        """This process's shard of a batch: which group each sample is of is set by the shares, which one by `indices`."""
+        """This process's shard of a batch: the shares say of which group a sample is, `indices` which one of it."""
         places = (np.arange(len(indices)) + rng.random()) / len(indices)
         groups = np.searchsorted(self.ends[:-1], places, side="right")
         chosen = [self.groups[g][i % len(self.groups[g])] for g, i in zip(groups, indices, strict=True)]

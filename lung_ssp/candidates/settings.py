@@ -1,5 +1,6 @@
 """Settings of the false-positive reduction, its data and its loss. Imports no Paddle."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +18,9 @@ class CandidateClassifierSettings(Settings):
     """A small convolutional network: two 3x3 convolutions with batch normalisation at each of four sizes."""
 
     type: Literal["CandidateClassifier"] = Field("CandidateClassifier", description="the network")
-    width: int = Field(16, ge=1, le=64, description="channels of the full size; at the smaller ones 1.5, 2 and 3 times as many")
+    width: int = Field(
+        16, ge=1, le=64, description="channels of the full size; at the smaller ones 1.5, 2 and 3 times as many"
+    )
     fully_connected: int = Field(32, ge=1, le=1024, description="features of the fully connected layer")
     keep_probability: float = Field(0.7, gt=0, le=1, description="of dropout before and after that layer")
 
@@ -33,7 +36,8 @@ class CandidateAugmentationSettings(Settings):
         0.2, description="how often the slices beyond a random one are replaced by it, as at a nodule's end"
     )
     mirrored_border: Probability = Field(
-        0.3, description="how often a side is mirrored beyond a random line, as beyond the border of an archive's slices"
+        0.3,
+        description="how often a side is mirrored beyond a random line, as beyond the border of an archive's slices",
     )
     blur_pixels: float = Field(0.8, ge=0, le=50, description="largest standard deviation of a Gaussian blur")
     noise_hu: float = Field(40.0, ge=0, description="largest standard deviation of added noise in HU")
@@ -106,8 +110,10 @@ class FalsePositiveSettings(TrainingSettings):
         if self.patch.size % 2 ** (LEVELS - 1):
             raise ValueError(f"patch.size is {self.patch.size}: set it to a multiple of {2 ** (LEVELS - 1)}")
         if (count := weights_of(self.model, self.patch)) > MOST_WEIGHTS:
-            raise ValueError(f"the network would have {count:,} weights, more than {MOST_WEIGHTS:,}: lower model.width or "
-                             "model.fully_connected")
+            raise ValueError(
+                f"the network would have {count:,} weights, more than {MOST_WEIGHTS:,}: lower model.width or "
+                "model.fully_connected"
+            )
         return self
 
 
@@ -119,6 +125,6 @@ def level_widths(width: int) -> list[int]:
 def weights_of(model: CandidateClassifierSettings, patch: PatchSettings) -> int:
     """How many weights the convolutions and fully connected layers have."""
     channels = [patch.slices, *level_widths(model.width)]
-    convolutions = sum(9 * (a * b + b * b) for a, b in zip(channels[:-1], channels[1:], strict=True))
+    convolutions = sum(9 * (a * b + b * b) for a, b in pairwise(channels))
     side = patch.size // 2 ** (LEVELS - 1)
     return convolutions + side * side * channels[-1] * model.fully_connected + model.fully_connected

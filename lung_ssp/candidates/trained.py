@@ -1,4 +1,4 @@
-"""A trained false-positive reduction, read back to judge candidates; Paddle is loaded only where it runs the network."""
+"""A trained false-positive reduction, read back to judge candidates; Paddle is loaded only where it runs it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

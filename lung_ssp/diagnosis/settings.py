@@ -49,5 +49,7 @@ def diagnosis_settings(
         apply_override(tree, origins, override)
     changed = check(tree, DiagnosisSettings, origins, Path(COMMAND_LINE))
     if judgement is None and changed.candidates is not None:
-        raise ConfigError("candidates.threshold is of the second stage, which is missing: give one with --candidates RUN.")
+        raise ConfigError(
+            "candidates.threshold is of the second stage, which is missing: give one with --candidates RUN."
+        )
     return changed

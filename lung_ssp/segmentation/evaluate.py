@@ -43,7 +43,9 @@ def evaluate_segmenter(
             "--real-nodules measures runs that learned from phantoms alone; use --nodules COHORT."
         )
     if candidates is not None and has_nodules(root):
-        raise ConfigError(f"{root}, from which {run} learned first, has no test scans to judge: leave out --candidates.")
+        raise ConfigError(
+            f"{root}, from which {run} learned first, has no test scans to judge: leave out --candidates."
+        )
     judge = None if candidates is None else load_candidate_judge(candidates)
     figures.mkdir(exist_ok=True)
     measured = nodules or next((own for own in settings.cohorts if has_nodules(own)), None)

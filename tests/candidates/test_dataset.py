@@ -24,13 +24,17 @@ def test_every_source_has_its_share_of_a_batch_and_nodules_theirs_of_a_source(ca
     for step in range(5):
         batch = dataset.batch(np.arange(8 * step, 8 * step + 8), np.random.default_rng(step))
         assert batch.patches.shape == (8, 3, 16, 16) and batch.patches.dtype == np.float32
-        assert 0 <= batch.patches.min() and batch.patches.max() <= 1
+        assert batch.patches.min() >= 0 and batch.patches.max() <= 1
         assert batch.labels[:, 0].sum() == 2  # a third of three quarters of eight
 
 
 def test_all_sources_have_the_same_share_unless_it_is_set(candidate_cohort):
     dataset = training(candidate_cohort)
-    assert np.diff(dataset.ends, prepend=0).tolist() == [0.25, 0.25, 0.5]  # bars and balls of the archive, bars of scans
+    assert np.diff(dataset.ends, prepend=0).tolist() == [
+        0.25,
+        0.25,
+        0.5,
+    ]  # bars and balls of the archive, bars of scans
 
 
 def test_a_batch_depends_on_its_indices_and_its_generator_alone(candidate_cohort):
@@ -48,7 +52,7 @@ def test_what_is_measured_is_the_middle_of_the_stored_patches(candidate_cohort):
 
 
 def test_shares_of_other_sources_are_refused(candidate_cohort):
-    with pytest.raises(ConfigError, match="names scan, but .* has candidates of archive, scans: name these"):
+    with pytest.raises(ConfigError, match=r"names scan, but .* has candidates of archive, scans: name these"):
         training(candidate_cohort, shares={"scan": 1.0})
     with pytest.raises(ValueError, match=r"shares must sum to 1, but sum to 0\.5"):
         training(candidate_cohort, shares={"scans": 0.5})

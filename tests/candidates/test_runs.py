@@ -33,7 +33,9 @@ def test_it_learns_and_is_measured(run: Path, tmp_path: Path) -> None:
     assert [source.source for source in metrics.sources] == ["archive", "scans"]
     assert [source.nodules for source in metrics.sources] == [12, 0]
     text = evaluation.text()
-    assert "SYNTHETIC cohort" in text and "what a threshold of 0.5 keeps" in text and "of the false ones of scans" in text
+    assert (
+        "SYNTHETIC cohort" in text and "what a threshold of 0.5 keeps" in text and "of the false ones of scans" in text
+    )
     with pytest.raises(ConfigError, match="table2 is no option of the evaluation of a false_positives run"):
         evaluate(run, table2=True)
 
@@ -64,7 +66,10 @@ def test_candidates_of_a_scan_are_ranked_by_its_probability(run: Path) -> None:
     bar = (np.abs(z - 4) < 3) & (np.abs(y - 30) < 2) & (x > 40)
     hu = np.where(ball | bar, 30, -850) + np.random.default_rng(0).normal(0, 25, ball.shape)
     volume = Volume(hu.astype(np.int16), (2.0, 0.8, 0.8), origin=(-3.0, 5.0, 100.0))
-    candidates = [Candidate(lesion_from_mask(bar, volume), 0.9, 0.0), Candidate(lesion_from_mask(ball, volume), 0.6, 0.0)]
+    candidates = [
+        Candidate(lesion_from_mask(bar, volume), 0.9, 0.0),
+        Candidate(lesion_from_mask(ball, volume), 0.6, 0.0),
+    ]
     judge = load_candidate_judge(run)
     first, second = judge.rank(candidates, volume)
     assert first.lesion is candidates[1].lesion and second.score == 0.9

@@ -87,7 +87,7 @@ def test_a_folder_of_scans_is_judged_alike(
 
 
 def test_its_threshold_without_it_is_refused(series: Path, runs: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="candidates.threshold is of the second stage, .* --candidates RUN"):
+    with pytest.raises(ConfigError, match=r"candidates.threshold is of the second stage, .* --candidates RUN"):
         diagnose_series(series, *runs, tmp_path / "out", overrides=["candidates.threshold=0.3"])
     with pytest.raises(ConfigError, match="task"):
         diagnose_series(series, *runs, tmp_path / "out", candidates=runs[0])

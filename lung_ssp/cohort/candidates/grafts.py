@@ -28,7 +28,7 @@ class Graft:
 
 
 def graft_of(nodule: StoredNodule, spot: Spot, settings: PatchSettings) -> Graft:
-    """A nodule of an archive: what any reader marked and a pixel around it, for readers leave out the contour itself."""
+    """A nodule of an archive: what any reader marked and a pixel around it, for readers leave out the contour."""
     pixel = nodule.row.pixel_mm
     marked = ndimage.binary_dilation(nodule.readers > 0, np.ones((1, 3, 3), bool))
     hu, share = (

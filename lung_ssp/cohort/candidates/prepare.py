@@ -62,7 +62,9 @@ def prepare_candidates(settings: CandidatesSettings, source: FinderSource) -> Co
         CohortError: a cohort that it is made from is missing or damaged, or the folder holds another cohort.
     """
     root, cohort = Path(settings.cohort.root), settings.cohort
-    origins = [Path(origin) for origin in (*([cohort.nodules] if cohort.nodules else []), *(s.root for s in cohort.scans))]
+    origins = [
+        Path(origin) for origin in (*([cohort.nodules] if cohort.nodules else []), *(s.root for s in cohort.scans))
+    ]
     together = read_cohorts(origins)
     key = _key(settings, together.fingerprint, source)
     refuse_other_cohort(root, key)
@@ -193,7 +195,9 @@ def _scans_of(cohort: ScanCohortSettings) -> list[Scan]:
     scans = [scan for scan in read_scans(root) if scan.masks]
     moved = {**dict.fromkeys(cohort.validation, "validation"), **dict.fromkeys(cohort.test, "test")}
     if unknown := sorted(set(moved) - {scan.name for scan in scans}):
-        raise CohortError(f"cohort.scans moves the scan {shown(unknown[0])} of {root}, which that cohort does not have.")
+        raise CohortError(
+            f"cohort.scans moves the scan {shown(unknown[0])} of {root}, which that cohort does not have."
+        )
     if not scans:
         raise CohortError(f"{root} holds no scan whose lesions are known or which is known to have none.")
     return [Scan(s.name, s.patient, moved.get(s.name, s.split), s.series, s.masks) for s in scans]

@@ -36,17 +36,23 @@ class PlaceSettings(Settings):
         16.0, ge=0, le=100, description="of a nodule's archive: least distance from the border of its slices"
     )
     lung_hu: float = Field(-600.0, description="HU below which a voxel is lung here")
-    lung_mm: float = Field(15.0, gt=0, le=100, description="radius in mm of the disc, in a slice, that lung_share is of")
+    lung_mm: float = Field(
+        15.0, gt=0, le=100, description="radius in mm of the disc, in a slice, that lung_share is of"
+    )
     lung_share: Probability = Field(
-        0.4, description="least share of lung in the disc around a place; what is found in a scan lies in its lungs anyway"
+        0.4,
+        description="least share of lung in the disc around a place; what is found in a scan lies in its lungs anyway",
     )
     vessel_mm: float = Field(3.0, gt=0, le=20, description="random places: lung lies as near as this")
     random_hu: float = Field(-500.0, description="random places: HU from which on; vessels, mostly")
     random_per_nodule: int = Field(3, ge=0, le=100, description="random places in the slices of each archived nodule")
     random_per_scan: int = Field(40, ge=0, le=10_000, description="random places in the lungs of each scan")
     grafted_per_scan: int = Field(
-        40, ge=0, le=10_000, description="archived nodules of its split that are set into the lungs of each scan without "
-        "any: else the network would tell the scanners apart instead"
+        40,
+        ge=0,
+        le=10_000,
+        description="archived nodules of its split that are set into the lungs of each scan without "
+        "any: else the network would tell the scanners apart instead",
     )
 
 
@@ -56,7 +62,9 @@ class CandidateCohortSettings(CohortSettings):
     segmentation: str = Field(min_length=1, description="folder of the segmentation run that finds candidates")
     nodules: str | None = Field(None, min_length=1, description="folder of a prepared cohort of nodules; null: none")
     scans: list[ScanCohortSettings] = Field(
-        default_factory=list, max_length=MOST_COHORTS, description="prepared cohorts of scans with known lesions or none"
+        default_factory=list,
+        max_length=MOST_COHORTS,
+        description="prepared cohorts of scans with known lesions or none",
     )
     seed: Seed = Field(0, description="of the random places")
 
@@ -76,7 +84,8 @@ class CandidatesSettings(Settings):
     task: Literal["candidates"] = Field(description="which task this file is for")
     cohort: CandidateCohortSettings = Field(description="the cohort, and where it goes")
     candidates: NoduleSettings = Field(
-        NoduleSettings(threshold=0.05, min_diameter_mm=2.5, max_candidates=200), description="candidates out of the probability"
+        NoduleSettings(threshold=0.05, min_diameter_mm=2.5, max_candidates=200),
+        description="candidates out of the probability",
     )
     places: PlaceSettings = Field(PlaceSettings(), description="which places are taken as false candidates")
     patch: PatchSettings = Field(PatchSettings(size=64), description="what is kept of a candidate")

@@ -36,8 +36,9 @@ class CandidateRow(TableRow):
     """A row of candidates.csv.
 
     source: name of the cohort that it comes from. scan: of the scan or the nodule there. kind: a nodule that readers
-    or the generator marked, or one of an archive that was set into a scan; false: found by the segmentation network, or a random place. z, y, x: its centre in voxels
-    of that scan. diameter_mm: of a nodule or a found candidate. score: of the network, of what it has found.
+    or the generator marked, or one of an archive that was set into a scan; false: found by the segmentation network, or
+    a random place. z, y, x: its centre in voxels of that scan. diameter_mm: of a nodule or a found candidate. score: of
+    the network, of what it has found.
     """
 
     patient: Patient
@@ -107,7 +108,9 @@ def read_candidate_table(root: Path) -> list[CandidateRow]:
     """
     path = Path(root) / TABLE
     if not path.is_file():
-        raise CohortError(f"{root} holds no candidates: prepare them with lung-ssp prepare --config cohort/candidates.yml.")
+        raise CohortError(
+            f"{root} holds no candidates: prepare them with lung-ssp prepare --config cohort/candidates.yml."
+        )
     try:
         return read_table(path, CandidateRow, REMEDY)
     except DamagedFile as error:

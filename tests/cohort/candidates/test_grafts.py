@@ -6,7 +6,6 @@ from lung_ssp.cohort.candidates.grafts import graft_of, grafted
 from lung_ssp.ct.patch import Spot, Stack
 from lung_ssp.ct.settings import PatchSettings
 
-
 SETTINGS = PatchSettings(slices=5, slice_mm=2.0, size=32, pixel_mm=0.7)
 
 
@@ -21,4 +20,6 @@ def test_inside_its_marks_it_is_the_nodule_and_outside_the_lung_of_the_scan(arch
     assert spot == Spot((10.0, 40.0, 41.0), 9, 11)  # 4 mm up and down of slices 3 mm apart
     assert (patch[:, 15:17, 15:17] == 30).all()
     assert patch[:, 0, 0].tolist() == [-891, -891, -890, -889, -889]
-    assert set(np.unique(graft.share).tolist()) >= {0.0, 1.0} and graft.share[2, 16].sum() == 11  # 9 marked, one each side
+    assert (
+        set(np.unique(graft.share).tolist()) >= {0.0, 1.0} and graft.share[2, 16].sum() == 11
+    )  # 9 marked, one each side

@@ -112,13 +112,13 @@ def test_the_cohort_is_verified_and_its_patients_are_known(lungs: Path) -> None:
         prepare_candidates(settings_of(lungs, test=["one"]), SOURCE)
     table = root / "candidates.csv"
     table.write_text(table.read_text().replace(",found,", ",nodule,"))
-    with pytest.raises(CohortError, match="candidates.csv has changed"):
+    with pytest.raises(CohortError, match=r"candidates.csv has changed"):
         verify_cohort(root)
 
 
 def test_a_scan_that_is_not_there_cannot_be_moved(lungs: Path) -> None:
     settings = settings_of(lungs, validation=["three"])
-    with pytest.raises(CohortError, match="moves the scan 'three' of .*, which that cohort does not have"):
+    with pytest.raises(CohortError, match=r"moves the scan 'three' of .*, which that cohort does not have"):
         prepare_candidates(settings, SOURCE)
     assert not Path(settings.cohort.root).exists()
     with pytest.raises(ValueError, match="the scan one is named twice"):
