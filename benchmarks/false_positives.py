@@ -1,7 +1,7 @@
 """What the false-positive reduction does to scans that it has not seen: each scan in turn is left out of its training.
 
     python benchmarks/false_positives.py FOLDER --segmentation RUN --nodules COHORT --scans COHORT
-        [--scan SERIES --lesions NPZ] [--sensitivity 0.95] [-o iters=400 ...]
+        [--measured RUN] [--scan SERIES --lesions NPZ] [--sensitivity 0.95] [-o iters=400 ...]
 
 COHORT are prepared cohorts, of nodules (cohort/lidc_nodules.yml) and of scans without marked lesions
 (cohort/lctsc.yml). For each of the scans a cohort of candidates and a run are made in FOLDER, with that scan as the
@@ -105,6 +105,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="for cohorts and runs")
     parser.add_argument("--segmentation", type=Path, required=True, metavar="RUN", help="what finds candidates")
+    parser.add_argument("--measured", type=Path, metavar="RUN", help="whose candidates are judged (what finds them)")
     parser.add_argument("--nodules", type=Path, required=True, metavar="COHORT", help="prepared cohort of nodules")
     parser.add_argument("--scans", type=Path, required=True, metavar="COHORT", help="prepared cohort of scans")
     parser.add_argument("--scan", type=Path, metavar="SERIES", help="a further scan, with known lesions")
@@ -119,7 +120,8 @@ def main() -> int:
 def measure(arguments: argparse.Namespace) -> str:
     """Both tables."""
     scans = [scan for scan in read_scans(arguments.scans) if scan.masks]
-    segmenter = load_segmenter(arguments.segmentation, engine_for(arguments.segmentation, None, "cpu"))
+    measured = arguments.measured or arguments.segmentation
+    segmenter = load_segmenter(measured, engine_for(measured, None, "cpu"))
     finder = finder_once(arguments.segmentation)
     folds, further = [], []
     for number, scan in enumerate(scans):

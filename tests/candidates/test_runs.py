@@ -14,7 +14,9 @@ from lung_ssp.ct.volume import Volume
 from lung_ssp.errors import ConfigError
 from lung_ssp.runs import evaluate, export, train
 from lung_ssp.segmentation.trained import load_segmenter
+from lung_ssp.training.batches import StepBatch
 from lung_ssp.training.checkpoint import load_checkpoint
+from lung_ssp.training.loop import Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -40,12 +42,21 @@ def test_it_learns_and_is_measured(run: Path, tmp_path: Path) -> None:
         evaluate(run, table2=True)
 
 
-def test_a_training_that_was_cut_goes_on_to_the_same_bits(run: Path, candidate_config: Path, tmp_path: Path) -> None:
-    part = tmp_path / "part"
-    shutil.copytree(run, part)
-    for name in ("latest-000030.npz", "latest.json"):
-        (part / "checkpoints" / name).unlink()
-    again = train(candidate_config, tmp_path / "whole").run
+def test_a_training_that_was_cut_goes_on_to_the_same_bits(
+    run: Path, candidate_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Trainer.step
+
+    def cut_at_15(trainer: Trainer, batch: StepBatch) -> None:
+        if batch.step == 15:
+            raise KeyboardInterrupt
+        step(trainer, batch)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Trainer, "step", cut_at_15)
+        train(candidate_config, tmp_path / "run")
+    assert load_checkpoint(tmp_path / "run" / "checkpoints", "latest")[0] == 10
+    again = train(candidate_config, tmp_path / "run", resume=True).run
     for kind in ("latest", "best"):
         one, two = (load_checkpoint(folder / "checkpoints", kind)[1] for folder in (run, again))
         assert one.keys() == two.keys() and all(np.array_equal(one[key], two[key]) for key in one)
