@@ -140,8 +140,7 @@ def evaluate(
         real_nodules: folder with real nodules for a segmentation run, None for none.
         device: "cpu" or "gpu".
         nodules: folder of a prepared cohort of nodules to measure a segmentation run on; None for that of the run.
-        candidates: folder of a run of the false-positive reduction, with which the candidates that a segmentation run
-            finds in its test scans are measured as well; None for none.
+        candidates: folder of a run of the false-positive reduction, to measure test scans with it as well; or None.
 
     Raises:
         LungSspError: the folder holds no trained run, its cohort or the device is missing, the option is another
@@ -155,9 +154,8 @@ def evaluate(
         "nodules": Path(nodules) if nodules else None,
         "candidates": Path(candidates) if candidates else None,
     }
-    for name, value in options.items():
-        if value and name not in task_type.evaluation_options:
-            raise ConfigError(f"{name} is no option of the evaluation of a {task_type.name} run: leave it out.")
+    if wrong := [name for name, value in options.items() if value and name not in task_type.evaluation_options]:
+        raise ConfigError(f"{wrong[0]} is no option of the evaluation of a {task_type.name} run: leave it out.")
     runtime.choose_device(device)
     cohort = check_cohort(run, *config.settings.cohorts)
     for root in (*config.settings.cohorts, *([Path(nodules)] if nodules else [])):
