@@ -100,7 +100,7 @@ def prepare_candidates(settings: CandidatesSettings, source: FinderSource) -> Co
 
 def _key(settings: CandidatesSettings, fingerprint: str, source: FinderSource) -> str:
     """What the cohort is made from: the other cohorts, the network and the settings, wherever they lie."""
-    places = {"cohort": {"root": True, "segmentation": True, "nodules": True, "scans": {"__all__": {"root"}}}}
+    places: Any = {"cohort": {"root": True, "segmentation": True, "nodules": True, "scans": {"__all__": {"root"}}}}
     made_from = [settings.model_dump_json(exclude=places), fingerprint, source.fingerprint]
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()
 
