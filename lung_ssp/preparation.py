@@ -1,18 +1,22 @@
-"""Every way to a prepared cohort in one step: embedded, from a manifest, an archive of nodules, or scans."""
+"""Every way to a prepared cohort in one step: embedded, from a manifest, nodules, scans, or other cohorts' candidates."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from lung_ssp.cohort.candidates.settings import CandidatesSettings
 from lung_ssp.cohort.description import CohortDescription
 from lung_ssp.cohort.lung_scans.settings import LungScansSettings
 from lung_ssp.cohort.nodules.settings import NodulePreparationSettings
 from lung_ssp.cohort.phantom.settings import PhantomPreparationSettings
 from lung_ssp.cohort.settings import ManifestSettings
 from lung_ssp.config import resolve
-from lung_ssp.runtime import cores
+from lung_ssp.runtime import cores, require_libraries
 from lung_ssp.settings import Settings
+
+if TYPE_CHECKING:
+    from lung_ssp.cohort.candidates.prepare import FinderSource
 
 # What a way needs it loads itself: the settings of all are known without OpenCV.
 
@@ -32,7 +36,8 @@ def prepare(config: str | Path, overrides: Sequence[str] = ()) -> PreparedCohort
     """Prepare the embedded cohort, one from a manifest or one of nodules; what is finished is not done again.
 
     Args:
-        config: YAML file of the task phantom, manifest, nodules or lung_scans, or its path among the shipped ones.
+        config: YAML file of the task phantom, manifest, nodules, lung_scans or candidates, or its path among
+            the shipped ones.
         overrides: "key.sub=value" each.
 
     Raises:
@@ -63,6 +68,28 @@ def prepare_lung_scan_cohort(settings: LungScansSettings) -> PreparedCohort:
     from lung_ssp.cohort.lung_scans.prepare import prepare_lung_scans
 
     return _prepared(Path(settings.cohort.root), lambda: prepare_lung_scans(settings))
+
+
+def prepare_candidate_cohort(settings: CandidatesSettings) -> PreparedCohort:
+    """Make a cohort of candidates: nodules, and what a segmentation network finds in scans and beside nodules."""
+    require_libraries()
+    from lung_ssp.cohort.candidates.prepare import FinderSource
+    from lung_ssp.segmentation.low_threshold import nodule_finder
+    from lung_ssp.segmentation.trained import finder_of
+    from lung_ssp.training.run import run_cohort
+
+    run = Path(settings.cohort.segmentation)
+    fingerprint, statement = finder_of(run).fingerprint, run_cohort(run).statement
+    return make_candidate_cohort(
+        settings, FinderSource(nodule_finder(run, settings.candidates), fingerprint, statement)
+    )
+
+
+def make_candidate_cohort(settings: CandidatesSettings, source: "FinderSource") -> PreparedCohort:
+    """Make a cohort of candidates that a given network finds."""
+    from lung_ssp.cohort.candidates.prepare import prepare_candidates
+
+    return _prepared(Path(settings.cohort.root), lambda: prepare_candidates(settings, source))
 
 
 def _prepared(root: Path, make: Callable[[], CohortDescription]) -> PreparedCohort:
@@ -107,4 +134,5 @@ PREPARATIONS: dict[str, tuple[type[Settings], Callable[[Any], PreparedCohort]]] 
     "manifest": (ManifestSettings, prepare_manifest_cohort),
     "nodules": (NodulePreparationSettings, prepare_nodule_cohort),
     "lung_scans": (LungScansSettings, prepare_lung_scan_cohort),
+    "candidates": (CandidatesSettings, prepare_candidate_cohort),
 }

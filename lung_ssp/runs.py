@@ -14,6 +14,7 @@ from lung_ssp.cohort.split import check_disjoint, patients_by_split
 from lung_ssp.cohort.unchanged import check_unchanged
 from lung_ssp.config import flatten
 from lung_ssp.errors import ConfigError
+from lung_ssp.files import sha256_of
 from lung_ssp.segmentation.metrics import SegmentationMetrics
 from lung_ssp.segmentation.nodule_metrics import NoduleMetrics, join_nodules
 from lung_ssp.segmentation.nodule_report import check_table_folder, write_joined
@@ -24,11 +25,11 @@ from lung_ssp.training.evaluation import Evaluation, forget_evaluation, record_e
 from lung_ssp.training.launch import check_shared
 from lung_ssp.training.loop import train as train_task
 from lung_ssp.training.onnx_export import OnnxFile, write_onnx
-from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, working_in
+from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, run_config, working_in
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.visible import visible
 
-EVALUATION_FORMAT = 5  # to be raised whenever metrics.json is written in another form
+EVALUATION_FORMAT = 6  # to be raised whenever metrics.json is written in another form
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def evaluate(
     real_nodules: str | Path | None = None,
     device: runtime.Device = "cpu",
     nodules: str | Path | None = None,
+    candidates: str | Path | None = None,
 ) -> Evaluation:
     """Measure a run on its test samples; writes metrics.json, metrics.txt and figures/ into its folder.
 
@@ -138,6 +140,7 @@ def evaluate(
         real_nodules: folder with real nodules for a segmentation run, None for none.
         device: "cpu" or "gpu".
         nodules: folder of a prepared cohort of nodules to measure a segmentation run on; None for that of the run.
+        candidates: folder of a run of the false-positive reduction, to measure test scans with it as well; or None.
 
     Raises:
         LungSspError: the folder holds no trained run, its cohort or the device is missing, the option is another
@@ -149,10 +152,10 @@ def evaluate(
         "table2": table2,
         "real_nodules": Path(real_nodules) if real_nodules else None,
         "nodules": Path(nodules) if nodules else None,
+        "candidates": Path(candidates) if candidates else None,
     }
-    for name, value in options.items():
-        if value and name not in task_type.evaluation_options:
-            raise ConfigError(f"{name} is no option of the evaluation of a {task_type.name} run: leave it out.")
+    if wrong := [name for name, value in options.items() if value and name not in task_type.evaluation_options]:
+        raise ConfigError(f"{wrong[0]} is no option of the evaluation of a {task_type.name} run: leave it out.")
     runtime.choose_device(device)
     cohort = check_cohort(run, *config.settings.cohorts)
     for root in (*config.settings.cohorts, *([Path(nodules)] if nodules else [])):
@@ -165,6 +168,7 @@ def evaluate(
         "table2": table2,
         "real_nodules": str(real_nodules) if real_nodules else None,
         "nodules": read_cohort(Path(nodules)).fingerprint if nodules else None,
+        "candidates": _judge_of(Path(candidates)) if candidates else None,
     }
     if (metrics := recorded_metrics(run, made_from, task_type.metrics)) is not None:
         return Evaluation(run, metrics)
@@ -173,6 +177,11 @@ def evaluate(
         metrics = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
         record_evaluation(run, made_from, task_type.evaluation_files)
     return Evaluation(run, metrics)
+
+
+def _judge_of(run: Path) -> str:
+    """What a run of the false-positive reduction judges by: its weights and its configuration."""
+    return f"{best_fingerprint(run)} {sha256_of(run_config(run))}"
 
 
 def join(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from lung_ssp.candidates.settings import FalsePositiveSettings
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.config import resolve
 from lung_ssp.segmentation.settings import SegmentationSettings
@@ -11,6 +12,7 @@ from lung_ssp.training.settings import TrainingSettings
 TASK_SETTINGS: dict[str, type[TrainingSettings]] = {
     "classification": ClassificationSettings,
     "segmentation": SegmentationSettings,
+    "false_positives": FalsePositiveSettings,
 }
 
 

@@ -7,6 +7,10 @@ from typing import Any
 
 import paddle
 
+from lung_ssp.candidates.benchmark_cases import FalsePositiveBenchmark
+from lung_ssp.candidates.build import build_candidate_network, build_false_positives, exportable_candidates
+from lung_ssp.candidates.evaluate import evaluate_false_positives
+from lung_ssp.candidates.metrics import FalsePositiveMetrics
 from lung_ssp.classification.benchmark_cases import ClassificationBenchmark
 from lung_ssp.classification.build import build_classification, build_classifier, exportable_classifier
 from lung_ssp.classification.evaluate import evaluate_classifier
@@ -83,10 +87,22 @@ TASKS = {
             build_network=build_network,
             evaluate=evaluate_segmenter,
             metrics=SegmentationMetrics,
-            evaluation_options=("real_nodules", "nodules"),
+            evaluation_options=("real_nodules", "nodules", "candidates"),
             evaluation_files=(),
             exportable=exportable_segmenter,
             benchmark_cases=SegmentationBenchmark,
+        ),
+        TaskType(
+            name="false_positives",
+            settings=TASK_SETTINGS["false_positives"],
+            build=build_false_positives,
+            build_network=build_candidate_network,
+            evaluate=evaluate_false_positives,
+            metrics=FalsePositiveMetrics,
+            evaluation_options=(),
+            evaluation_files=(),
+            exportable=exportable_candidates,
+            benchmark_cases=FalsePositiveBenchmark,
         ),
     )
 }

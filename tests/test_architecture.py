@@ -30,6 +30,7 @@ ORDER = (
     ("ct",),
     ("cohort",),
     ("training",),
+    ("candidates",),
     ("segmentation", "classification"),
     ("task_settings",),
     ("weights",),

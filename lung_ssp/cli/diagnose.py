@@ -30,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="a classification run (the network that comes with the package)",
     )
+    parser.add_argument(
+        "--candidates",
+        type=Path,
+        metavar="RUN",
+        help="a run of the false-positive reduction, which judges candidates (none does)",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where findings are written")
     parser.add_argument("--series-uid", metavar="UID", help="only this series, where the folder holds several")
     parser.add_argument(
@@ -83,6 +89,7 @@ def diagnose_one(arguments: argparse.Namespace, contents: "Contents | None" = No
     from lung_ssp.weights.shipped import run_folder
 
     runs = [run_folder(task, getattr(arguments, task)) for task in ("segmentation", "classification")]
+    runs += [arguments.candidates] if arguments.candidates else []
     load_libraries(libraries_of({engine_for(run, arguments.engine, arguments.device) for run in runs}))
     from lung_ssp.diagnosis.diagnoser import diagnose_series
 
@@ -97,6 +104,7 @@ def diagnose_one(arguments: argparse.Namespace, contents: "Contents | None" = No
         device=arguments.device,
         overrides=arguments.override,
         contents=contents,
+        candidates=arguments.candidates,
     )
     say(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
 
@@ -119,6 +127,7 @@ def diagnose_all(arguments: argparse.Namespace, found: "Inventory") -> None:
         device=arguments.device,
         overrides=arguments.override,
         processes=arguments.processes,
+        candidates=arguments.candidates,
     )
     say(f"{diagnosis.text()}\nwritten to {arguments.out}: scans.csv, findings.csv, and a folder for each scan")
     if diagnosis.not_done:

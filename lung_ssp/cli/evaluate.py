@@ -28,6 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a prepared cohort of nodules to measure a segmentation run on (that of the run)",
     )
     parser.add_argument(
+        "--candidates",
+        type=Path,
+        metavar="RUN",
+        help="a run of the false-positive reduction, to measure the test scans of a segmentation run with it as well",
+    )
+    parser.add_argument(
         "--joined", type=Path, metavar="FOLDER", help="folder for the table of several runs' nodules (only printed)"
     )
 
@@ -39,10 +45,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     runs, device, nodules = arguments.run, arguments.device, arguments.nodules
     if len(runs) == 1 and arguments.joined is None:
-        say(evaluate(runs[0], arguments.table2, arguments.real_nodules, device, nodules).text())
+        say(evaluate(runs[0], arguments.table2, arguments.real_nodules, device, nodules, arguments.candidates).text())
         return
-    if arguments.table2 or arguments.real_nodules:
-        raise ConfigError("--table2 and --real-nodules measure one run: leave them out, or name one run.")
+    if arguments.table2 or arguments.real_nodules or arguments.candidates:
+        raise ConfigError("--table2, --real-nodules and --candidates measure one run: leave them out, or name one run.")
     say(nodule_text(join(runs, arguments.joined, device, nodules)))
 
 

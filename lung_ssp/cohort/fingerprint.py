@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from lung_ssp.cohort.candidates.store import candidate_digests
 from lung_ssp.cohort.nodules.store import nodule_digests
 from lung_ssp.cohort.scans import MASK_ARRAYS, read_scans
 from lung_ssp.cohort.slides.store import tile_digests
@@ -9,7 +10,7 @@ from lung_ssp.cohort.store import SPLITS, contents_digest, load_arrays, read_sec
 
 
 def cohort_fingerprint(root: Path) -> str:
-    """16 hexadecimal digits that depend on every section, label, patient, scan, tile and nodule of a cohort.
+    """16 hexadecimal digits that depend on every section, label, patient, scan, tile, nodule and candidate of a cohort.
 
     Raises:
         CohortError: a file is missing or damaged.
@@ -19,5 +20,5 @@ def cohort_fingerprint(root: Path) -> str:
         if scan.masks is not None:
             arrays = load_arrays(scan.masks, MASK_ARRAYS)
             of_scans += [str(arrays["pixels_sha256"]).encode(), arrays["lungs"].tobytes(), arrays["lesions"].tobytes()]
-    more = (*of_scans, *tile_digests(root), *nodule_digests(root))
+    more = (*of_scans, *tile_digests(root), *nodule_digests(root), *candidate_digests(root))
     return contents_digest([read_sections(root, split) for split in SPLITS], *more)

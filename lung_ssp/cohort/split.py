@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lung_ssp.cohort.candidates.store import patients_with_candidates
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.store import SPLITS, read_sections, write_table
 from lung_ssp.errors import CohortError
@@ -66,7 +67,7 @@ def record_splits(root: Path) -> None:
 
 
 def patients_by_split(*roots: Path) -> dict[str, list[str]]:
-    """Who has sections or scans in each split of a prepared cohort, or of several together, sorted.
+    """Who has sections, scans or candidates in each split of a prepared cohort, or of several together, sorted.
 
     Raises:
         CohortError: a file is missing or damaged.
@@ -77,4 +78,5 @@ def patients_by_split(*roots: Path) -> dict[str, list[str]]:
         for split in SPLITS:
             patients[split] |= {*map(str, read_sections(root, split).patients)}
             patients[split] |= {scan.patient for scan in scans if scan.split == split}
+            patients[split] |= patients_with_candidates(root, split)
     return {split: sorted(own) for split, own in patients.items()}

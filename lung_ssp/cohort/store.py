@@ -9,6 +9,8 @@
                                   of its own where a patient has several
     <root>/slices/<name>.npz      slices for the segmentation network
     <root>/nodules.csv, nodules/  a cohort of nodules: a row and a file a nodule (nodules/store.py), and folds.csv
+    <root>/candidates.csv,        a cohort of candidates: a row a candidate, and the patches of a split
+      candidates/<split>.npz        (candidates/store.py)
     <root>/tiles/<split>.npz      tiles of the patients' pathology slides (slides/store.py), where there are any
 
 The embedded cohort also has scans/ (the DICOM series and their true masks), lesions.csv and tables/ (NLST's tables),

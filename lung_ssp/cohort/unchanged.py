@@ -10,7 +10,13 @@ from lung_ssp.paths import inside
 from lung_ssp.records import read_record
 
 FILES = "files.json"
-LARGE = ("slices/", "tiles/", "slides/", "nodules/")  # left to lung-ssp prepare verify, as the DICOM files are
+LARGE = (
+    "slices/",
+    "tiles/",
+    "slides/",
+    "nodules/",
+    "candidates/",
+)  # left to lung-ssp prepare verify, as the DICOM files are
 SUFFIXES = (".csv", ".json", ".npz")
 REMEDY = "restore it from a copy, or remove the folder and prepare the cohort again"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from lung_ssp.cohort.candidates.store import patients_with_candidates
 from lung_ssp.cohort.classes import MISSING
 from lung_ssp.cohort.description import CohortDescription, read_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
@@ -215,6 +216,7 @@ def _problems_of_splits(root: Path, splits: dict[str, Sections], leaky: bool) ->
     scans = read_scans(root) if (root / "scans.csv").is_file() else []
     for split, sections in splits.items():
         patients = {*sections.patients.tolist(), *(scan.patient for scan in scans if scan.split == split)}
+        patients |= patients_with_candidates(root, split)
         if tiles_path(root, split).is_file():
             patients |= set(read_tiles(root, split).patients.tolist())
         if patients - set(recorded[split]):

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
+from lung_ssp.ct.merging import merge_near
 from lung_ssp.ct.section import make_section
 from lung_ssp.ct.settings import NoduleSettings, SectionSettings
 from lung_ssp.ct.volume import Box, Volume, bounding_box
@@ -67,11 +68,13 @@ class Candidate:
 
     score: 0..1, how sure the network is (see `find_candidates`).
     mean_hu: of the lesion's voxels.
+    nodule_probability: 0..1, by a second network that has learned from candidates alone; None where there is none.
     """
 
     lesion: Lesion
     score: float
     mean_hu: float
+    nodule_probability: float | None = None
 
     def in_whole_scan(self, part: Box) -> "Candidate":
         """The candidate in the whole scan, where it was found in the part of it that `part` cuts out."""
@@ -121,7 +124,8 @@ def find_candidates(
     """Join voxels that are probably nodule into candidates and measure them.
 
     A candidate is a set of voxels inside the lungs with at least the threshold's probability, connected through their
-    faces, whose equivalent diameter lies within the limits. Its score is the highest mean probability over a cube of
+    faces, whose equivalent diameter lies within the limits; with `merge_mm` several such sets that lie so near to each
+    other are one. Its score is the highest mean probability over a cube of
     `score_size_mm` around any of its voxels: a speck or a thin vessel cannot fill the cube, a nodule can.
 
     Args:
@@ -142,15 +146,17 @@ def find_candidates(
     labels, count = ndimage.label((probability >= settings.threshold) & lungs)
     # slice by slice: bincount copies what it counts to 64 bits first
     sizes = np.sum([np.bincount(plane.ravel(), minlength=count + 1) for plane in labels], axis=0)
-    candidates = []
+    parts = []
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         diameter = equivalent_diameter(sizes[label] * volume.voxel_mm3)
         if settings.min_diameter_mm <= diameter <= settings.max_diameter_mm:
-            voxels = labels[box] == label
-            score = _score(box, voxels, probability, lungs, volume, settings.score_size_mm)
-            candidates.append(
-                Candidate(measure_lesion(box, voxels, volume), score, float(volume.hu[box][voxels].mean()))
-            )
+            parts.append((box, labels[box] == label))
+    if settings.merge_mm is not None:
+        parts = merge_near(parts, volume.spacing, settings.merge_mm)
+    candidates = []
+    for box, voxels in parts:
+        score = _score(box, voxels, probability, lungs, volume, settings.score_size_mm)
+        candidates.append(Candidate(measure_lesion(box, voxels, volume), score, float(volume.hu[box][voxels].mean())))
     candidates.sort(key=lambda candidate: (candidate.score, candidate.lesion.volume_mm3), reverse=True)
     return candidates[: settings.max_candidates]
 

@@ -76,6 +76,15 @@ class WorkingGridSettings(Settings):
     window_hu: Interval = Field([-1000.0, 400.0], description="HU that become 0 and 1; beyond them it is clipped")
 
 
+class PatchSettings(Settings):
+    """What is cut out around a candidate: axial slices at fixed distances, with pixels of a fixed size (2.5-D)."""
+
+    slices: Literal[1, 3, 5, 7] = Field(5, description="axial slices, the candidate's own in the middle")
+    slice_mm: float = Field(2.0, gt=0, le=20, description="distance of the slices in mm")
+    size: int = Field(48, ge=16, le=256, multiple_of=2, description="pixels along each side")
+    pixel_mm: float = Field(0.8, gt=0, le=10, description="side of a pixel in mm; 48 pixels of 0.8 mm are 38 mm")
+
+
 class NoduleSettings(Settings):
     """Nodules out of the probability volume (paper section 3, Fig. 4)."""
 
@@ -84,6 +93,9 @@ class NoduleSettings(Settings):
     max_diameter_mm: float = Field(100.0, gt=0, description="largest equivalent diameter in mm")
     score_size_mm: float = Field(6.0, gt=0, description="side of the cube whose mean probability is the score, in mm")
     max_candidates: int = Field(50, ge=1, description="how many candidates are kept, the most suspicious ones")
+    merge_mm: float | None = Field(
+        None, gt=0, le=50, description="candidates whose voxels come as near as this are one; null: each is its own"
+    )
 
     @model_validator(mode="after")
     def _diameters_rise(self) -> "NoduleSettings":

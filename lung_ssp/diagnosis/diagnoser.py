@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lung_ssp.candidates.trained import CandidateJudge, load_candidate_judge
 from lung_ssp.classification.trained import TrainedClassifier, load_classifier
 from lung_ssp.ct.lesion import Candidate
 from lung_ssp.ct.parenchyma import segment_lungs
@@ -30,12 +31,13 @@ from lung_ssp.weights.shipped import check_shipped, is_shipped, run_folder
 
 @dataclass(frozen=True)
 class Diagnoser:
-    """Both trained networks, ready for scans.
+    """The trained networks, ready for scans.
 
     settings: of the lungs and the candidates, and how a series is read.
     section_settings: how the sections that the classifier learnt from were made.
     names: by task, the names of its classes.
     weights, engines: by task, where the network comes from and what runs it.
+    judge: the second stage of the detection; None: every candidate is a finding.
     """
 
     segmenter: TrainedSegmenter
@@ -45,6 +47,7 @@ class Diagnoser:
     names: dict[str, tuple[str, ...]]
     weights: dict[str, Weights]
     engines: dict[str, Engine]
+    judge: CandidateJudge | None = None
 
     def __call__(
         self,
@@ -69,6 +72,12 @@ class Diagnoser:
             lungs = segment_lungs(scan, self.settings.parenchyma)
         with timed("segmentation", seconds):
             segmentation = self.segmenter.segment(scan, lungs.mask)
+        dropped = 0
+        if self.judge is not None:
+            with timed("candidates", seconds):
+                kept = self.judge.keep(segmentation.candidates, scan)
+            dropped = len(segmentation.candidates) - len(kept)
+            segmentation = replace(segmentation, candidates=kept)
         with timed("classification", seconds):
             findings = classify(segmentation.candidates, scan, self.classifier, self.section_settings, self.names)
         files = {why: tuple(names) for why, names in (left_out or {}).items()}
@@ -84,6 +93,7 @@ class Diagnoser:
             self.weights,
             self.engines,
             seconds,
+            dropped,
         )
 
 
@@ -111,6 +121,7 @@ def load_diagnoser(
     engine: Engine | None = None,
     device: Device = "cpu",
     overrides: Sequence[str] = (),
+    candidates: str | Path | None = None,
 ) -> Diagnoser:
     """Trained networks, to be called on scans: those that come with the package, or those of runs of one's own.
 
@@ -124,6 +135,8 @@ def load_diagnoser(
         engine: what runs the networks; None: on a CPU ONNX Runtime where a run has been exported, else Paddle.
         device: "cpu" or "gpu", where Paddle computes; it is loaded only where it runs a network.
         overrides: of the settings of the lungs and the candidates (DiagnosisSettings), "key.sub=value" each.
+        candidates: folder of a run of the false-positive reduction, which ranks the candidates and drops the
+            improbable ones; None: none does.
 
     Raises:
         LungSspError: a folder holds no such run, it or the package's network is damaged, the device or the engine is
@@ -133,12 +146,15 @@ def load_diagnoser(
     runs = {task: run_folder(task, own) for task, own in chosen.items()}
     for run in filter(is_shipped, runs.values()):
         check_shipped(run)
+    if candidates is not None:
+        runs["candidates"] = Path(candidates)
     engines = {task: engine_for(run, engine, device) for task, run in runs.items()}
     require_libraries(*libraries_of(engines.values()))
     if "paddle" in engines.values():
         choose_device(device)
     segmenter = load_segmenter(runs["segmentation"], engines["segmentation"])
-    settings = diagnosis_settings(segmenter.settings, overrides)
+    judge = load_candidate_judge(runs["candidates"], engines["candidates"]) if candidates is not None else None
+    settings = diagnosis_settings(segmenter.settings, overrides, judge.settings.candidates if judge else None)
     in_use = {"parenchyma": settings.parenchyma, "nodules": settings.nodules}
     segmenter = replace(segmenter, settings=segmenter.settings.model_copy(update=in_use))
     classifier = load_classifier(runs["classification"], engines["classification"])
@@ -153,7 +169,10 @@ def load_diagnoser(
         "segmentation": weights_of(runs["segmentation"], segmenter.checkpoint),
         "classification": weights_of(runs["classification"], classifier.checkpoint, classifier),
     }
-    return Diagnoser(segmenter, classifier, settings, cohort.section, cohort.class_names, weights, engines)
+    if judge is not None:
+        weights["candidates"] = weights_of(runs["candidates"], judge.checkpoint)
+        judge = replace(judge, settings=judge.settings.model_copy(update={"candidates": settings.candidates}))
+    return Diagnoser(segmenter, classifier, settings, cohort.section, cohort.class_names, weights, engines, judge)
 
 
 def diagnose_series(
@@ -167,6 +186,7 @@ def diagnose_series(
     device: Device = "cpu",
     overrides: Sequence[str] = (),
     contents: Contents | None = None,
+    candidates: Path | None = None,
 ) -> Diagnosis:
     """Read a series, diagnose it, and write the diagnosis into `out`, which must be new or empty.
 
@@ -174,7 +194,7 @@ def diagnose_series(
         segmentation, classification: as for `load_diagnoser`.
         series_uid: which series, where the source holds several.
         accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
-        engine, device, overrides: as for `load_diagnoser`.
+        engine, device, overrides, candidates: as for `load_diagnoser`.
         contents: of the source, where it has been looked through before.
 
     Raises:
@@ -185,7 +205,7 @@ def diagnose_series(
     seconds: dict[str, float] = {}
     with alone_in(out):
         with timed("loading", seconds):
-            diagnoser = load_diagnoser(segmentation, classification, engine, device, overrides)
+            diagnoser = load_diagnoser(segmentation, classification, engine, device, overrides, candidates)
         diagnosis = read_and_diagnose(diagnoser, source, series_uid, accept, contents)
         diagnosis = replace(diagnosis, seconds={**seconds, **diagnosis.seconds})
         diagnosis.save(out)

@@ -13,7 +13,7 @@ from lung_ssp.ct.parenchyma import LungMask
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.figures import save_overviews
 from lung_ssp.diagnosis.finding import Finding
-from lung_ssp.diagnosis.learnt_from import Weights, heading, learnt_from, mark_of, training_statement
+from lung_ssp.diagnosis.learnt_from import NODULE, Weights, heading, learnt_from, mark_of, training_statement
 from lung_ssp.diagnosis.output import (
     FINDINGS_FILE,
     LUNGS_FIGURE,
@@ -47,6 +47,7 @@ class Diagnosis:
     weights: by task, where the weights of its network come from.
     engines: by task, what ran its network.
     seconds: how long each step took.
+    dropped: how many candidates the second stage of the detection has dropped.
     """
 
     findings: list[Finding]
@@ -60,6 +61,12 @@ class Diagnosis:
     weights: dict[str, Weights]
     engines: dict[str, Engine]
     seconds: dict[str, float]
+    dropped: int = 0
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether a second stage has judged the candidates."""
+        return self.settings.candidates is not None
 
     @property
     def probability(self) -> np.ndarray:
@@ -83,14 +90,23 @@ class Diagnosis:
             *(f"Series: {what}." for what in self.doubts),
             *(left_out_line(why, names) for why, names in self.left_out.items()),
             *(f"Lungs: {remark}." for remark in self.lungs.remarks),
+            *self._dropped_line(),
             f"{len(self.findings)} findings:",
         ]
         learnt = learnt_from(self.weights)
         if self.findings:
             score = "score" + " " * len(mark_of(learnt["score"]))
-            head = f"{'':>6s}{score}{'mm':>7s}{'HU':>7s}{'slice':>7s}"
+            nodule = f"{'nodule':>8s}" + " " * len(mark_of(learnt[NODULE])) if NODULE in learnt else ""
+            head = f"{'':>4s}{nodule}  {score}{'mm':>7s}{'HU':>7s}{'slice':>7s}"
             lines += [*heading(self.weights), f"{head}  image diagnosis / pathology diagnosis"]
         return "\n".join([*lines, *(finding_line(finding, learnt) for finding in self.findings)])
+
+    def _dropped_line(self) -> list[str]:
+        """How many candidates were dropped, and below which probability."""
+        if self.settings.candidates is None:
+            return []
+        limit = self.settings.candidates.threshold
+        return [f"Candidates: {self.dropped} dropped, whose probability of a nodule is below {limit:g}."]
 
     def timing(self) -> str:
         """What ran the networks, and how long each step took."""
@@ -138,9 +154,10 @@ class Diagnosis:
             "corrections": list(self.corrections),
             "doubts": list(self.doubts),
             "left_out": {why: list(names) for why, names in self.left_out.items()},
-            "settings": self.settings.model_dump(),
+            "settings": self.settings.as_json(),
             "lungs": lungs_as_json(self.lungs),
             "learnt_from": learnt_from(self.weights),
+            **({"dropped_candidates": self.dropped} if self.is_judged else {}),
             "findings": [finding.as_json() for finding in self.findings],
             "seconds": {step: round(value, 2) for step, value in self.seconds.items()},
         }
@@ -172,7 +189,11 @@ def finding_line(finding: Finding, learnt: Mapping[str, str]) -> str:
     marks = {task: mark_of(learnt[task]) if task in finding.probabilities else "" for task in TASK_NAMES}
     predictions = " / ".join(f"{finding.prediction(task)}{marks[task]}" for task in TASK_NAMES)
     candidate = finding.candidate
+    nodule = ""
+    if candidate.nodule_probability is not None:
+        nodule = f"{candidate.nodule_probability:8.2f}{mark_of(learnt[NODULE])}"
     return (
-        f"{finding.number:4d}{candidate.score:7.2f}{mark_of(learnt['score'])}{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
+        f"{finding.number:4d}{nodule}{candidate.score:7.2f}{mark_of(learnt['score'])}"
+        f"{candidate.lesion.diameter_mm:7.1f}{candidate.mean_hu:7.0f}"
         f"{candidate.lesion.slice_index + 1:7d}  {predictions}"
     )

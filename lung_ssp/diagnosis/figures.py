@@ -18,7 +18,7 @@ from lung_ssp.cohort.classes import TASK_NAMES, class_name
 from lung_ssp.ct.lesion import Lesion
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.finding import NO_SLIDE, Finding
-from lung_ssp.diagnosis.learnt_from import mark_of
+from lung_ssp.diagnosis.learnt_from import NODULE, mark_of
 from lung_ssp.figures import Redrawing, new_figure, write_picture
 
 LUNG_WINDOW = (-1350, 150)  # HU from black to white, as lungs are read
@@ -92,7 +92,7 @@ class Overview:
         lesion = finding.candidate.lesion
         _, y, x = (round(float(value)) for value in self._volume.to_index(np.array(lesion.centre_mm)))
         centre = lesion.slice_index, y, x
-        self._measures.set_text(describe(finding, self._learnt["score"]))
+        self._measures.set_text(describe(finding, self._learnt))
         self._slice.set(self._lungs[lesion.slice_index], lesion, centre)
         for detail in self._details:
             detail.set(lesion, centre)
@@ -100,14 +100,16 @@ class Overview:
         self._probabilities.set(finding)
 
 
-def describe(finding: Finding, learnt: str) -> str:
-    """Position and measures in one line; `learnt`: what the weights behind the score have learnt from."""
+def describe(finding: Finding, learnt: Mapping[str, str]) -> str:
+    """Position and measures in one line; `learnt`: what the weights behind each number have learnt from."""
     candidate, lesion = finding.candidate, finding.candidate.lesion
     x, y, z = lesion.centre_mm
+    judged = candidate.nodule_probability
+    nodule = "" if judged is None else f", nodule {judged:.2f}{mark_of(learnt[NODULE])}"
     return (
         f"finding {finding.number}: diameter {lesion.diameter_mm:.1f} mm, longest axial "
         f"{lesion.longest_axial_diameter_mm:.1f} mm, volume {lesion.volume_mm3 / 1000:.2f} ml, "
-        f"mean {candidate.mean_hu:.0f} HU, score {candidate.score:.2f}{mark_of(learnt)}, "
+        f"mean {candidate.mean_hu:.0f} HU, score {candidate.score:.2f}{mark_of(learnt['score'])}{nodule}, "
         f"at LPS ({x:.1f}, {y:.1f}, {z:.1f}) mm"
     )
 

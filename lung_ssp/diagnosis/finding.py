@@ -38,7 +38,7 @@ class Finding:
 
         slice_index counts from 0 at the feet, whereas the table and the pictures count slices from 1.
         """
-        lesion = self.candidate.lesion
+        lesion, nodule = self.candidate.lesion, self.candidate.nodule_probability
         return {
             "number": self.number,
             "centre_lps_mm": [round(value, 2) for value in lesion.centre_mm],
@@ -48,6 +48,7 @@ class Finding:
             "volume_mm3": round(lesion.volume_mm3, 1),
             "mean_hu": round(self.candidate.mean_hu, 1),
             "score": round(self.candidate.score, 4),
+            **({} if nodule is None else {"nodule_probability": round(nodule, 4)}),
             **{f"{task}_diagnosis": self._diagnosis(task) for task in TASK_NAMES},
             "figure": self.figure_name,
         }

@@ -106,6 +106,7 @@ def diagnose_folder(
     device: Device = "cpu",
     overrides: Sequence[str] = (),
     processes: int | None = None,
+    candidates: str | Path | None = None,
 ) -> FolderDiagnosis:
     """Diagnose every scan below a folder; a scan that cannot be diagnosed is recorded, and the others go on.
 
@@ -122,6 +123,7 @@ def diagnose_folder(
         device: as for `load_diagnoser`.
         overrides: as for `load_diagnoser`.
         processes: that work side by side; None: one for each core, as far as the memory bears them.
+        candidates: as for `load_diagnoser`.
 
     Raises:
         LungSspError: there is no scan, a run is invalid, `out` holds something else, diagnoses made with other weights
@@ -133,7 +135,7 @@ def diagnose_folder(
     found = folder if isinstance(folder, Inventory) else find_scans(folder, out)
     if not found.scans:
         raise LungSspError(f"{found.folder} holds no CT series, archive or volume file: give a folder of scans.")
-    runs = {"segmentation": segmentation, "classification": classification}
+    runs = {"segmentation": segmentation, "classification": classification, "candidates": candidates}
     chosen = {task: None if run is None else Path(run) for task, run in runs.items()}
     networks = Networks(**chosen, engine=engine, device=device, overrides=tuple(overrides), accept=tuple(accept))
     if not (out / RECORD).is_file():

@@ -10,6 +10,7 @@ from lung_ssp.training.run import BestCheckpoint, run_cohort
 from lung_ssp.weights.shipped import is_shipped
 
 SYNTHETIC = "SYNTHETIC"
+NODULE = "nodule_probability"  # the number of the second stage of the detection
 LABELS = {"image": "readers' opinions", "pathology": "a pathology diagnosis"}
 
 
@@ -72,6 +73,7 @@ def training_statement(weights: Mapping[str, Weights]) -> str:
 def learnt_from(weights: Mapping[str, Weights]) -> dict[str, str]:
     """What the weights behind each of a finding's numbers have learnt from, in a few words, by the number's name."""
     return {
+        **({NODULE: _words(weights["candidates"])} if "candidates" in weights else {}),
         "score": _words(weights["segmentation"]),
         **{task: _words(weights["classification"], task) for task in TASK_NAMES},
     }
@@ -99,7 +101,7 @@ def heading(weights: Mapping[str, Weights]) -> list[str]:
     temperatures = weights["classification"].temperatures
     lines = []
     for number, words in learnt_from(weights).items():
-        name = number if number == "score" else f"{number} diagnosis"
+        name = f"{number} diagnosis" if number in TASK_NAMES else number.replace("_", " ")
         calibrated = f", calibrated by the temperature {temperatures[number]:.2f}" if number in temperatures else ""
         lines.append(f"{name} learnt from {words}{calibrated}")
     return lines

@@ -30,6 +30,7 @@ class SavedFinding(TableRow):
     volume_mm3: float
     mean_hu: float
     score: float
+    nodule_probability: float | None = None
     image_diagnosis: dict[str, float] | str
     pathology_diagnosis: dict[str, float] | str
     figure: Annotated[str, AfterValidator(check_plain)]

@@ -80,6 +80,7 @@ class Networks:
     device: Device
     overrides: tuple[str, ...]
     accept: tuple[str, ...]
+    candidates: Path | None = None
 
 
 def describe(networks: Networks) -> Made:
@@ -99,7 +100,7 @@ def describe(networks: Networks) -> Made:
         training_statement(diagnoser.weights),
         {task: asdict(weights) for task, weights in diagnoser.weights.items()},
         dict(diagnoser.engines),
-        diagnoser.settings.model_dump(),
+        diagnoser.settings.as_json(),
         {
             task: tuple(class_name(label, names) for label in range(getattr(outputs, task)))
             for task, names in diagnoser.names.items()
@@ -192,5 +193,10 @@ def _loaded(networks: Networks) -> "Diagnoser":
     from lung_ssp.diagnosis.diagnoser import load_diagnoser
 
     return load_diagnoser(
-        networks.segmentation, networks.classification, networks.engine, networks.device, networks.overrides
+        networks.segmentation,
+        networks.classification,
+        networks.engine,
+        networks.device,
+        networks.overrides,
+        networks.candidates,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from lung_ssp.cohort.classes import TASK_NAMES
+from lung_ssp.diagnosis.learnt_from import NODULE
 from lung_ssp.diagnosis.saved import SavedDiagnosis, SavedFinding, read_diagnosis
 from lung_ssp.diagnosis.scan_work import Made, ScanResult
 from lung_ssp.errors import DamagedFile
@@ -44,7 +45,7 @@ def write_tables(out: Path, results: Sequence[ScanResult], made: Made) -> int:
                 findings += 1
                 yield finding_row(result.scan, finding, made, notice)
 
-    write_table(out / FINDINGS_TABLE, finding_columns(made.classes), rows())
+    write_table(out / FINDINGS_TABLE, finding_columns(made.classes, "candidates" in made.weights), rows())
     return findings
 
 
@@ -90,10 +91,11 @@ def scan_row(out: Path, result: ScanResult, notice: str) -> Row:
     }
 
 
-def finding_columns(classes: Mapping[str, Sequence[str]]) -> list[str]:
-    """The columns of findings.csv."""
+def finding_columns(classes: Mapping[str, Sequence[str]], judged: bool) -> list[str]:
+    """The columns of findings.csv; `judged`: whether a second stage has judged the candidates."""
     return [
         *("scan", "number", "score", "score_learnt_from"),
+        *((NODULE, f"{NODULE}_learnt_from") if judged else ()),
         *("diameter_mm", "longest_axial_diameter_mm", "volume_mm3", "mean_hu"),
         *("lps_x_mm", "lps_y_mm", "lps_z_mm", "slice"),
         *(f"{task}_{what}" for task in TASK_NAMES for what in ("diagnosis", "probability", "learnt_from")),
@@ -121,6 +123,8 @@ def finding_row(scan: str, finding: SavedFinding, made: Made, notice: str) -> Ro
         "notice": notice,
     }
     row |= {f"{number}_learnt_from": words for number, words in made.learnt_from.items()}
+    if finding.nodule_probability is not None:
+        row[NODULE] = finding.nodule_probability
     for task, diagnosis in zip(TASK_NAMES, (finding.image_diagnosis, finding.pathology_diagnosis), strict=True):
         if isinstance(diagnosis, str):  # no slide
             row[f"{task}_diagnosis"] = diagnosis

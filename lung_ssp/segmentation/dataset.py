@@ -11,9 +11,10 @@ from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import window
 from lung_ssp.ct.working_grid import NOT_COUNTED, neighbour_indices
 from lung_ssp.errors import CohortError
-from lung_ssp.segmentation.augmentation import random_intensities, random_neighbours, random_patch
+from lung_ssp.segmentation.augmentation import random_neighbours, random_patch
 from lung_ssp.segmentation.settings import CHANNELS, IGNORED, TrainDatasetSettings, ValidationDatasetSettings
 from lung_ssp.segmentation.sources import Place, ScanSource, Source, Stack, open_source, slices_with
+from lung_ssp.training.augmentation import random_intensities
 
 SPLIT_OF_MODE = {"train": "train", "val": "validation"}
 

@@ -2,36 +2,23 @@
 
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
+from lung_ssp.candidates.trained import load_candidate_judge
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.nodules.store import has_nodules
-from lung_ssp.cohort.scans import Scan, read_scans
-from lung_ssp.ct.parenchyma import segment_lungs
-from lung_ssp.ct.series import read_series
-from lung_ssp.errors import CohortError
-from lung_ssp.segmentation.figures import save_scan_figure
-from lung_ssp.segmentation.metrics import (
-    ScanMetrics,
-    SegmentationMetrics,
-    TestScanMetrics,
-    detect,
-    dice,
-    dice_by_lesion,
-    scores_of,
-)
+from lung_ssp.errors import ConfigError
+from lung_ssp.segmentation.metrics import SegmentationMetrics
 from lung_ssp.segmentation.nodule_evaluation import evaluate_nodules, learned_patients
 from lung_ssp.segmentation.nodule_report import NODULE_FIGURE, NODULE_TABLE, nodule_lines, write_nodule_table
-from lung_ssp.segmentation.predict import NodulePredictor, segment_nodules
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules, real_nodules_file
-from lung_ssp.segmentation.settings import SegmentationSettings
+from lung_ssp.segmentation.scan_evaluation import evaluate_test_scans, scan_lines
 from lung_ssp.segmentation.trained import load_segmenter
 from lung_ssp.training.evaluation import write_metrics
 from lung_ssp.training.run import FIGURES, check_cohort
 
 
-def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | None) -> SegmentationMetrics:
+def evaluate_segmenter(
+    run: Path, real_nodules: Path | None, nodules: Path | None, candidates: Path | None = None
+) -> SegmentationMetrics:
     """Measure the best checkpoint of a run and write metrics.json, metrics.txt and figures/ into the run's folder.
 
     The test scans are those of the run's first cohort, if it is one of scans. Nodules are those of the cohort of
@@ -42,9 +29,10 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | Non
         real_nodules: folder with lidc_nodules_3d.npz, real nodules in cubes; those of patients that the run has
             learned from are left out; None for none.
         nodules: folder of another cohort of nodules to measure instead; None for none.
+        candidates: folder of a run of the false-positive reduction, with which the test scans are measured as well.
 
     Raises:
-        ConfigError, CheckpointError: the folder holds no such run, or it is damaged.
+        ConfigError, CheckpointError: a folder holds no such run, or it is damaged, or there are no test scans to judge.
         CohortError: there are no test scans, or no real nodules where they should be.
     """
     cubes = None if real_nodules is None else real_nodules_file(real_nodules)
@@ -52,10 +40,15 @@ def evaluate_segmenter(run: Path, real_nodules: Path | None, nodules: Path | Non
     predict, settings = trained.predict, trained.settings
     root, figures = settings.cohort, run / FIGURES
     cohort = check_cohort(run, *settings.cohorts)
+    if candidates is not None and has_nodules(root):
+        raise ConfigError(
+            f"{root}, from which {run} learned first, has no test scans to judge: leave out --candidates."
+        )
+    judge = None if candidates is None else load_candidate_judge(candidates)
     learned = learned_patients(settings.cohorts)
     figures.mkdir(exist_ok=True)
     measured = nodules or next((own for own in settings.cohorts if has_tested_nodules(own)), None)
-    test_scans = None if has_nodules(root) else evaluate_test_scans(predict, settings, root, figures)
+    test_scans = None if has_nodules(root) else evaluate_test_scans(predict, settings, root, figures, judge)
     real = None
     if cubes is not None:
         of_others = set() if cohort.synthetic else learned
@@ -86,77 +79,11 @@ def has_tested_nodules(root: Path) -> bool:
     return has_nodules(root) and read_cohort(root).has_test_split
 
 
-def evaluate_test_scans(
-    predict: NodulePredictor, settings: SegmentationSettings, root: Path, figures: Path
-) -> TestScanMetrics:
-    """Segment the test scans of a cohort from their DICOM files on and set the result against the truth.
-
-    Args:
-        settings: of its run; the threshold of its candidates also decides what counts as segmented.
-        root: folder of the prepared cohort.
-        figures: folder for one picture a scan.
-
-    Raises:
-        CohortError: the cohort has no test scan whose lesions are known.
-    """
-    cohort = read_cohort(root)
-    statement = cohort.statement
-    scans = [scan for scan in read_scans(root) if scan.split == "test" and scan.masks]
-    if not scans:
-        raise CohortError(f"{root} holds no test scan whose lesions are known: there is nothing to evaluate on.")
-    results = [
-        evaluate_scan(predict, settings, scan, figures / f"{scan.patient}.png", statement)
-        for scan in tqdm(scans, "evaluating", unit="scan")
-    ]
-    lesions = [score for result in results for score in result.dice_by_lesion.values()]
-    if not lesions:
-        raise CohortError(f"The test scans of {root} hold no lesion: there is nothing to find in them.")
-    return TestScanMetrics(
-        cohort=statement,
-        synthetic=cohort.synthetic,
-        scans=len(results),
-        lesions=len(lesions),
-        dice_per_scan=scores_of([result.dice for result in results]),
-        dice_per_lesion=scores_of(lesions),
-        lesion_sensitivity=sum(len(result.found) for result in results) / len(lesions),
-        false_candidates_per_scan=float(np.mean([result.false_candidates for result in results])),
-        by_scan=tuple(results),
-    )
-
-
-def evaluate_scan(
-    predict: NodulePredictor, settings: SegmentationSettings, scan: Scan, figure: Path, statement: str
-) -> ScanMetrics:
-    """The measures of one scan; `figure` is written with `statement` below it."""
-    volume, lesions = read_series(scan.series), scan.lesions()
-    lungs = segment_lungs(volume, settings.parenchyma).mask
-    segmentation = segment_nodules(predict, volume, lungs, settings)
-    marked = segmentation.probability_in(volume.shape) >= settings.nodules.threshold
-    found, missed, false_candidates = detect(segmentation.candidates, lesions, volume)
-    save_scan_figure(figure, volume, lesions, marked, settings.slices.window_hu, f"{scan.patient}: {statement}")
-    return ScanMetrics(
-        patient=scan.patient,
-        dice=dice(marked, lesions > 0),
-        dice_by_lesion=dice_by_lesion(marked, lesions),
-        found=tuple(sorted(found)),
-        missed=tuple(sorted(missed)),
-        false_candidates=false_candidates,
-    )
-
-
 def text_report(metrics: SegmentationMetrics) -> str:
     """Dice, lesions found and false candidates in the test scans, and Dice of real nodules."""
     lines = [metrics.statement, f"checkpoint: step {metrics.checkpoint.step}, the best on the validation scans"]
-    if scans := metrics.test_scans:
-        lesion, scan = scans.dice_per_lesion, scans.dice_per_scan
-        lines += [
-            "",
-            f"{scans.scans} test scans with {scans.lesions} lesions (synthetic: {scans.synthetic})",
-            f"  Dice per lesion         mean {lesion.mean:.3f}, median {lesion.median:.3f}",
-            f"  Dice per scan           mean {scan.mean:.3f}, median {scan.median:.3f}",
-            f"  lesions found           {scans.lesion_sensitivity:.3f}",
-            f"  false candidates a scan {scans.false_candidates_per_scan:.1f}",
-        ]
+    if metrics.test_scans:
+        lines += ["", *scan_lines(metrics.test_scans)]
     if real := metrics.real_nodules:
         nodule = real.dice_per_nodule
         lines += [

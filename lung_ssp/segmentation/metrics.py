@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from lung_ssp.candidates.froc import Froc
 from lung_ssp.ct.lesion import Candidate, Lesion
 from lung_ssp.ct.volume import Volume
 from lung_ssp.segmentation.nodule_metrics import NoduleMetrics
@@ -43,12 +44,30 @@ class ScanMetrics:
 
 
 @dataclass(frozen=True)
+class JudgedMetrics:
+    """What is left of the candidates of the test scans when a second stage has judged them.
+
+    weights: fingerprint of its weights. threshold: its probability of a nodule below which candidates are dropped.
+    lesion_sensitivity, false_candidates_per_scan: of those that are kept, as in TestScanMetrics.
+    froc: of all candidates, by the second stage's probability.
+    """
+
+    weights: str
+    threshold: float
+    lesion_sensitivity: float
+    false_candidates_per_scan: float
+    froc: Froc
+
+
+@dataclass(frozen=True)
 class TestScanMetrics:
     """What was found in the test scans of a cohort.
 
     cohort: the statement of whose scans they are. synthetic: whether they are phantoms.
     scans, lesions: how many there are.
     lesion_sensitivity: the share of the lesions that a candidate hits.
+    froc: of the candidates by their score; None in a file of an earlier version.
+    judged: with the second stage of the detection, where one was given.
     """
 
     cohort: str
@@ -60,6 +79,8 @@ class TestScanMetrics:
     lesion_sensitivity: float
     false_candidates_per_scan: float
     by_scan: tuple[ScanMetrics, ...]
+    froc: Froc | None = None
+    judged: JudgedMetrics | None = None
 
 
 @dataclass(frozen=True)

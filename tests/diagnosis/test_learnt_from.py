@@ -28,6 +28,12 @@ def test_the_heading_names_every_number_and_its_temperature() -> None:
     ]
 
 
+def test_the_second_stage_says_it_too() -> None:
+    weights = {"segmentation": PATIENTS, "classification": CLASSIFIER, "candidates": PHANTOMS}
+    assert learnt_from(weights)["nodule_probability"] == "a SYNTHETIC cohort (sections)"
+    assert heading(weights)[0] == "nodule probability learnt from a SYNTHETIC cohort (sections)"
+
+
 def test_cohorts_together_and_leaky_ones_are_told() -> None:
     both = replace(PATIENTS, cohort_statement="2 cohorts together: 5 REAL patients | SYNTHETIC cohort: no number here")
     leaky = replace(PATIENTS, cohort_statement=f"LEAKY split, patients on both sides; {PATIENTS.cohort_statement}")

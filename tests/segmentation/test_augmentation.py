@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from lung_ssp.segmentation.augmentation import random_intensities, random_neighbours, random_patch
+from lung_ssp.segmentation.augmentation import random_neighbours, random_patch
 from lung_ssp.segmentation.settings import AugmentationSettings
+from lung_ssp.training.augmentation import random_intensities
 
 STILL = AugmentationSettings(
     flip=False, rotation_degrees=0.0, scale=[1.0, 1.0], blur_pixels=0.0, noise_hu=0.0, contrast=0.0, shift_hu=0.0

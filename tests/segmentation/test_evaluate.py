@@ -7,12 +7,21 @@ import numpy as np
 import paddle
 import pytest
 
+from lung_ssp.candidates import froc
+from lung_ssp.candidates.froc import FALSE
+from lung_ssp.candidates.settings import FalsePositiveSettings
+from lung_ssp.candidates.trained import CandidateJudge
 from lung_ssp.cohort.scans import read_scans
+from lung_ssp.config import load_config
+from lung_ssp.ct.lesion import Candidate, lesion_from_mask
+from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.working_grid import NOT_COUNTED
 from lung_ssp.errors import CohortError
-from lung_ssp.segmentation.evaluate import evaluate_test_scans
 from lung_ssp.segmentation.predict import probability_of_images
 from lung_ssp.segmentation.real_nodules import evaluate_real_nodules
+from lung_ssp.segmentation.scan_evaluation import evaluate_test_scans, scan_lines, scored_scan
 from lung_ssp.segmentation.settings import SegmentationSettings
+from lung_ssp.training.run import BestCheckpoint
 
 
 class AboveWater(paddle.nn.Layer):
@@ -55,6 +64,45 @@ def test_measures_by_scan_and_by_lesion(scan_cohort, settings, tmp_path):
     assert metrics.lesion_sensitivity == pytest.approx(len(result.found) / lesions)
     assert metrics.false_candidates_per_scan == result.false_candidates
     assert cv2.imread(str(tmp_path / "figures" / f"{scan.patient}.png")).shape[2] == 3
+
+
+@pytest.mark.slow
+def test_the_second_stage_is_measured_beside_it(scan_cohort, settings, tmp_path):
+    """A stage that calls a nodule what is densest in the middle of its patch, and drops what is not above -300 HU."""
+    tree = load_config("candidates/false_positives.yml", FalsePositiveSettings).settings
+    checkpoint = BestCheckpoint(1, "auc", 0.5, "00ff")
+    judge = CandidateJudge(
+        tree, checkpoint, lambda patches: patches[:, 2, 22:26, 22:26].mean(axis=(1, 2)).astype(float)
+    )
+    plain = evaluate_test_scans(ABOVE_WATER, settings, scan_cohort, tmp_path / "plain")
+    both = evaluate_test_scans(ABOVE_WATER, settings, scan_cohort, tmp_path / "both", judge)
+    assert plain.judged is None and plain.froc == both.froc
+    assert both.judged.weights == "00ff" and both.judged.threshold == 0.5
+    assert both.judged.lesion_sensitivity <= both.lesion_sensitivity
+    assert both.judged.false_candidates_per_scan <= both.false_candidates_per_scan
+    assert both.judged.froc.lesions == both.froc.lesions == both.lesions
+    text = "\n".join(scan_lines(both))
+    assert "with the second stage (00ff), candidates below 0.5 dropped" in text
+    assert text.count("at 1/8, 1/4, 1/2, 1, 2, 4, 8 false candidates a scan") == 2
+
+
+def test_candidates_count_by_the_radius_of_the_lesion_and_not_where_nothing_is_known():
+    lesions = np.zeros((20, 40, 40), np.uint8)
+    lesions[8:12, 10:14, 10:14] = 1
+    lesions[:, 30:] = NOT_COUNTED
+    volume = Volume(np.zeros(lesions.shape, np.int16), (1.0, 1.0, 1.0), origin=(5.0, -5.0, 100.0))
+
+    def candidate(z: int, y: int, x: int) -> Candidate:
+        mask = np.zeros(lesions.shape, bool)
+        mask[z, y, x] = True
+        return Candidate(lesion_from_mask(mask, volume), 0.1 * x / 10, 0.0)
+
+    # its sphere of 64 cubic millimetres has a radius of 2.48 mm around (9.5, 11.5, 11.5)
+    found = [candidate(10, 12, 12), candidate(10, 12, 13), candidate(10, 14, 14), candidate(5, 35, 20)]
+    scored = scored_scan(found, lesions, volume, lambda one: one.score)
+    assert scored.lesions == 1 and scored.hits.tolist() == [0, 0, FALSE, froc.NOT_COUNTED]
+    assert scored.scores.tolist() == pytest.approx([0.12, 0.13, 0.14, 0.2])
+    assert scored_scan([], lesions, volume, lambda one: one.score).hits.tolist() == []
 
 
 def test_a_cohort_without_test_scans_is_refused(slice_cohort, settings, tmp_path):

@@ -124,7 +124,7 @@ def test_another_cohort_is_measured_but_for_the_patients_that_were_learned_from(
 
 def test_options_that_do_not_go_together_are_refused(folds, capsys):
     assert main(["eval", *map(str, folds), "--table2"]) == 2
-    assert "--table2 and --real-nodules measure one run" in capsys.readouterr().err
+    assert "--table2, --real-nodules and --candidates measure one run" in capsys.readouterr().err
     assert join(folds).groups[0].nodules == 5
 
 

@@ -1,0 +1,1 @@
+"""False-positive reduction: a small network that tells which candidates are nodules."""
