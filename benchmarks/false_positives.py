@@ -12,7 +12,6 @@ one that keeps the given share of its validation nodules. Tables are printed as 
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +121,7 @@ def measure(arguments: argparse.Namespace) -> str:
     scans = [scan for scan in read_scans(arguments.scans) if scan.masks]
     measured = arguments.measured or arguments.segmentation
     segmenter = load_segmenter(measured, engine_for(measured, None, "cpu"))
+    further_candidates = further_scan(arguments.scan, arguments.lesions, segmenter) if arguments.scan else None
     finder = finder_once(arguments.segmentation)
     folds, further = [], []
     for number, scan in enumerate(scans):
@@ -130,14 +130,14 @@ def measure(arguments: argparse.Namespace) -> str:
         judge = load_candidate_judge(run)
         fold = fold_result(judge, segmenter, scan, arguments.sensitivity)
         folds.append(fold)
-        if arguments.scan:
-            further.append(scan_result(judge, segmenter, scan.name, arguments, fold.threshold))
+        if further_candidates:
+            further.append(scan_result(judge, scan.name, further_candidates, fold.threshold))
     statement = read_cohort(arguments.folder / scans[0].name / "cohort").statement
     return f"{statement}\n\n{fold_table(folds)}\n\n{scan_table(further)}"
 
 
-@cache
 def finder_once(run: Path) -> FinderSource:
+    """What finds candidates, remembered over the folds."""
     settings = load_config("cohort/candidates.yml", CandidatesSettings).settings
     finder = Remembering(nodule_finder(run, settings.candidates))
     return FinderSource(finder, finder_of(run).fingerprint, run_cohort(run).statement)
@@ -210,10 +210,10 @@ def counted(candidates: Sequence[Candidate], lesions: np.ndarray, volume: Volume
 
 
 def scan_result(
-    judge: CandidateJudge, segmenter: TrainedSegmenter, fold: str, arguments: argparse.Namespace, threshold: float
+    judge: CandidateJudge, fold: str, scan: tuple[Volume, np.ndarray, list[Candidate]], threshold: float
 ) -> ScanResult:
-    """A further scan by one fold's judge."""
-    volume, labels, candidates = further_scan(arguments.scan, arguments.lesions, segmenter)
+    """A further scan, as `further_scan` gives it, by one fold's judge."""
+    volume, labels, candidates = scan
     kept = [one for one in judge.rank(candidates, volume) if (one.nodule_probability or 0) >= threshold]
     hits_before, hits_after = ([common(one, labels) > 0 for one in some] for some in (candidates, kept))
     sizes = [np.count_nonzero(one.lesion.voxels) + np.count_nonzero(labels) for one in candidates]
@@ -227,7 +227,6 @@ def scan_result(
     )
 
 
-@cache
 def further_scan(
     series: Path, lesions: Path, segmenter: TrainedSegmenter
 ) -> tuple[Volume, np.ndarray, list[Candidate]]:

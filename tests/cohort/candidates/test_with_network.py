@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lung_ssp.cohort.candidates.store import read_candidate_table
@@ -27,7 +28,7 @@ def test_candidates_of_phantoms(tiny_cohort: Path, runs: tuple[Path, Path], tmp_
     scans = {scan.name: scan for scan in read_scans(tiny_cohort) if scan.masks}
     assert {row.scan for row in rows} == set(scans)
     assert all(row.split == scans[row.scan].split for row in rows)
-    lesions = {name: int(scan.lesions().max()) for name, scan in scans.items()}
+    lesions = {name: len(np.unique(scan.lesions())) - 1 for name, scan in scans.items()}  # a label may be hidden
     assert {name: sum(row.is_nodule for row in rows if row.scan == name) for name in scans} == lesions
     assert not any(row.kind == "grafted" for row in rows)
     assert verify_cohort(prepared.root).description == prepared.description
