@@ -1,4 +1,4 @@
-"""Every way to a prepared cohort in one step: embedded, from a manifest, nodules, scans, or other cohorts' candidates."""
+"""Every way to a prepared cohort in one step: embedded, manifest, nodules, scans, or other cohorts' candidates."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
