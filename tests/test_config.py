@@ -8,7 +8,9 @@ import pytest
 import yaml
 from paddleseg.cvlibs import Config as PaddleSegConfig
 
+from lung_ssp.candidates.settings import FalsePositiveSettings
 from lung_ssp.classification.settings import ClassificationSettings
+from lung_ssp.cohort.candidates.settings import CandidatesSettings
 from lung_ssp.cohort.lung_scans.settings import LungScansSettings
 from lung_ssp.cohort.nlst.settings import NlstSettings
 from lung_ssp.cohort.nodules.rules import DiagnosisRule, MalignancyRule
@@ -29,6 +31,8 @@ TABLE2 = CONFIGS / "classification" / "table2.yml"
 KINDS: dict[str, type[Settings]] = {
     "classification": ClassificationSettings,
     "segmentation": SegmentationSettings,
+    "false_positives": FalsePositiveSettings,
+    "candidates": CandidatesSettings,
     "phantom": PhantomPreparationSettings,
     "manifest": ManifestSettings,
     "nodules": NodulePreparationSettings,
@@ -45,9 +49,10 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Config[ClassificationSett
 
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_shipped_configuration_is_valid(path: Path) -> None:
-    tasks = {"cohort": ("phantom", "manifest", "nodules", "lung_scans", "nlst", "public")}.get(
-        path.parent.name, (path.parent.name,)
-    )
+    tasks = {
+        "cohort": ("phantom", "manifest", "nodules", "lung_scans", "candidates", "nlst", "public"),
+        "candidates": ("false_positives",),
+    }.get(path.parent.name, (path.parent.name,))
     file = resolve(path)
     assert file.tree["task"] in tasks
     file.check(file.choose(KINDS))
