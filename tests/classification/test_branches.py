@@ -16,7 +16,9 @@ def test_rectifying_after_the_pooling_changes_nothing(small_network_settings: Se
     before, after = Trunk(settings, rectify_first=True), Trunk(settings, rectify_first=False)
     after.set_state_dict(before.state_dict())
     x = paddle.to_tensor(np.random.default_rng(1).random((6, 1, 16, 16), dtype=np.float32))
-    assert np.array_equal(before.pool1(before.conv1(x)).numpy(), after.pool1(after.conv1(x)).numpy())
+    # the order in which a batch's statistics are summed depends on where its memory begins
+    pooled = [trunk.pool1(trunk.conv1(x)).numpy() for trunk in (before, after)]
+    np.testing.assert_allclose(pooled[0], pooled[1], rtol=1e-5)
 
 
 def test_a_trunk_runs_its_stages_in_turn(small_network_settings: SettingsMaker) -> None:
