@@ -5,38 +5,33 @@ import numpy as np
 
 from lung_ssp.ct.working_grid import neighbour_indices
 from lung_ssp.segmentation.settings import AugmentationSettings
-from lung_ssp.training.augmentation import random_matrix, warp
+from lung_ssp.training.augmentation import warp
 
 
-def random_patch(
-    image: np.ndarray,
-    label: np.ndarray,
-    centre: tuple[float, float],
-    size: int,
-    settings: AugmentationSettings,
-    rng: np.random.Generator,
-    pixel: tuple[float, float] = (1.0, 1.0),
-) -> tuple[np.ndarray, np.ndarray]:
-    """Cut a patch around `centre`, turned, scaled and mirrored at random; beyond the border the slice is mirrored.
+def cut(image: np.ndarray, label: np.ndarray, matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """A patch of a slice by the matrix of `random_matrix`; beyond the border the slice is mirrored.
 
     Args:
         image: (channels, y, x) HU.
         label: (y, x) classes, uint8, of which the nearest is taken; or whether a pixel is nodule, bool, whose border is
             drawn between the pixels.
-        centre: (y, x) in pixels, where the patch's centre lies.
         size: side of the patch in its pixels.
-        pixel: (y, x), how many pixels of the image one of the patch spans, before it is scaled.
 
     Returns:
         float32 (channels, size, size) HU and the labels (size, size).
     """
-    matrix = random_matrix(centre, size, settings, rng, pixel)
-    channels_last = np.ascontiguousarray(image.transpose(1, 2, 0), dtype=np.float32)
-    patch = warp(channels_last, matrix, size, cv2.INTER_LINEAR).reshape(size, size, len(image))
+    patch = cut_channels(image, matrix, size)
     if label.dtype == bool:
         nodule = warp(label.astype(np.float32), matrix, size, cv2.INTER_LINEAR) >= 0.5
-        return patch.transpose(2, 0, 1), nodule.astype(np.uint8)
-    return patch.transpose(2, 0, 1), warp(label, matrix, size, cv2.INTER_NEAREST)
+        return patch, nodule.astype(np.uint8)
+    return patch, warp(label, matrix, size, cv2.INTER_NEAREST)
+
+
+def cut_channels(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """Channels (channels, y, x) alone, linear between the pixels; float32 (channels, size, size)."""
+    channels_last = np.ascontiguousarray(image.transpose(1, 2, 0), dtype=np.float32)
+    patch = warp(channels_last, matrix, size, cv2.INTER_LINEAR).reshape(size, size, len(image))
+    return patch.transpose(2, 0, 1)
 
 
 def random_neighbours(

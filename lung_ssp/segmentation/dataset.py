@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import paddle
 from paddleseg.cvlibs import manager
@@ -11,10 +12,26 @@ from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import window
 from lung_ssp.ct.working_grid import NOT_COUNTED, neighbour_indices
 from lung_ssp.errors import CohortError
-from lung_ssp.segmentation.augmentation import random_neighbours, random_patch
-from lung_ssp.segmentation.settings import CHANNELS, IGNORED, TrainDatasetSettings, ValidationDatasetSettings
-from lung_ssp.segmentation.sources import Place, ScanSource, Source, Stack, open_source, slices_with
-from lung_ssp.training.augmentation import random_intensities
+from lung_ssp.segmentation.augmentation import cut, random_neighbours
+from lung_ssp.segmentation.set_in import cut_nodule
+from lung_ssp.segmentation.settings import (
+    CHANNELS,
+    IGNORED,
+    FurtherCohortSettings,
+    TrainDatasetSettings,
+    ValidationDatasetSettings,
+)
+from lung_ssp.segmentation.sources import (
+    NoduleSource,
+    Place,
+    ScanSource,
+    SetInSource,
+    Source,
+    Stack,
+    open_source,
+    slices_with,
+)
+from lung_ssp.training.augmentation import random_intensities, random_matrix
 
 SPLIT_OF_MODE = {"train": "train", "val": "validation"}
 
@@ -58,10 +75,7 @@ class SliceDataset(paddle.io.Dataset):
             settings = TrainDatasetSettings.model_validate(tree)
             self.patch_size, self.augmentation, self.seed = settings.patch_size, settings.augmentation, settings.seed
             first = self._open_first(settings.dataset_root, grid, settings.lesion_share)
-            others = [
-                open_source(Path(cohort.dataset_root), "train", self.slice_settings, settings.lesion_share)[0]
-                for cohort in settings.also
-            ]
+            others = [self._open_further(cohort, first, settings.lesion_share) for cohort in settings.also]
             self._sources: list[Source] = [first, *others]
             more = [round(len(first) * cohort.share / settings.share) for cohort in settings.also]
             self._ends = np.cumsum([len(first), *more])
@@ -109,24 +123,34 @@ class SliceDataset(paddle.io.Dataset):
             raise CohortError(f"{root} has no lesion in its {split} scans: nothing to learn.")
         return source
 
+    def _open_further(self, cohort: FurtherCohortSettings, first: Source, lesion_share: float) -> Source:
+        source, _ = open_source(Path(cohort.dataset_root), "train", self.slice_settings, lesion_share)
+        if not cohort.set_in:
+            return source
+        if not (isinstance(first, NoduleSource) and isinstance(source, ScanSource)):
+            raise CohortError(
+                f"set_in of {cohort.dataset_root} sets single nodules of the first cohort (train_dataset.dataset_root) "
+                "into scans: name such cohorts, or leave it out."
+            )
+        return SetInSource(source, first, cohort.set_in)
+
     def _patch(self, place: Place, rng: np.random.Generator) -> dict[str, Any]:
         """A patch around a random pixel near the place's target, off its centre by up to a quarter of the patch."""
         stack = place.stack
         pixels = np.argwhere(place.target)
         jitter = rng.uniform(-self.patch_size / 4, self.patch_size / 4, size=2) * stack.pixel
-        y, x = pixels[rng.integers(len(pixels))] + jitter
+        pixel = pixels[rng.integers(len(pixels))]
+        y, x = pixel + jitter
         neighbours = random_neighbours(
             stack.z_mm, place.index, self.IMG_CHANNELS, self.slice_settings.spacing_mm[0], self.augmentation, rng
         )
-        image, label = random_patch(
-            stack.hu[neighbours],
-            self._classes(stack.lesions[place.index]),
-            (y, x),
-            self.patch_size,
-            self.augmentation,
-            rng,
-            stack.pixel,
-        )
+        matrix = random_matrix((y, x), self.patch_size, self.augmentation, rng, stack.pixel)
+        image, label = cut(stack.hu[neighbours], self._classes(stack.lesions[place.index]), matrix, self.patch_size)
+        if place.set_in is not None:
+            away_mm = stack.z_mm[neighbours] - stack.z_mm[place.index]
+            centre = cv2.transform(np.array([[pixel[::-1]]], float), cv2.invertAffineTransform(matrix))[0, 0, ::-1]
+            nodule = cut_nodule(place.set_in, away_mm, centre, self.patch_size, self.augmentation, rng)
+            image, label = nodule.set_into(image, label)
         return self._as_sample(random_intensities(image, self.augmentation, rng), label.astype(np.int64))
 
     def _classes(self, lesions: np.ndarray) -> np.ndarray:

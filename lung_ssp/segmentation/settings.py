@@ -63,6 +63,9 @@ class FurtherCohortSettings(Settings):
 
     dataset_root: str = Field(min_length=1, description="folder of the prepared cohort")
     share: float = Field(gt=0, lt=1, description="share of all patches that come from it; at random from its own")
+    set_in: Probability = Field(
+        0.0, description="share of its patches into which a nodule of the first cohort is set; of scans only"
+    )
 
 
 class TrainDatasetSettings(DatasetSettings):

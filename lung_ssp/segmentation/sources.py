@@ -1,9 +1,10 @@
 """Where training patches and validation slices come from: scans with or without lesions, and single nodules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from lung_ssp.cohort.nodules.store import StoredNodule, has_nodules, read_nodules
 from lung_ssp.cohort.slices import read_slices
@@ -11,6 +12,8 @@ from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.working_grid import NOT_COUNTED, LungSlices, in_plane, training_slices
 from lung_ssp.errors import CohortError
+
+AERATED_HU = -500  # lung with air in it is darker; a nodule set into a vessel or a consolidation would not be seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +42,24 @@ class Stack:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where a training patch lies: near a pixel of `target`, bool (y, x), in slice `index` of `stack`."""
+    """Where a training patch lies: near a pixel of `target`, bool (y, x), in slice `index` of `stack`.
+
+    set_in: a nodule that is set in at that pixel, or None.
+    """
 
     stack: Stack
     index: int
     target: np.ndarray
+    set_in: "NoduleSlice | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class NoduleSlice:
+    """Slice `index` of a single nodule, on its own grid. opaque: bool (z, y, x), what of the slices is the nodule."""
+
+    stack: Stack
+    index: int
+    opaque: np.ndarray
 
 
 class ScanSource:
@@ -82,7 +98,7 @@ class NoduleSource:
 
     Args:
         nodules: one stack each.
-        marked: bool (y, x) of each, where in its slices seen from above a reader marked it.
+        marked: bool (z, y, x) of each, where a reader marked it.
         lesion_share: share of the patches that lie on the nodule; the others lie anywhere in its slices.
     """
 
@@ -91,6 +107,7 @@ class NoduleSource:
         self._lesion_share = lesion_share
         self.lesions = [(number, label) for number, nodule in enumerate(nodules) for label in nodule.labels]
         self._marked = marked
+        self._seen_from_above = [volume.any(axis=0) for volume in marked]
 
     def __len__(self) -> int:
         return len(self.stacks)
@@ -100,10 +117,45 @@ class NoduleSource:
         stack = self.stacks[index]
         slice_index = int(rng.integers(len(stack.hu)))
         on_nodule = rng.random() < self._lesion_share
-        return Place(stack, slice_index, self._marked[index] if on_nodule else stack.searched[slice_index])
+        return Place(stack, slice_index, self._seen_from_above[index] if on_nodule else stack.searched[slice_index])
+
+    def slice_with_nodule(self, rng: np.random.Generator) -> NoduleSlice:
+        """A slice of any nodule in which most readers saw it; to it belongs a pixel around all that a reader marked.
+
+        Readers leave out the contour of a nodule.
+        """
+        number = int(rng.integers(len(self.stacks)))
+        stack = self.stacks[number]
+        index = int(rng.choice(slices_with(stack.lesions)))
+        return NoduleSlice(stack, index, ndimage.binary_dilation(self._marked[number], np.ones((1, 3, 3), bool)))
 
 
-Source = ScanSource | NoduleSource
+class SetInSource:
+    """Patches of scans, into which nodules of another source are set: nodules and lungs without any of one scanner.
+
+    Args:
+        scans: where the patches lie.
+        nodules: what is set in.
+        share: of the patches that get a nodule.
+    """
+
+    def __init__(self, scans: ScanSource, nodules: NoduleSource, share: float) -> None:
+        self.stacks, self.lesions = scans.stacks, scans.lesions
+        self._scans, self._nodules, self._share = scans, nodules, share
+
+    def __len__(self) -> int:
+        return len(self._scans)
+
+    def place(self, index: int, rng: np.random.Generator) -> Place:
+        """Where patch `index` of an epoch lies, and what is set in, which is drawn."""
+        place = self._scans.place(index, rng)
+        aerated = place.target & (place.stack.hu[place.index] < AERATED_HU)
+        if rng.random() >= self._share or not aerated.any():
+            return place
+        return replace(place, target=aerated, set_in=self._nodules.slice_with_nodule(rng))
+
+
+Source = ScanSource | NoduleSource | SetInSource
 
 
 def open_source(
@@ -145,7 +197,7 @@ def _open_nodules(root: Path, split: str, slices: WorkingGridSettings, lesion_sh
     if not nodules:
         raise CohortError(f"{root} holds no {split} nodule of which every reader's mask is there.")
     stack_of = _on_its_own_grid if split == "train" else _on_the_working_grid
-    marked = [(nodule.readers > 0).any(axis=0) for nodule in nodules]
+    marked = [nodule.readers > 0 for nodule in nodules]
     return NoduleSource([stack_of(nodule, slices, root) for nodule in nodules], marked, lesion_share)
 
 
