@@ -93,10 +93,11 @@ def probability_of_slices(
             images = [with_neighbours(slices, index, channels) for index in indices]
         else:
             images = [slices[neighbour_indices(z_mm, index, channels, step_mm)] for index in indices]
-        places = (
-            None if where is None else [place for place in (where[index] for index in indices) if place is not None]
-        )
-        probability[indices] = predict(np.stack(images), places)
+        stacked = np.stack(images)
+        if where is None:
+            probability[indices] = predict(stacked)
+        else:
+            probability[indices] = predict(stacked, [place for index in indices if (place := where[index]) is not None])
     return probability
 
 
