@@ -112,7 +112,7 @@ class Decoder(nn.Layer):
             region: int64 (4,), the first row and column and those after the last of the part of the image that is
                 asked for, in steps of two pixels; None: the whole. The two largest sizes, which take most of the time,
                 are computed there alone. They see nothing beyond it: what lies at most as far from its border as
-                their convolutions reach (`REACH` of `segmentation/predict.py`) differs from the whole.
+                their convolutions reach (`reach_of` in `segmentation/predict.py`) differs from the whole.
         """
         x = features[-1]
         for step in range(LEVELS - 1):  # plain indices: Paddle's tracing to a static graph knows no strict zip

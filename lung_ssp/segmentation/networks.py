@@ -91,7 +91,7 @@ class DenseBlock(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """(n, in_channels, h, w) to (n, out_channels, h, w)."""
-        if not paddle.in_dynamic_mode():
+        if not paddle.in_dynamic_mode() and not self.training:  # for an export
             return traced_dense_block(x, [*self.layers, self.transition])
         for layer in self.layers:
             x = paddle.concat([x, F.relu(layer(x))], axis=1)
