@@ -70,8 +70,11 @@ class WorkingGrid:
                 found[index].append(rectangle)
         places: list[PlaneBox | None] = []
         for rectangles in found:
-            starts, stops = np.min(rectangles or [0], axis=0), np.max(rectangles or [0], axis=0)
-            places.append((slice(starts[0], stops[2]), slice(starts[1], stops[3])) if rectangles else None)
+            if not rectangles:
+                places.append(None)
+                continue
+            starts, stops = np.min(rectangles, axis=0).tolist(), np.max(rectangles, axis=0).tolist()
+            places.append((slice(starts[0], stops[2]), slice(starts[1], stops[3])))
         return places
 
 
