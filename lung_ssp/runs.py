@@ -29,7 +29,7 @@ from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, run_
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.visible import visible
 
-EVALUATION_FORMAT = 6  # to be raised whenever metrics.json is written in another form
+EVALUATION_FORMAT = 7  # to be raised whenever metrics.json is written in another form
 
 
 @dataclass(frozen=True)

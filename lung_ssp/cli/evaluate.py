@@ -19,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     parser.add_argument("--table2", action="store_true", help="set the log beside the paper's Table 2")
     parser.add_argument(
-        "--real-nodules", type=Path, metavar="FOLDER", help="folder with lidc_nodules_3d.npz, for a segmentation run"
+        "--real-nodules",
+        type=Path,
+        metavar="FOLDER",
+        help="folder with lidc_nodules_3d.npz or val_patches.h5, for a segmentation run",
     )
     parser.add_argument(
         "--nodules",
