@@ -20,8 +20,8 @@ SOURCE = {
     "name": "real lung tumours of the Medical Segmentation Decathlon",
     "truth": "the outline of one radiologist",
     "licence": "CC BY-SA 4.0",
-    "citation": "Antonelli M et al. The Medical Segmentation Decathlon. Nat Commun 2022;13:4128, Task06; patches at 2 mm "
-    "by github.com/shizoda/data",
+    "citation": "Antonelli M et al. The Medical Segmentation Decathlon. Nat Commun 2022;13:4128, Task06; patches at 2 "
+    "mm by github.com/shizoda/data",
 }
 
 
