@@ -55,7 +55,7 @@ setup(
     package_dir={"lung_ssp.configs": "configs"},
     package_data={
         "lung_ssp": ["py.typed", "**/*.csv", "**/*.yml"],
-        "lung_ssp.configs": ["**/*.yml"],
+        "lung_ssp.configs": ["**/*.csv", "**/*.yml"],
         "lung_ssp.weights": ["**/*.json", "**/*.npz", "**/*.yml"],
     },
     python_requires=">=3.10,<3.13",

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from lung_ssp.config import SHIPPED_CONFIGS
 from lung_ssp.ct.volume import Box, Volume
 from lung_ssp.errors import CohortError, DamagedFile, shown
 from lung_ssp.records import TableRow, read_table
@@ -38,6 +39,12 @@ class ExcludedPlace(TableRow):
             return None
         z, y, x = (slice(int(start), int(stop)) for start, stop in zip(low, high, strict=True))
         return z, y, x
+
+
+def find_places(name: str) -> Path:
+    """The file by its path: from the working folder, else among the shipped configurations."""
+    path = Path(name)
+    return path if path.exists() or not (SHIPPED_CONFIGS / path).is_file() else SHIPPED_CONFIGS / path
 
 
 def read_places(path: Path, scans: Collection[str]) -> list[ExcludedPlace]:

@@ -13,7 +13,7 @@ from lung_ssp.cohort.annotations.masks import mask_onto
 from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.cohort.description import COHORT_FILE, CohortCounts, CohortDescription, read_cohort, write_cohort
 from lung_ssp.cohort.fingerprint import cohort_fingerprint
-from lung_ssp.cohort.lung_scans.places import ExcludedPlace, read_places
+from lung_ssp.cohort.lung_scans.places import ExcludedPlace, find_places, read_places
 from lung_ssp.cohort.lung_scans.settings import LungScanSettings, LungScansSettings
 from lung_ssp.cohort.slices import slices_path, write_slices
 from lung_ssp.cohort.store import (
@@ -51,9 +51,9 @@ def prepare_lung_scans(settings: LungScansSettings) -> CohortDescription:
     """
     root = Path(settings.cohort.root)
     files = {scan.name: _files_of(scan, Path(settings.cohort.folder)) for scan in settings.cohort.scans}
-    table = settings.cohort.excluded
-    places = [] if table is None else read_places(Path(table), files)
-    key = _key(settings, files)
+    table = None if settings.cohort.excluded is None else find_places(settings.cohort.excluded)
+    places = read_places(table, files) if table else []
+    key = _key(settings, files, table)
     refuse_other_cohort(root, key)
     if (root / COHORT_FILE).is_file():
         return read_cohort(root)
@@ -105,12 +105,11 @@ def _files_of(scan: LungScanSettings, folder: Path) -> tuple[Path, Path]:
     return series, mask
 
 
-def _key(settings: LungScansSettings, files: dict[str, tuple[Path, Path]]) -> str:
+def _key(settings: LungScansSettings, files: dict[str, tuple[Path, Path]], table: Path | None) -> str:
     """What the cohort is made from: the files, the excluded places and the settings, wherever the files lie."""
     places = {"cohort": {"root", "folder", "excluded"}}
     own = [sha256_of(path) for paths in files.values() for path in paths]
-    table = settings.cohort.excluded
-    made_from = [settings.model_dump_json(exclude=places), *own, sha256_of(Path(table)) if table else ""]
+    made_from = [settings.model_dump_json(exclude=places), *own, sha256_of(table) if table else ""]
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()
 
 

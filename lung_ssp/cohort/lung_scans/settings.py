@@ -28,7 +28,9 @@ class LungScansCohortSettings(CohortSettings):
     scans: list[LungScanSettings] = Field(min_length=1, max_length=MOST_SCANS, description="the scans")
     excluded: str | None = Field(
         None,
-        description="CSV file of places that are not learned from, such as unmarked nodules (lung_scans/places.py)",
+        min_length=1,
+        description="CSV file of places that are not learned from, such as unmarked nodules (lung_scans/places.py), "
+        "from the working folder or among the shipped configurations",
     )
     own_lungs: bool = Field(
         False, description="search also what the lung mask of a diagnosis adds to the given one, such as the hila"

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from lung_ssp.cohort.lung_scans.places import ExcludedPlace, read_places
+from lung_ssp.cohort.lung_scans.places import ExcludedPlace, find_places, read_places
 from lung_ssp.cohort.lung_scans.prepare import prepare_lung_scans
 from lung_ssp.cohort.lung_scans.settings import LungScansSettings
 from lung_ssp.cohort.slices import read_slices
@@ -87,6 +87,24 @@ def test_an_excluded_place_does_not_count(folder):
         prepare_lung_scans(settings_of(folder))
 
 
+def test_what_a_diagnosis_would_search_is_searched_too(folder):
+    """The given mask leaves out a part of the lung."""
+    path = folder / "one_lung.nii.gz"
+    given = np.asarray(nibabel.load(path).dataobj).copy()
+    given[40:] = 0
+    nibabel.save(nibabel.Nifti1Image(given, AFFINE), path)
+    searched = []
+    for name, own_lungs in (("given", False), ("own", True)):
+        root = folder.parent / name
+        prepare_lung_scans(settings_of(folder, root=str(root), own_lungs=own_lungs))
+        _, (scan,) = read_slices(root, "train")
+        assert np.array_equal(scan.lesions, np.where(scan.lungs, 0, 255))
+        searched.append(scan.lungs)
+    assert not (searched[0] & ~searched[1]).any()
+    left_out = searched[1][5:35, 10:60, 45:70] & ~searched[0][5:35, 10:60, 45:70]
+    assert left_out.mean() > 0.99
+
+
 @pytest.mark.parametrize("centre, diameter, expected", [(4.2, 0.1, (2, 3)), (-1.5, 4, (0, 1)), (19, 100, (0, 10))])
 def test_a_cube_has_at_least_the_nearest_voxel_and_ends_with_the_scan(centre, diameter, expected):
     volume = Volume(np.zeros((10, 10, 10), np.int16), (2.0, 2.0, 2.0))
@@ -126,6 +144,9 @@ def test_the_shipped_file_names_scans_once(tmp_path):
     assert (
         len(tree.settings.cohort.scans) == 6 and "10.7937/K9/TCIA.2017.3R3FVZ08" in tree.settings.cohort.source.citation
     )
+    scans = {scan.name for scan in tree.settings.cohort.scans}
+    places = read_places(find_places(tree.settings.cohort.excluded), scans)
+    assert len({place.scan for place in places}) == len(places) == 5
     text = tree.text().replace("Case_004\n", "Case_002\n")
     (tmp_path / "twice.yml").write_text(text)
     with pytest.raises(ConfigError, match="names Case_002 2 times"):
