@@ -71,7 +71,7 @@ async function draw() {
   for (let i = 0; i < bytes.length; i += 4) bytes[i] = bytes[i + 1] = bytes[i + 2] = table[bytes[i]];
   pixels.putImageData(data, 0, 0);
   paint();
-  canvas.dataset.slice = at + 1; // what is on the screen
+  Object.assign(canvas.dataset, { slice: at + 1, window: state.window, outlines: state.outlines }); // on the screen
   for (let next = at - AHEAD; next <= at + AHEAD; next++) if (next >= 0 && next <= last) slice(next);
 }
 
