@@ -23,10 +23,13 @@ NLST = [
 ]
 # Networks run by ONNX Runtime where there is no GPU; exporting is tied to Paddle 2.6.
 ONNX = ["paddle2onnx==1.3.1", "onnxruntime>=1.17"]
+# Patches of the Medical Segmentation Decathlon (eval --real-nodules).
+HDF5 = ["h5py>=3.10"]
 # The documentation as a site; ruff sets its signatures.
 DOCS = ["mkdocs-material>=9.7,<9.8", "mkdocstrings[python]>=1,<2", "ruff"]
 TEST_TOOLS = [
     *DOCS,
+    *HDF5,
     "pytest",
     "scikit-image>=0.26; python_version>='3.11'",  # benchmarks/lungs.py; from 0.26 on it fills holes up to a size
     "pytest-xdist",
@@ -84,6 +87,7 @@ setup(
         "gpu": ["paddlepaddle-gpu==2.6.2"],
         "nlst": NLST,
         "onnx": ONNX,
+        "hdf5": HDF5,
         "docs": DOCS,
         "test": TEST_TOOLS,
     },

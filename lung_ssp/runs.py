@@ -9,6 +9,8 @@ from pydantic import JsonValue
 from tqdm import tqdm
 
 from lung_ssp import __version__, runtime
+from lung_ssp.classification.metrics import ClassificationMetrics
+from lung_ssp.classification.pooled import PooledMetrics, pool_folds, write_pooled
 from lung_ssp.cohort.description import read_cohort, read_cohorts
 from lung_ssp.cohort.split import check_disjoint, patients_by_split
 from lung_ssp.cohort.unchanged import check_unchanged
@@ -29,7 +31,7 @@ from lung_ssp.training.run import best_fingerprint, check_cohort, open_run, run_
 from lung_ssp.training.settings import TrainingSettings
 from lung_ssp.visible import visible
 
-EVALUATION_FORMAT = 6  # to be raised whenever metrics.json is written in another form
+EVALUATION_FORMAT = 7  # to be raised whenever metrics.json is written in another form
 
 
 @dataclass(frozen=True)
@@ -220,6 +222,36 @@ def join(
     return joined
 
 
+def pool(runs: Sequence[str | Path], output: str | Path | None = None, device: runtime.Device = "cpu") -> PooledMetrics:
+    """Measure classification runs, one a fold of a cohort of nodules, and put their folds together.
+
+    Args:
+        runs: the runs' folders.
+        output: folder for metrics.json and metrics.txt, empty or with older ones; None for none.
+        device: "cpu" or "gpu".
+
+    Raises:
+        LungSspError: as `evaluate` does; a run has no test nodules, two have the same patient or differ in their
+            settings, or the folder holds other files.
+    """
+    if output is not None:
+        check_table_folder(Path(output))
+    check_one_recipe([Path(run) for run in runs])
+    measured = []
+    for run in runs:
+        metrics = evaluate(run, device=device).metrics
+        if not isinstance(metrics, ClassificationMetrics) or not metrics.binary:
+            raise ConfigError(
+                f"{run} has not been measured on patients' nodules: join classification runs, each with a test fold of "
+                "a cohort of nodules."
+            )
+        measured.append(metrics)
+    pooled = pool_folds(measured)
+    if output is not None:
+        write_pooled(Path(output), pooled)
+    return pooled
+
+
 def check_one_recipe(runs: Sequence[Path]) -> None:
     """Refuse, with a ConfigError, runs whose settings differ in more than the folders of their cohorts."""
     first, *others = [_recipe(read_run(run)[1].settings) for run in runs]
@@ -233,7 +265,8 @@ def check_one_recipe(runs: Sequence[Path]) -> None:
 
 def _recipe(settings: TrainingSettings) -> dict[str, float | str]:
     tree = settings.model_dump(mode="json")
-    tree["train_dataset"]["dataset_root"] = tree["val_dataset"]["dataset_root"] = ""
+    for part in {"train_dataset", "val_dataset", "test_dataset"} & tree.keys():
+        tree[part]["dataset_root"] = ""
     for number, further in enumerate(tree["train_dataset"].pop("also", [])):
         tree["train_dataset"][f"also {number + 1}"] = {**further, "dataset_root": ""}
     return flatten(tree)

@@ -63,6 +63,16 @@ def test_a_segmentation_network_takes_images_of_any_size_and_number(
     np.testing.assert_allclose(exports.predict(images), expected, atol=1e-5)
 
 
+def test_a_part_of_an_image_has_the_numbers_of_the_whole(exported: tuple[Path, Path]) -> None:
+    segmenter = load_segmenter(exported[0], "onnx")
+    images = np.random.default_rng(2).random((2, segmenter.settings.model.in_channels, 90, 130), dtype=np.float32)
+    where = [(slice(31, 40), slice(50, 71)), (slice(0, 7), slice(120, 130))]
+    whole, parts = segmenter.predict(images), segmenter.predict(images, where)
+    for one, part, place in zip(whole, parts, where, strict=True):
+        np.testing.assert_allclose(part[place], one[place], atol=1e-6)
+    assert (parts[0][:10] == 0).all() and (whole[0][:10] > 0).all()  # it was not computed
+
+
 def test_a_classification_network_gives_both_tasks_logits(exported: tuple[Path, Path]) -> None:
     paddles, exports = (load_classifier(exported[1], engine) for engine in ("paddle", "onnx"))
     size = exports.settings.model.image_size

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -40,6 +41,22 @@ def test_real_nodules_are_named_as_real_and_as_never_trained_on(runs: tuple[Path
     assert "2 nodules: real" in evaluation.text()
     assert "never trained on" in evaluation.text()
     assert evaluate(runs[0], real_nodules=tmp_path) == evaluation
+
+
+def test_real_tumours_in_slices_are_measured_beside_them(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    distance = np.linalg.norm(np.stack(np.mgrid[:32, :32]) - 16, axis=0)
+    images = np.where(distance < 6, 1.0, 150 / 1100).astype(np.float32)
+    with h5py.File(tmp_path / "val_patches.h5", "w") as file:
+        file["images"] = np.broadcast_to(images, (20, 1, 32, 32))
+        file["labels"] = np.broadcast_to(distance < 6, (20, 1, 32, 32)).astype(float)
+    evaluation = evaluate(runs[0], real_nodules=tmp_path)
+    assert isinstance(evaluation.metrics, SegmentationMetrics) and evaluation.metrics.real_patches is not None
+    assert evaluation.metrics.real_patches.patches == 20 and evaluation.metrics.real_nodules is None
+    assert "20 patches with a tumour of 2 patients: real lung tumours of the Medical" in evaluation.text()
+    assert (evaluation.figures / "real-patches.png").is_file()
+    assert evaluate(runs[0], real_nodules=tmp_path) == evaluation
+    assert evaluate(runs[0]).metrics.real_patches is None
+    assert not (evaluation.figures / "real-patches.png").exists()
 
 
 def test_what_is_measured_already_is_read_and_not_measured_again(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -111,5 +128,5 @@ def test_options_of_the_other_task_are_refused(runs: tuple[Path, Path], tmp_path
         evaluate(runs[0], table2=True)
     with pytest.raises(ConfigError, match="real_nodules is no option of the evaluation of a classification run"):
         evaluate(runs[1], real_nodules=tmp_path)
-    with pytest.raises(CohortError, match="lidc_nodules_3d"):
+    with pytest.raises(CohortError, match=r"holds neither lidc_nodules_3d\.npz nor val_patches\.h5: name"):
         evaluate(runs[0], real_nodules=tmp_path)

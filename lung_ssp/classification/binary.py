@@ -22,6 +22,7 @@ class BinaryAuc:
     samples, patients, malignant: how many samples both sides have, of how many patients, and how many are malignant.
     auc: None where a side is empty. interval: 95 %, percentiles over BOOTSTRAP_SAMPLES drawings of as many patients
         with replacement; drawings without one of the sides are left out. None where there is no AUC.
+    scores, is_malignant, patient_of: of each sample, so that several folds can be put together.
     """
 
     question: str
@@ -33,6 +34,9 @@ class BinaryAuc:
     malignant: int
     auc: float | None
     interval: tuple[float, float] | None
+    scores: tuple[float, ...] = ()
+    is_malignant: tuple[bool, ...] = ()
+    patient_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -131,16 +135,23 @@ def patients_of(rows: list[NoduleRow], scores: np.ndarray, sides: BinaryDiagnosi
 
 def binary_auc(question: str, score: str, unit: str, fold: int, scored: Scored) -> BinaryAuc:
     """The AUC of scored samples with its interval."""
-    names, owners = np.unique(scored.patients, return_inverse=True)
+    names = np.unique(scored.patients)
     facts = (question, score, unit, fold, len(scored.scores), len(names), int(scored.malignant.sum()))
+    samples = tuple(scored.scores.tolist()), tuple(scored.malignant.tolist()), tuple(scored.patients.tolist())
     if scored.malignant.all() or not scored.malignant.any():
-        return BinaryAuc(*facts, None, None)
-    rng = np.random.default_rng(BOOTSTRAP_SEED)
-    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=BOOTSTRAP_SAMPLES)
-    drawn = weighted_aucs(scored, times[:, owners])
+        return BinaryAuc(*facts, None, None, *samples)
+    drawn = weighted_aucs(scored, draw_patients(scored, np.random.default_rng(BOOTSTRAP_SEED)))
     low, high = np.percentile(drawn[np.isfinite(drawn)], INTERVAL).tolist()
-    (auc,) = weighted_aucs(scored, np.ones((1, len(owners)))).tolist()
-    return BinaryAuc(*facts, auc, (low, high))
+    (auc,) = weighted_aucs(scored, np.ones((1, len(scored.scores)))).tolist()
+    return BinaryAuc(*facts, auc, (low, high), *samples)
+
+
+def draw_patients(scored: Scored, rng: np.random.Generator) -> np.ndarray:
+    """How often each sample counts in each drawing of as many patients with replacement, (BOOTSTRAP_SAMPLES, n)."""
+    names, owners = np.unique(scored.patients, return_inverse=True)
+    if not len(names):
+        return np.zeros((BOOTSTRAP_SAMPLES, 0), int)
+    return rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=BOOTSTRAP_SAMPLES)[:, owners]
 
 
 def weighted_aucs(scored: Scored, weights: np.ndarray) -> np.ndarray:
@@ -152,9 +163,17 @@ def weighted_aucs(scored: Scored, weights: np.ndarray) -> np.ndarray:
     Returns:
         (m,); NaN where a side has no weight.
     """
+    won, pairs = pairs_won(scored, weights)
+    return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+
+
+def pairs_won(scored: Scored, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many pairs of both sides the malignant one wins, a tie by half, and how many there are, (m,) each.
+
+    Args:
+        weights: (m, n), how often each sample counts.
+    """
     malignant, benign = scored.scores[scored.malignant], scored.scores[~scored.malignant]
     wins = (malignant[:, None] > benign) + 0.5 * (malignant[:, None] == benign)
     of_malignant, of_benign = weights[:, scored.malignant].astype(float), weights[:, ~scored.malignant].astype(float)
-    pairs = of_malignant.sum(axis=1) * of_benign.sum(axis=1)
-    won = ((of_malignant @ wins) * of_benign).sum(axis=1)
-    return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return ((of_malignant @ wins) * of_benign).sum(axis=1), of_malignant.sum(axis=1) * of_benign.sum(axis=1)

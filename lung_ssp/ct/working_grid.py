@@ -8,6 +8,7 @@ import numpy as np
 from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.ct.volume import Box, Volume, bounding_box, mean_weights, resample_axis, window
 
+PlaneBox = tuple[slice, slice]  # of pixels, along (y, x)
 NOT_COUNTED = 255  # label of lesions where it is not known what is there
 
 
@@ -46,6 +47,35 @@ class WorkingGrid:
         for axis, positions in enumerate(self.positions):
             values = resample_axis(values, mean_weights(values.shape[axis], positions, width=0), axis)
         return values
+
+    def places_of(self, mask: np.ndarray) -> list[PlaneBox | None]:
+        """Of each slice, the smallest part from which `to_part` interpolates inside a mask; None where it does nowhere.
+
+        Args:
+            mask: bool (z, y, x), of the shape of `part`.
+        """
+        low, high = (
+            [
+                np.clip(rounded(positions).astype(int), 0, size - 1)
+                for positions, size in zip(self.positions, self.slices.shape, strict=True)
+            ]
+            for rounded in (np.floor, np.ceil)
+        )
+        rows, columns = mask.any(axis=2), mask.any(axis=1)  # of each slice of the mask, which of them hold some of it
+        found: list[list[tuple[int, int, int, int]]] = [[] for _ in self.slices]
+        for plane in np.flatnonzero(rows.any(axis=1)):
+            (first_row, last_row), (first, last) = (np.flatnonzero(side[plane])[[0, -1]] for side in (rows, columns))
+            rectangle = low[1][first_row], low[2][first], high[1][last_row] + 1, high[2][last] + 1
+            for index in {low[0][plane], high[0][plane]}:
+                found[index].append(rectangle)
+        places: list[PlaneBox | None] = []
+        for rectangles in found:
+            if not rectangles:
+                places.append(None)
+                continue
+            starts, stops = np.min(rectangles, axis=0).tolist(), np.max(rectangles, axis=0).tolist()
+            places.append((slice(starts[0], stops[2]), slice(starts[1], stops[3])))
+        return places
 
 
 def inference_grid(volume: Volume, lungs: np.ndarray, settings: WorkingGridSettings) -> WorkingGrid:

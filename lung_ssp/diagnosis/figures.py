@@ -1,7 +1,9 @@
 """One picture a finding: where it is, how it looks, and its probabilities."""
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -26,6 +28,7 @@ DETAIL_MM = 70.0
 NOTICE_POINTS, SMALL_NOTICE_POINTS = 9.5, 7.0
 LONG_NOTICE = 600  # characters that have room in large letters
 BEYOND = 4  # pixels of a plane beyond what is shown of it, from which its border is interpolated
+WAITING = 2  # pictures that are drawn and not yet written
 OUTLINE, LUNG_OUTLINE = "#ff5a36", "#38b6ff"
 TASK_COLOURS = {"image": "#4c78a8", "pathology": "#f58518"}
 PLANES = ("axial", "coronal", "sagittal")  # in the order of the axes z, y, x, which they are perpendicular to
@@ -48,10 +51,18 @@ def save_overviews(
     """
     if not findings:
         return
-    with threadpool_limits(1, "blas"):  # its threads would wait actively for each of the many 3x3 matrices of a drawing
+    written: deque[Future[None]] = deque()
+    # The BLAS's threads would wait actively for each of the many 3x3 matrices of a drawing. While a picture is
+    # compressed, the interpreter is free to draw the next one.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(1) as writer:
         overview = Overview(volume, lungs, notice, findings[0], learnt)
         for finding in tqdm(findings, "figures", unit="finding"):
-            write_picture(overview.pixels(finding), folder / finding.figure_name, notice)
+            pixels = overview.pixels(finding)
+            written.append(writer.submit(write_picture, pixels, folder / finding.figure_name, notice))
+            if len(written) > WAITING:
+                written.popleft().result()  # which raises what the writing has raised
+        while written:
+            written.popleft().result()
 
 
 class Overview:

@@ -9,13 +9,7 @@ from lung_ssp.diagnosis.scan_work import Made, ScanResult
 from lung_ssp.errors import DamagedFile
 
 SCANS_TABLE = "scans.csv"
-STEPS = ("reading", "lungs", "segmentation", "classification", "figures", "together")
-SCAN_COLUMNS = (
-    *("scan", "place", "status", "reason", "message", "findings", "lungs_ml", "right_lung_ml", "left_lung_ml"),
-    *("corrections", "doubts", "lung_remarks", "files_left_out", "slices", "series_uid"),
-    *(f"seconds_{step}" for step in STEPS),
-    "notice",
-)
+STEPS = ("reading", "lungs", "segmentation", "candidates", "classification", "figures", "together")
 
 
 def write_tables(out: Path, results: Sequence[ScanResult], made: Made) -> int:
@@ -28,7 +22,8 @@ def write_tables(out: Path, results: Sequence[ScanResult], made: Made) -> int:
         DamagedFile: a diagnosis that is done is not there.
     """
     notice = f"{made.notice} {made.training}"
-    write_table(out / SCANS_TABLE, SCAN_COLUMNS, (scan_row(out, result, notice) for result in results))
+    judged = "candidates" in made.weights
+    write_table(out / SCANS_TABLE, scan_columns(judged), (scan_row(out, result, notice) for result in results))
     findings = 0
 
     def rows() -> Iterator[Row]:
@@ -38,8 +33,18 @@ def write_tables(out: Path, results: Sequence[ScanResult], made: Made) -> int:
                 findings += 1
                 yield finding_row(result.scan, finding, made.classes, made.learnt_from, notice)
 
-    write_table(out / FINDINGS_TABLE, finding_columns(made.classes, "candidates" in made.weights), rows())
+    write_table(out / FINDINGS_TABLE, finding_columns(made.classes, judged), rows())
     return findings
+
+
+def scan_columns(judged: bool) -> list[str]:
+    """The columns of scans.csv; `judged`: whether a second stage has judged the candidates."""
+    return [
+        *("scan", "place", "status", "reason", "message", "findings", "lungs_ml", "right_lung_ml", "left_lung_ml"),
+        *("corrections", "doubts", "lung_remarks", "files_left_out", "slices", "series_uid"),
+        *(f"seconds_{step}" for step in STEPS if judged or step != "candidates"),
+        "notice",
+    ]
 
 
 def scan_row(out: Path, result: ScanResult, notice: str) -> Row:

@@ -27,10 +27,10 @@ def cut(image: np.ndarray, label: np.ndarray, matrix: np.ndarray, size: int) -> 
     return patch, warp(label, matrix, size, cv2.INTER_NEAREST)
 
 
-def cut_channels(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+def cut_channels(image: np.ndarray, matrix: np.ndarray, size: int, border: int = cv2.BORDER_REFLECT) -> np.ndarray:
     """Channels (channels, y, x) alone, linear between the pixels; float32 (channels, size, size)."""
     channels_last = np.ascontiguousarray(image.transpose(1, 2, 0), dtype=np.float32)
-    patch = warp(channels_last, matrix, size, cv2.INTER_LINEAR).reshape(size, size, len(image))
+    patch = warp(channels_last, matrix, size, cv2.INTER_LINEAR, border).reshape(size, size, len(image))
     return patch.transpose(2, 0, 1)
 
 

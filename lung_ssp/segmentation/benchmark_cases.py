@@ -69,7 +69,8 @@ class SegmentationBenchmark:
 
     def predict(self, network: paddle.nn.Layer, inputs: list[np.ndarray]) -> np.ndarray:
         """The probability of a nodule, float32 (n, y, x)."""
-        return probability_of_images(network, *inputs)
+        (images,) = inputs
+        return probability_of_images(network, images)
 
     def predict_exported(self, network: ExportedNetwork, images: np.ndarray) -> np.ndarray:
         """The same in ONNX Runtime."""

@@ -108,6 +108,11 @@ class SliceDataset(paddle.io.Dataset):
         own = index if number == 0 else int(rng.integers(len(source)))
         return self._patch(source.place(own, rng), rng)
 
+    @property
+    def ends_of_cohorts(self) -> list[int]:
+        """Behind the last sample of the first cohort, of the second, and so on."""
+        return [int(end) for end in self._ends]
+
     def indices_by_scan(self) -> list[list[int]]:
         """The samples that are slices of the first scan or nodule, of the second, and so on; in validation."""
         groups: list[list[int]] = [[] for _ in self._stacks]

@@ -5,15 +5,19 @@ from pathlib import Path
 from lung_ssp.candidates.trained import load_candidate_judge
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.nodules.store import has_nodules
-from lung_ssp.errors import ConfigError
-from lung_ssp.segmentation.metrics import SegmentationMetrics
+from lung_ssp.errors import CohortError, ConfigError
+from lung_ssp.segmentation.metrics import PatchMetrics, SegmentationMetrics
 from lung_ssp.segmentation.nodule_evaluation import evaluate_nodules, learned_patients
 from lung_ssp.segmentation.nodule_report import NODULE_FIGURE, NODULE_TABLE, nodule_lines, write_nodule_table
-from lung_ssp.segmentation.real_nodules import evaluate_real_nodules, real_nodules_file
+from lung_ssp.segmentation.patch_file import PATCH_FILE
+from lung_ssp.segmentation.real_nodules import REAL_NODULES_FILE, evaluate_real_nodules
+from lung_ssp.segmentation.real_patches import evaluate_real_patches
 from lung_ssp.segmentation.scan_evaluation import evaluate_test_scans, scan_lines
 from lung_ssp.segmentation.trained import load_segmenter
 from lung_ssp.training.evaluation import write_metrics
 from lung_ssp.training.run import FIGURES, check_cohort
+
+PATCH_FIGURE = "real-patches.png"  # among the figures of a run
 
 
 def evaluate_segmenter(
@@ -26,8 +30,9 @@ def evaluate_segmenter(
     that cohort has no test split nothing is measured, unless `nodules` names another one.
 
     Args:
-        real_nodules: folder with lidc_nodules_3d.npz, real nodules in cubes; those of patients that the run has
-            learned from are left out; None for none.
+        real_nodules: folder with lidc_nodules_3d.npz, real nodules in cubes, of which those of patients that the run
+            has learned from are left out, or with val_patches.h5, real tumours in single slices, or with both; None
+            for none.
         nodules: folder of another cohort of nodules to measure instead; None for none.
         candidates: folder of a run of the false-positive reduction, with which the test scans are measured as well.
 
@@ -35,7 +40,7 @@ def evaluate_segmenter(
         ConfigError, CheckpointError: a folder holds no such run, or it is damaged, or there are no test scans to judge.
         CohortError: there are no test scans, or no real nodules where they should be.
     """
-    cubes = None if real_nodules is None else real_nodules_file(real_nodules)
+    cubes, patches = (None, None) if real_nodules is None else real_nodule_files(real_nodules)
     trained = load_segmenter(run)
     predict, settings = trained.predict, trained.settings
     root, figures = settings.cohort, run / FIGURES
@@ -55,12 +60,14 @@ def evaluate_segmenter(
         real = evaluate_real_nodules(
             predict, settings, cubes, figures / "real-nodules.png", cohort.statement, of_others
         )
-    of_nodules = None
-    for old in (run / NODULE_TABLE, figures / NODULE_FIGURE):
+    of_nodules = of_patches = None
+    for old in (run / NODULE_TABLE, figures / NODULE_FIGURE, figures / PATCH_FIGURE):
         old.unlink(missing_ok=True)  # of an evaluation on other nodules
     if measured is not None:
         of_nodules = evaluate_nodules(predict, settings, measured, learned, figures / NODULE_FIGURE)
         write_nodule_table(run, of_nodules.by_nodule)
+    if patches is not None:
+        of_patches = evaluate_real_patches(predict, settings, patches, figures / PATCH_FIGURE, cohort.statement)
     metrics = SegmentationMetrics(
         statement=cohort.statement,
         synthetic=cohort.synthetic,
@@ -69,9 +76,25 @@ def evaluate_segmenter(
         test_scans=test_scans,
         real_nodules=real,
         nodules=of_nodules,
+        real_patches=of_patches,
     )
     write_metrics(run, metrics, text_report(metrics))
     return metrics
+
+
+def real_nodule_files(folder: Path) -> tuple[Path | None, Path | None]:
+    """The file of the cubes and that of the patches in a folder with real nodules; one may be missing.
+
+    Raises:
+        CohortError: both are.
+    """
+    cubes, patches = (path if path.is_file() else None for path in (folder / REAL_NODULES_FILE, folder / PATCH_FILE))
+    if cubes is None and patches is None:
+        raise CohortError(
+            f"{folder} holds neither {REAL_NODULES_FILE} nor {PATCH_FILE}: name the folder that holds one, or leave it "
+            "out."
+        )
+    return cubes, patches
 
 
 def has_tested_nodules(root: Path) -> bool:
@@ -93,9 +116,31 @@ def text_report(metrics: SegmentationMetrics) -> str:
             f"  nodules touched         {real.touched:.3f}",
             f"  {real.citation}",
         ]
+    if metrics.real_patches:
+        lines += ["", *patch_lines(metrics.real_patches)]
     if metrics.nodules:
         lines += ["", *nodule_lines(metrics.nodules)]
     return "\n".join(lines) + "\n"
+
+
+def patch_lines(patches: PatchMetrics) -> list[str]:
+    """Lines of a report: Dice of real tumours in single slices, and what is marked where there is none."""
+    lines = [f"{patches.patches} patches with a tumour of {patches.patients} patients: {patches.name}"]
+    for what, scores, (low, high) in (
+        ("patch", patches.dice_per_patch, patches.interval_per_patch),
+        ("patient", patches.dice_per_patient, patches.interval_per_patient),
+    ):
+        name = f"Dice per {what}"
+        lines.append(f"  {name:<23} mean {scores.mean:.3f} ({low:.3f} to {high:.3f}), median {scores.median:.3f}")
+    return [
+        *lines,
+        f"  Dice of the whole patch mean {patches.dice_of_all:.3f}, what is marked beside the tumour included",
+        f"  tumours touched         {patches.touched:.3f}",
+        f"  without a tumour        {patches.without_tumour} patches, in {patches.marked_without_tumour} of them "
+        "something is marked",
+        "  In brackets: the 95 % interval of the mean by bootstrap over the patients",
+        f"  {patches.licence}; {patches.citation}",
+    ]
 
 
 def _left_out(nodules: int) -> str:

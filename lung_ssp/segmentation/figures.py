@@ -13,6 +13,7 @@ from lung_ssp.figures import new_figure, save_figure
 TRUTH = (64, 220, 64)
 FOUND = (255, 80, 80)
 MOST_NODULES = 24
+SHOWN = 6  # nodules of each kind in a picture of many: the best, those in the middle, the worst
 
 
 def outlined(image: np.ndarray, masks: dict[tuple[int, int, int], np.ndarray], zoom: int = 3) -> np.ndarray:
@@ -77,15 +78,21 @@ class NodulePanel:
     found: np.ndarray
 
 
-def save_nodules_by_dice(
-    path: Path, nodules: Sequence[NodulePanel], window_hu: Sequence[float], caption: str, columns: int
-) -> None:
-    """Slices of single nodules with the outlines of the readers' majority and of the result."""
+def ranked(dices: Sequence[float]) -> list[tuple[str, int]]:
+    """The kind, best, median or worst, and the place of the nodules to show of many, by their Dice; SHOWN of each."""
+    order = np.argsort([-own for own in dices], kind="stable")
+    middle = max(0, (len(order) - SHOWN) // 2)
+    kinds = {"best": order[:SHOWN], "median": order[middle : middle + SHOWN], "worst": order[-SHOWN:]}
+    return [(kind, int(place)) for kind, places in kinds.items() for place in places]
+
+
+def save_nodules_by_dice(path: Path, nodules: Sequence[NodulePanel], window_hu: Sequence[float], caption: str) -> None:
+    """Slices of single nodules, a row a kind, with the outlines of the readers' majority and of the result."""
     panels = [
         (own.title, outlined(window(own.hu, window_hu), {TRUTH: own.majority, FOUND: own.found}, zoom=3))
         for own in nodules
     ]
-    _save_panels(path, panels, caption, columns)
+    _save_panels(path, panels, caption, columns=len(panels) // 3)
 
 
 def _save_panels(path: Path, panels: list[tuple[str, np.ndarray]], caption: str, columns: int) -> None:

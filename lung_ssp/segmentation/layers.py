@@ -105,13 +105,31 @@ class Decoder(nn.Layer):
         self.upsamplings = nn.LayerList([UpConvolution(2 * channels, channels) for channels in reversed(widths[:-1])])
         self.blocks = nn.LayerList(blocks)
 
-    def forward(self, features: list[paddle.Tensor]) -> paddle.Tensor:
-        """The encoder's features, the full size first, to (n, width, h, w)."""
+    def forward(self, features: list[paddle.Tensor], region: paddle.Tensor | None = None) -> paddle.Tensor:
+        """The encoder's features, the full size first, to (n, width, h, w).
+
+        Args:
+            region: int64 (4,), the first row and column and those after the last of the part of the image that is
+                asked for, in steps of two pixels; None: the whole. The two largest sizes, which take most of the time,
+                are computed there alone. They see nothing beyond it: what lies at most as far from its border as
+                their convolutions reach (`reach_of` in `segmentation/predict.py`) differs from the whole.
+        """
         x = features[-1]
         for step in range(LEVELS - 1):  # plain indices: Paddle's tracing to a static graph knows no strict zip
-            copy = features[LEVELS - 2 - step]
-            x = self.blocks[step](paddle.concat([copy, crop_to(self.upsamplings[step](x), copy)], axis=1))
+            level = LEVELS - 2 - step
+            copy, x = features[level], self.upsamplings[step](x)
+            if region is not None and level <= 1:
+                copy = part_of(copy, region * (2 - level))
+                x = part_of(x, region) if level == 1 else x
+            else:
+                x = crop_to(x, copy)
+            x = self.blocks[step](paddle.concat([copy, x], axis=1))
         return x
+
+
+def part_of(x: paddle.Tensor, region: paddle.Tensor) -> paddle.Tensor:
+    """The part of x (n, channels, h, w) from the first row and column of a region (4,) to those after its last."""
+    return paddle.slice(x, [2, 3], region[:2], region[2:])
 
 
 def level_widths(width: int) -> list[int]:

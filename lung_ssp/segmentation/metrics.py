@@ -103,14 +103,46 @@ class RealNoduleMetrics:
 
 
 @dataclass(frozen=True)
+class PatchMetrics:
+    """What was found of real lung tumours in single slices.
+
+    name, truth, licence, citation: what they are, and whose outline is the truth.
+    patches: how many show a tumour. patients: whose they are.
+    dice_per_patch: of the tumour with all connected parts of the result that touch it (dice_by_lesion), of patches with
+    a tumour. dice_per_patient: the means of each patient's patches. interval_per_patch, interval_per_patient: 95 %, of
+    either mean, by bootstrap over the patients.
+    dice_of_all: the mean by patch with the whole result, what it marks elsewhere included.
+    touched: the share of the patches with a tumour in which the result touches it.
+    without_tumour: how many show none. marked_without_tumour: in how many of these something is marked.
+    """
+
+    name: str
+    truth: str
+    licence: str
+    citation: str
+    patches: int
+    patients: int
+    dice_per_patch: Scores
+    interval_per_patch: tuple[float, float]
+    dice_per_patient: Scores
+    interval_per_patient: tuple[float, float]
+    dice_of_all: float
+    touched: float
+    without_tumour: int
+    marked_without_tumour: int
+
+
+@dataclass(frozen=True)
 class SegmentationMetrics(Metrics):
     """The figures of a segmentation run: of the test scans, where its first cohort has scans; of the cubes of real
-    nodules, where they were asked for; of a cohort of nodules, where it learned from one or was asked for one.
+    nodules and the patches of real tumours, where they were asked for; of a cohort of nodules, where it learned from
+    one or was asked for one.
     """
 
     test_scans: TestScanMetrics | None
     real_nodules: RealNoduleMetrics | None
     nodules: NoduleMetrics | None = None
+    real_patches: PatchMetrics | None = None
 
 
 def scores_of(values: Sequence[float]) -> Scores:

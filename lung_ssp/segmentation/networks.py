@@ -10,6 +10,7 @@ from paddle import nn
 from paddleseg.cvlibs import manager
 
 from lung_ssp.segmentation.layers import Convolution, Convolutions, Decoder, Encoder, level_widths
+from lung_ssp.segmentation.traced import traced_dense_block
 
 manager.MODELS.components_dict.pop("UNet", None)  # or add_component warns that it is replaced
 
@@ -30,9 +31,12 @@ class UNet(nn.Layer):
         self.decoder = Decoder(width, [Convolutions(2 * channels, channels, batch_norm=False) for channels in widths])
         self.classifier = Convolution(width, num_classes, 1)
 
-    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
-        """Images (n, in_channels, h, w) to a list with the logits (n, num_classes, h, w), as PaddleSeg expects."""
-        return [self.classifier(self.decoder(self.encoder(x)))]
+    def forward(self, x: paddle.Tensor, region: paddle.Tensor | None = None) -> list[paddle.Tensor]:
+        """Images (n, in_channels, h, w) to a list with the logits (n, num_classes, h, w), as PaddleSeg expects.
+
+        With a `region`, to the logits of that part of the images alone (`Decoder`).
+        """
+        return [self.classifier(self.decoder(self.encoder(x), region))]
 
 
 @manager.MODELS.add_component
@@ -61,9 +65,12 @@ class ImprovedUNet(nn.Layer):
         self.decoder = Decoder(width, blocks)
         self.classifier = Convolution(width, num_classes, 1)
 
-    def forward(self, x: paddle.Tensor) -> list[paddle.Tensor]:
-        """Images (n, in_channels, h, w) to a list with the logits (n, num_classes, h, w), as PaddleSeg expects."""
-        return [self.classifier(self.decoder(self.encoder(x)))]
+    def forward(self, x: paddle.Tensor, region: paddle.Tensor | None = None) -> list[paddle.Tensor]:
+        """Images (n, in_channels, h, w) to a list with the logits (n, num_classes, h, w), as PaddleSeg expects.
+
+        With a `region`, to the logits of that part of the images alone (`Decoder`).
+        """
+        return [self.classifier(self.decoder(self.encoder(x), region))]
 
 
 class DenseBlock(nn.Layer):
@@ -84,6 +91,8 @@ class DenseBlock(nn.Layer):
 
     def forward(self, x: paddle.Tensor) -> paddle.Tensor:
         """(n, in_channels, h, w) to (n, out_channels, h, w)."""
+        if not paddle.in_dynamic_mode() and not self.training:  # for an export
+            return traced_dense_block(x, [*self.layers, self.transition])
         for layer in self.layers:
             x = paddle.concat([x, F.relu(layer(x))], axis=1)
         return F.relu(self.transition(x))

@@ -12,7 +12,7 @@ from lung_ssp.cohort.split import patients_by_split
 from lung_ssp.cohort.store import SPLITS
 from lung_ssp.ct.working_grid import in_plane, inference_grid
 from lung_ssp.errors import CohortError
-from lung_ssp.segmentation.figures import NodulePanel, save_nodules_by_dice
+from lung_ssp.segmentation.figures import NodulePanel, ranked, save_nodules_by_dice
 from lung_ssp.segmentation.metrics import dice, dice_by_lesion
 from lung_ssp.segmentation.nodule_metrics import NoduleMetrics, NoduleResult, groups_of
 from lung_ssp.segmentation.predict import NodulePredictor, probability_of_slices
@@ -20,7 +20,6 @@ from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.segmentation.sources import known_nodules, volume_of
 
 TRUTH = "Truth is what at least half of the readers marked"
-SHOWN = 6  # nodules of each kind in the picture: the best, those in the middle, the worst
 
 
 def evaluate_nodules(
@@ -105,14 +104,10 @@ def _save_figure(
     settings: SegmentationSettings,
     caption: str,
 ) -> None:
-    order = np.argsort([-result.dice for result in results], kind="stable")
-    middle = max(0, (len(order) - SHOWN) // 2)
-    kinds = {"best": order[:SHOWN], "median": order[middle : middle + SHOWN], "worst": order[-SHOWN:]}
     panels = []
-    for kind, places in kinds.items():
-        for place in places:
-            nodule, result = nodules[place], results[place]
-            widest = int(nodule.majority.sum(axis=(1, 2)).argmax())
-            title = f"{kind}: {result.nodule}, Dice {result.dice:.2f}, {result.diameter_mm:.0f} mm"
-            panels.append(NodulePanel(title, nodule.hu[widest], nodule.majority[widest], masks[place][widest]))
-    save_nodules_by_dice(path, panels, settings.slices.window_hu, caption, columns=len(kinds["best"]))
+    for kind, place in ranked([result.dice for result in results]):
+        nodule, result = nodules[place], results[place]
+        widest = int(nodule.majority.sum(axis=(1, 2)).argmax())
+        title = f"{kind}: {result.nodule}, Dice {result.dice:.2f}, {result.diameter_mm:.0f} mm"
+        panels.append(NodulePanel(title, nodule.hu[widest], nodule.majority[widest], masks[place][widest]))
+    save_nodules_by_dice(path, panels, settings.slices.window_hu, caption)

@@ -82,18 +82,6 @@ def evaluate_real_nodules(
     )
 
 
-def real_nodules_file(folder: Path) -> Path:
-    """The file of the cubes in a folder.
-
-    Raises:
-        CohortError: it is not there.
-    """
-    path = folder / REAL_NODULES_FILE
-    if not path.is_file():
-        raise CohortError(f"{folder} holds no {REAL_NODULES_FILE}: name the folder that holds it, or leave it out.")
-    return path
-
-
 def _segment(predict: NodulePredictor, settings: SegmentationSettings, cube: np.ndarray) -> np.ndarray:
     """bool (z, y, x): where a cube's probability reaches the threshold."""
     grid = inference_grid(Volume(cube, SPACING_MM), np.ones(cube.shape, bool), settings.slices)

@@ -54,9 +54,9 @@ def cut_nodule(
     matrix = random_matrix((y, x), size, settings, rng, stack.pixel)
     middle = (size - 1) / 2
     matrix[:, 2] -= matrix[:, :2] @ (centre[::-1] - middle)
-    marked = warp(stack.lesions[nodule.index].astype(np.float32), matrix, size, cv2.INTER_LINEAR) >= 0.5
+    marked = warp(stack.lesions[nodule.index].astype(np.float32), matrix, size, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return CutNodule(
         image=cut_channels(stack.hu[nearest], matrix, size),
-        share=cut_channels(opaque, matrix, size),
-        marked=marked,
+        share=cut_channels(opaque, matrix, size, cv2.BORDER_CONSTANT),
+        marked=marked >= 0.5,
     )

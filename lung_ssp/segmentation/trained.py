@@ -20,6 +20,7 @@ from lung_ssp.segmentation.predict import (
     NoduleSegmentation,
     probability_by_onnx,
     probability_of_images,
+    reach_of,
     segment_nodules,
 )
 from lung_ssp.segmentation.settings import SMALLEST_SIZE, SegmentationSettings
@@ -58,7 +59,8 @@ def load_segmenter(run: Path, engine: Engine = "paddle") -> TrainedSegmenter:
     config = load_config(run_config(run), SegmentationSettings)
     if engine == "onnx":
         checkpoint, _ = read_best(run)
-        return TrainedSegmenter(config.settings, checkpoint, partial(probability_by_onnx, load_exported(run)))
+        by_onnx = partial(probability_by_onnx, load_exported(run), reach=reach_of(config.settings.model))
+        return TrainedSegmenter(config.settings, checkpoint, by_onnx)
     network, checkpoint = restored_network(run, config)
     return TrainedSegmenter(config.settings, checkpoint, partial(probability_of_images, network))
 

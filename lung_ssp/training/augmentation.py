@@ -59,10 +59,16 @@ def random_matrix(
     return np.column_stack([to_source, offset])
 
 
-def warp(plane: np.ndarray, matrix: np.ndarray, size: int, interpolation: int) -> np.ndarray:
-    """A patch (size, size, ...) of a plane (y, x, ...) by `random_matrix`; beyond the border the plane is mirrored."""
+def warp(
+    plane: np.ndarray, matrix: np.ndarray, size: int, interpolation: int, border: int = cv2.BORDER_REFLECT
+) -> np.ndarray:
+    """A patch (size, size, ...) of a plane (y, x, ...) by `random_matrix`.
+
+    Args:
+        border: what lies beyond the border: the plane's mirror image, or 0 (cv2.BORDER_CONSTANT).
+    """
     flags = interpolation | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(plane, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    return cv2.warpAffine(plane, matrix, (size, size), flags=flags, borderMode=border)
 
 
 def random_intensities(patch: np.ndarray, settings: IntensitySettings, rng: np.random.Generator) -> np.ndarray:

@@ -52,11 +52,24 @@ class ExportedNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads()
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._name = self._session.get_inputs()[0].name
+        self._names = [one.name for one in self._session.get_inputs()]
 
-    def __call__(self, batch: np.ndarray) -> list[np.ndarray]:
-        """One float32 batch to the network's outputs, in their order."""
-        return self._session.run(None, {self._name: batch})
+    @property
+    def takes_region(self) -> bool:
+        """Whether it computes a part of its images where no more is asked for; exports of earlier versions do not."""
+        return len(self._names) > 1
+
+    def __call__(self, batch: np.ndarray, region: np.ndarray | None = None) -> list[np.ndarray]:
+        """One float32 batch to the network's outputs, in their order.
+
+        Args:
+            region: int64 (4,), of a network that takes one, in steps of two pixels; None: the whole images.
+        """
+        if not self.takes_region:
+            return self._session.run(None, {self._names[0]: batch})
+        if region is None:
+            region = np.array([0, 0, *batch.shape[2:]], np.int64) // 2
+        return self._session.run(None, dict(zip(self._names, (batch, region), strict=True)))
 
 
 def load_exported(run: Path) -> ExportedNetwork:

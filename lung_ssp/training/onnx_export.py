@@ -23,7 +23,7 @@ SEED = 0
 class Exportable:
     """A trained network, and the shapes (n, channels, height, width) of the inputs on which its export is compared.
 
-    sizes_vary: whether its images may have any height and width.
+    sizes_vary: whether its images may have any height and width, of which a region may be asked for.
     fingerprint: of its weights.
     """
 
@@ -87,14 +87,16 @@ def to_onnx(exportable: Exportable) -> bytes:
         if is_want_of_memory(error):
             raise MemoryError from error
         raise EnvironmentProblem("The export needs paddle2onnx: pip install paddle2onnx==1.3.1.") from error
-    images = paddle.static.InputSpec([None, *exportable.shapes[0][1:]], "float32", "images")
+    inputs = [paddle.static.InputSpec([None, *exportable.shapes[0][1:]], "float32", "images")]
+    if exportable.sizes_vary:
+        inputs.append(paddle.static.InputSpec([4], "int64", "region"))
     with tempfile.TemporaryDirectory() as folder, naming(Path(folder)):
         prefix = Path(folder) / "network"
         for layer in exportable.network.sublayers(include_self=True):
             # Trace the forward passes as they run, from here on in this process: Paddle's translation of their source
             # code to a static graph does not know all of Python.
             paddle.jit.not_to_static(type(layer).forward)
-        paddle.jit.save(exportable.network, str(prefix), input_spec=[images])
+        paddle.jit.save(exportable.network, str(prefix), input_spec=inputs)
         program, weights, model = (prefix.with_suffix(end) for end in (".pdmodel", ".pdiparams", ".onnx"))
         if exportable.sizes_vary:
             program.write_bytes(for_any_size(program.read_bytes()))
@@ -106,12 +108,13 @@ def for_any_size(program: bytes) -> bytes:
     """A traced program of a U-Net, changed to take images of any height and width that four halvings divide.
 
     The trace has one size, which four halvings divide, since a U-Net pads other sizes. Nothing that the program
-    computes depends on that size; only the shapes noted with its variables do, and they are set to unknown.
+    computes depends on that size; only the shapes noted with its images and features do, and they are set to unknown.
+    Kernels that are computed of others keep theirs: their first side is known, unlike the number of images.
     """
     description = paddle.base.core.ProgramDesc(program)
     for variable in description.block(0).all_vars():
         is_tensor = variable.type() == paddle.base.core.VarDesc.VarType.LOD_TENSOR
-        if is_tensor and not variable.persistable() and len(variable.shape()) == 4:
+        if is_tensor and len(variable.shape()) == 4 and variable.shape()[0] == -1:
             variable.set_shape([-1, variable.shape()[1], -1, -1])
     return bytes(description.serialize_to_string())
 

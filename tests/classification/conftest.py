@@ -132,7 +132,9 @@ def nodule_run_of(write_archive: Callable[[Path], Path], tmp_path: Path) -> Call
     """A run of untrained weights on a cohort of synthetic nodules with this test fold, or "none"."""
 
     def make(test_fold: str) -> Path:
-        archive, root, folder = write_archive(tmp_path / "archive"), tmp_path / "cohort", tmp_path / "run"
+        of_fold = tmp_path / f"fold {test_fold}"
+        of_fold.mkdir()
+        archive, root, folder = write_archive(of_fold / "archive"), of_fold / "cohort", of_fold / "run"
         where = [f"cohort.archive={archive}", f"cohort.root={root}", f"cohort.test_fold={test_fold}"]
         prepare("cohort/lidc_nodules.yml", where)
         roots = [f"{split}_dataset.dataset_root={root}" for split in ("train", "val", "test")]

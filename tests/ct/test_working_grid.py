@@ -100,6 +100,36 @@ def test_values_come_back_to_the_voxels_they_belong_to():
 
 
 @given(st.integers(0, 30), st.tuples(st.floats(0.8, 4), st.floats(0.5, 2), st.floats(0.5, 2)))
+def test_what_lies_beyond_the_places_of_a_mask_does_not_reach_it(seed, spacing):
+    rng = np.random.default_rng(seed)
+    volume = Volume(np.zeros((14, 30, 32), np.int16), spacing, (7.0, -3.0, 90.0))
+    lungs = np.zeros(volume.shape, bool)
+    lungs[tuple(rng.integers(volume.shape, size=(5, 3)).T)] = True
+    grid = inference_grid(volume, lungs, WorkingGridSettings(margin_mm=6.0))
+    places = grid.places_of(lungs[grid.box])
+    assert len(places) == len(grid.slices)
+    inside, elsewhere = np.zeros(grid.slices.shape, np.float32), np.ones(grid.slices.shape, np.float32)
+    for index, place in enumerate(places):
+        if place is not None:
+            inside[index][place], elsewhere[index][place] = 1, 0
+    assert (grid.to_part(elsewhere)[lungs[grid.box]] == 0).all()
+    for axis in range(3):  # no smaller box would do
+        occupied = np.flatnonzero(inside.any(axis=tuple(other for other in range(3) if other != axis)))
+        for end in occupied[[0, -1]]:
+            one = np.moveaxis(np.zeros(inside.shape, np.float32), axis, 0)
+            one[end] = 1
+            assert grid.to_part(np.moveaxis(one, 0, axis))[lungs[grid.box]].any()
+
+
+def test_slices_without_any_of_a_mask_have_no_place():
+    volume = Volume(np.zeros((16, 20, 20), np.int16), (2.0, 1.0, 1.0))
+    lungs = block(volume.shape, (5, 9), (4, 12), (6, 9))
+    grid = inference_grid(volume, lungs, WorkingGridSettings(spacing_mm=[2.0, 1.0, 1.0], margin_mm=6.0))
+    places = grid.places_of(lungs[grid.box])
+    assert places == [None] * 3 + [(slice(4, 12), slice(6, 9))] * 4 + [None] * 3
+
+
+@given(st.integers(0, 30), st.tuples(st.floats(0.8, 4), st.floats(0.5, 2), st.floats(0.5, 2)))
 def test_training_and_prediction_see_the_same_slices(seed, spacing):
     rng = np.random.default_rng(seed)
     volume = Volume(rng.integers(-1100, 600, (14, 30, 32), dtype=np.int16), spacing, (7.0, -3.0, 90.0))

@@ -87,6 +87,8 @@ def test_a_folder_of_scans_is_judged_alike(
     expected = [finding["nodule_probability"] for finding in read_json(judged / "findings.json")["findings"]]
     assert table.nodule_probability.tolist() == expected
     assert table.nodule_probability_learnt_from.str.startswith("a SYNTHETIC cohort (").all()
+    (scan,) = pd.read_csv(out / "scans.csv").to_dict("records")
+    assert scan["seconds_candidates"] == read_json(out / scan["scan"] / "findings.json")["seconds"]["candidates"]
     with pytest.raises(LungSspError, match="other weights"):
         diagnose_folder(folder, *runs, out, processes=1)
 

@@ -183,6 +183,20 @@ def test_a_picture_does_not_depend_on_those_before_it(tmp_path: Path) -> None:
     assert coloured(pictures[0][:50], "#b00020").sum() > 20  # the notice, across the top
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_picture_that_cannot_be_written_ends_the_drawing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    def refuse(pixels: np.ndarray, path: Path, notice: str) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(figures, "write_picture", refuse)
+    volume = scan(ball())
+    found = [finding(volume, lesion_from_mask(ball(), volume), k + 1, k) for k in range(count)]
+    with pytest.raises(OSError, match=r"No space left on device: .*finding-01\.png"):
+        save_overviews(found, volume, ball(), "a notice", tmp_path, LEARNT)
+
+
 def test_no_findings_no_pictures(tmp_path: Path) -> None:
     save_overviews([], scan(ball()), ball(), "a notice", tmp_path, LEARNT)
     assert list(tmp_path.iterdir()) == []

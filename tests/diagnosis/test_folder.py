@@ -121,6 +121,7 @@ def test_the_tables_say_what_the_diagnoses_say(made: FolderDiagnosis) -> None:
     lungs = read_json(made.out / "p2" / "findings.json")["lungs"]
     assert float(scans[0]["right_lung_ml"]) == lungs["right"]["volume_ml"]
     assert float(scans[0]["seconds_together"]) >= float(scans[0]["seconds_lungs"]) >= 0
+    assert "seconds_candidates" not in scans[0]  # no second stage
     assert (scans[2]["findings"], scans[2]["seconds_together"], scans[2]["message"]) == ("", "", made.scans[2].message)
 
 

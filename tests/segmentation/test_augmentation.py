@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lung_ssp.segmentation.augmentation import random_neighbours, random_patch
+from lung_ssp.segmentation.augmentation import cut, random_neighbours
 from lung_ssp.segmentation.settings import AugmentationSettings
-from lung_ssp.training.augmentation import random_intensities
+from lung_ssp.training.augmentation import random_intensities, random_matrix
 
 STILL = AugmentationSettings(
     flip=False, rotation_degrees=0.0, scale=[1.0, 1.0], blur_pixels=0.0, noise_hu=0.0, contrast=0.0, shift_hu=0.0
@@ -14,6 +14,10 @@ STILL = AugmentationSettings(
 
 def still(**changes) -> AugmentationSettings:
     return AugmentationSettings.model_validate({**STILL.model_dump(), **changes})
+
+
+def random_patch(image, label, centre, size, settings, rng, pixel=(1.0, 1.0)):
+    return cut(image, label, random_matrix(centre, size, settings, rng, pixel), size)
 
 
 def test_without_change_the_patch_is_the_slice_around_its_centre():
@@ -112,8 +116,8 @@ def test_the_same_generator_gives_the_same_patch():
 
     def patch(seed):
         rng = np.random.default_rng(seed)
-        cut, cut_label = random_patch(image, label, (20, 30), 32, settings, rng)
-        return random_intensities(cut, settings, rng), cut_label
+        patch, patch_label = random_patch(image, label, (20, 30), 32, settings, rng)
+        return random_intensities(patch, settings, rng), patch_label
 
     assert all(np.array_equal(one, other) for one, other in zip(patch(5), patch(5), strict=True))
     assert not np.array_equal(patch(5)[0], patch(6)[0])

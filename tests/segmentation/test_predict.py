@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import paddle
 import pytest
+from scipy.ndimage import uniform_filter
 
 from lung_ssp.ct.volume import Volume
 from lung_ssp.segmentation.networks import ImprovedUNet
@@ -69,6 +70,17 @@ def test_slices_go_in_batches_of_a_size_that_the_network_can_halve(settings):
     assert network.seen == [[5, 3, 64, 64]] * 3 + [[3, 3, 64, 64]]
 
 
+def test_slices_without_lung_do_not_go_through_the_network(settings):
+    volume = blob((18, 50, 60), (2.5, 1.4, 1.4))
+    lungs = np.zeros(volume.shape, bool)
+    lungs[6:10, 20:30, 20:40] = True
+    network = Brightness()
+    found = segment_nodules(partial(probability_of_images, network), volume, lungs, settings)
+    assert len(found.probability) == 8  # two slices of margin at either end
+    assert sum(shape[0] for shape in network.seen) == 4
+    assert (found.probability_in(volume.shape)[lungs] > 0.1).all()
+
+
 def test_padding_is_cut_off_again():
     images = np.random.default_rng(0).random((2, 1, 17, 30), dtype=np.float32)
     network = Brightness(in_channels=1)
@@ -117,3 +129,40 @@ def test_probabilities_that_are_no_numbers_are_never_no_findings() -> None:
         probability_of_images(Lost(), images)
     with pytest.raises(NotFinite, match="output is not finite"):
         probability_by_onnx(lambda batch: [np.full((1, 2, 16, 16), np.inf, np.float32)], images)
+
+
+class Blur:
+    """An export whose logits see three pixels to each side, zeros beyond the border of what is computed."""
+
+    takes_region = True
+
+    def __init__(self) -> None:
+        self.regions: list[list[int]] = []
+
+    def __call__(self, batch: np.ndarray, region: np.ndarray | None = None) -> list[np.ndarray]:
+        if region is not None:
+            self.regions.append(region.tolist())
+            batch = batch[:, :, 2 * region[0] : 2 * region[2], 2 * region[1] : 2 * region[3]]
+        mean = uniform_filter(batch[:, 0], (0, 7, 7), mode="constant")
+        return [np.stack([-mean, 5 * mean], axis=1)]
+
+
+def test_a_part_has_the_numbers_of_the_whole_image() -> None:
+    images = np.random.default_rng(0).random((3, 1, 45, 70), dtype=np.float32)
+    where = [(slice(11, 20), slice(30, 41)), (slice(0, 45), slice(0, 70)), (slice(44, 45), slice(0, 1))]
+    network = Blur()
+    whole = probability_by_onnx(network, images)
+    parts = probability_by_onnx(network, images, where, reach=3)
+    assert network.regions == [[4, 13, 12, 22], [0, 0, 24, 37], [20, 0, 24, 2]]
+    for one, part, place in zip(whole, parts, where, strict=True):
+        np.testing.assert_allclose(part[place], one[place], atol=1e-6)
+    assert parts[0][0, 0] == 0 and parts.shape == whole.shape
+
+
+def test_an_export_that_knows_no_parts_computes_the_whole_image() -> None:
+    images = np.random.default_rng(0).random((2, 1, 16, 32), dtype=np.float32)
+    network = Blur()
+    network.takes_region = False
+    found = probability_by_onnx(network, images, [(slice(3, 5), slice(2, 9))] * 2, reach=3)
+    np.testing.assert_array_equal(found, probability_by_onnx(network, images))
+    assert network.regions == []

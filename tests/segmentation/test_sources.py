@@ -9,9 +9,10 @@ from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.dataset import NoduleSlices
 from lung_ssp.segmentation.settings import TrainDatasetSettings
-from lung_ssp.segmentation.sources import NoduleSource, ScanSource, open_source
+from lung_ssp.segmentation.sources import AERATED_HU, NoduleSource, ScanSource, SetInSource, open_source
 
 GRID = WorkingGridSettings(spacing_mm=[2.5, 1.4, 1.4])
+COARSE = {"spacing_mm": [2.5, 1.4, 1.4]}
 FINE = {"spacing_mm": [2.0, 0.7, 0.7]}
 
 
@@ -115,3 +116,45 @@ def test_a_further_cohort_of_another_grid_is_refused(nodule_cohort, slice_cohort
 def test_shares_that_cannot_be_are_refused(also, reason):
     with pytest.raises(ValidationError, match=reason):
         TrainDatasetSettings(type="NoduleSlices", dataset_root="a", mode="train", also=further(*also))
+
+
+def test_nodules_are_set_into_aerated_lung_as_often_as_asked(nodule_cohort, lungs_without_lesions):
+    nodules, _ = open_source(nodule_cohort, "train", GRID, 0.5)
+    scans, _ = open_source(lungs_without_lesions, "train", None, 0.5)
+    source = SetInSource(scans, nodules, 0.25)
+    places = [source.place(seed % len(source), np.random.default_rng(seed)) for seed in range(400)]
+    with_nodule = [place for place in places if place.set_in]
+    assert len(with_nodule) / len(places) == pytest.approx(0.25, abs=0.07)
+    assert all((place.stack.hu[place.index][place.target] < AERATED_HU).all() for place in with_nodule)
+    assert all(place.set_in.stack.lesions[place.set_in.index].any() for place in with_nodule)
+    assert len({id(place.set_in.stack) for place in with_nodule}) == 3  # every nodule of the training
+
+
+def test_what_is_set_in_is_the_nodule_and_its_contour(nodule_cohort):
+    nodules, _ = open_source(nodule_cohort, "train", GRID, 0.5)
+    drawn = nodules.slice_with_nodule(np.random.default_rng(0))
+    (marked,) = [n.readers > 0 for n in read_nodules(nodule_cohort, "train") if np.array_equal(n.hu, drawn.stack.hu)]
+    assert not (marked & ~drawn.opaque).any()
+    one_row = marked.any(axis=(0, 2)).nonzero()[0], drawn.opaque.any(axis=(0, 2)).nonzero()[0]
+    assert one_row[1].min() == one_row[0].min() - 1 and one_row[1].max() == one_row[0].max() + 1
+    assert np.array_equal(marked.any(axis=(1, 2)), drawn.opaque.any(axis=(1, 2)))  # not above or below
+
+
+def test_patches_with_nodules_set_in(nodule_cohort, lungs_without_lesions):
+    also = [{"dataset_root": str(lungs_without_lesions), "share": 0.5, "set_in": 0.99}]
+    data = NoduleSlices(str(nodule_cohort), "train", slices=COARSE, patch_size=32, also=also)
+    labels = [data.sample(3, np.random.default_rng(seed))["label"] for seed in range(20)]
+    assert np.mean([(label == 1).any() for label in labels]) > 0.8
+    without = NoduleSlices(str(nodule_cohort), "train", slices=COARSE, patch_size=32, also=[{**also[0], "set_in": 0.0}])
+    assert not any((without.sample(3, np.random.default_rng(seed))["label"] == 1).any() for seed in range(20))
+
+
+@pytest.mark.parametrize("first, second", [("slice", "lungs"), ("nodule", "nodule")])
+def test_nodules_are_set_into_scans_only(
+    first, second, slice_cohort, nodule_cohort, lungs_without_lesions, write_nodules_to, tmp_path
+):
+    roots = {"slice": slice_cohort, "nodule": nodule_cohort, "lungs": lungs_without_lesions}
+    other = write_nodules_to(tmp_path) if first == second else roots[second]
+    also = [{"dataset_root": str(other), "share": 0.5, "set_in": 0.5}]
+    with pytest.raises(CohortError, match=r"set_in of .* sets single nodules of the first cohort .* into scans"):
+        NoduleSlices(str(roots[first]), "train", slices=COARSE, also=also)

@@ -25,6 +25,7 @@ from lung_ssp.cohort.store import (
     write_sections,
     write_table,
 )
+from lung_ssp.ct.parenchyma import segment_lungs
 from lung_ssp.ct.series import read_series
 from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.volume_file import read_image
@@ -38,7 +39,8 @@ def prepare_lung_scans(settings: LungScansSettings) -> CohortDescription:
     """Make the cohort and write it into its folder; all of its scans are in the training split.
 
     Inside the lung mask all is background, but for the excluded places. What lies outside does not count, for masks
-    that leave out tumours or hila do not say what is there.
+    that leave out tumours or hila do not say what is there. With `cohort.own_lungs` the mask is that of a diagnosis as
+    well, and the excluded places must name the tumours in it.
 
     Returns:
         its description.
@@ -56,11 +58,11 @@ def prepare_lung_scans(settings: LungScansSettings) -> CohortDescription:
     if (root / COHORT_FILE).is_file():
         return read_cohort(root)
     for name in tqdm(files, "checking scans", unit="scan"):
-        _read(name, files[name], places)  # nothing is written of a cohort with a wrong file
+        _read(name, files[name], places, settings)  # nothing is written of a cohort with a wrong file
     mark_folder(root, key)
     made_with = json.dumps({"slices": settings.slices.model_dump(), "key": key}, sort_keys=True)
     for name in tqdm(files, "scans", unit="scan"):
-        volume, lungs, lesions = _read(name, files[name], places)
+        volume, lungs, lesions = _read(name, files[name], places, settings)
         write_slices(slices_path(root, name), training_slices(volume, lungs, settings.slices, lesions), made_with)
         _write_scan(root, name, volume, lungs, lesions)
     write_table(
@@ -112,7 +114,9 @@ def _key(settings: LungScansSettings, files: dict[str, tuple[Path, Path]]) -> st
     return hashlib.sha256("\n".join(made_from).encode()).hexdigest()
 
 
-def _read(name: str, files: tuple[Path, Path], places: list[ExcludedPlace]) -> tuple[Volume, np.ndarray, np.ndarray]:
+def _read(
+    name: str, files: tuple[Path, Path], places: list[ExcludedPlace], settings: LungScansSettings
+) -> tuple[Volume, np.ndarray, np.ndarray]:
     """A scan, its lungs, bool (z, y, x), and uint8: 0 background, NOT_COUNTED outside of them and in excluded places.
 
     Raises:
@@ -121,6 +125,8 @@ def _read(name: str, files: tuple[Path, Path], places: list[ExcludedPlace]) -> t
     volume = read_series(files[0])
     marked = sitk.Cast(read_image(files[1]) != 0, sitk.sitkUInt8)
     lungs = mask_onto(marked, volume, str(files[1]))
+    if settings.cohort.own_lungs:
+        lungs |= segment_lungs(volume, settings.parenchyma).mask
     labels = np.where(lungs, 0, NOT_COUNTED).astype(np.uint8)
     for place in (place for place in places if place.scan == name):
         box = place.box_in(volume)

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from lung_ssp.cohort.nodules.settings import SourceSettings
 from lung_ssp.cohort.settings import CohortSettings
-from lung_ssp.ct.settings import SectionSettings, WorkingGridSettings
+from lung_ssp.ct.settings import ParenchymaSettings, SectionSettings, WorkingGridSettings
 from lung_ssp.settings import Settings
 
 MOST_SCANS = 10_000
@@ -30,6 +30,9 @@ class LungScansCohortSettings(CohortSettings):
         None,
         description="CSV file of places that are not learned from, such as unmarked nodules (lung_scans/places.py)",
     )
+    own_lungs: bool = Field(
+        False, description="search also what the lung mask of a diagnosis adds to the given one, such as the hila"
+    )
     source: SourceSettings = Field(description="where the scans come from")
 
     @model_validator(mode="after")
@@ -46,4 +49,5 @@ class LungScansSettings(Settings):
     task: Literal["lung_scans"] = Field(description="which task this file is for")
     cohort: LungScansCohortSettings = Field(description="the cohort, and where it goes")
     slices: WorkingGridSettings = Field(WorkingGridSettings(), description="the segmentation network's grid")
+    parenchyma: ParenchymaSettings = Field(ParenchymaSettings(), description="the lung mask of cohort.own_lungs")
     section: SectionSettings = Field(SectionSettings(), description="of sections, of which this cohort has none")

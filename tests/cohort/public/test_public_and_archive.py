@@ -4,8 +4,6 @@ The archive at hand does not hold LIDC-IDRI-0001, the only real scan of LIDC: it
 the archive's README describes it, HU in 256 grey values, votes filled by another way than the package's.
 """
 
-import shutil
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,15 +15,10 @@ from scipy import ndimage
 
 from lung_ssp.cohort.description import read_cohort
 from lung_ssp.cohort.nodules.store import read_nodules
-from lung_ssp.cohort.public.plan import make_public_plan
-from lung_ssp.cohort.public.plan_to_cohort import prepare_public
-from lung_ssp.cohort.public.settings import PublicSettings
 from lung_ssp.cohort.ratings import RATINGS
 from lung_ssp.cohort.scans import read_scans
 from lung_ssp.cohort.store import SPLITS, read_sections
-from lung_ssp.cohort.verify import verify_cohort
-from lung_ssp.config import load_config
-from lung_ssp.ct.series import Series, open_series
+from lung_ssp.ct.series import Series
 from lung_ssp.preparation import prepare
 
 PATIENT, CROP = "LIDC-IDRI-0001", 128
@@ -36,37 +29,16 @@ LIDC-IDRI-0001,2,3,2,3
 
 
 @pytest.fixture(scope="module")
-def scan(lidc_series: Path) -> tuple[Path, Path, Series]:
-    """The folder of the scan's DICOM files, the readers' XML file, and the scan."""
-    (xml,) = lidc_series.rglob("*.xml")
-    return xml.parent, xml, open_series(xml.parent)
-
-
-def outlined_by(xml: Path, series: Series) -> tuple[np.ndarray, dict[str, str]]:
-    """What each reader marked, bool (readers, z, y, x), and the ratings joined by ;, of a file of one nodule."""
-    heights = series.volume.to_world(np.array([(z, 0, 0) for z in range(series.volume.shape[0])]))[:, 2]
-    masks, ratings = [], []
-    for nodule in ElementTree.parse(xml).getroot().iterfind(".//{*}unblindedReadNodule"):
-        if nodule.find("{*}characteristics/{*}malignancy") is None:
-            continue
-        mask = np.zeros(series.volume.shape, bool)
-        for roi in nodule.iterfind("{*}roi"):
-            z = int(np.abs(heights - float(roi.findtext("{*}imageZposition") or "nan")).argmin())
-            edge = np.zeros(mask.shape[1:], bool)
-            for point in roi.iterfind("{*}edgeMap"):
-                edge[int(point.findtext("{*}yCoord") or -1), int(point.findtext("{*}xCoord") or -1)] = True
-            mask[z] |= ndimage.binary_fill_holes(edge) & ~edge
-        masks.append(mask)
-        ratings.append({name: nodule.findtext(f"{{*}}characteristics/{{*}}{name}") or "" for name in RATINGS})
-    return np.array(masks), {name: ";".join(own[name] for own in ratings) for name in RATINGS}
-
-
-@pytest.fixture(scope="module")
-def archive(scan: tuple[Path, Path, Series], write_archive: Callable[[Path], Path], tmp_path_factory) -> Path:  # type: ignore[no-untyped-def]
+def archive(  # type: ignore[no-untyped-def]
+    scan: tuple[Path, Path, Series],
+    drawn: tuple[np.ndarray, dict[str, str]],
+    write_archive: Callable[[Path], Path],
+    tmp_path_factory,
+) -> Path:
     """The entry of LIDC-IDRI-0001 beside synthetic nodules, of which five folds need some."""
-    _, xml, series = scan
+    _, _, series = scan
     folder = write_archive(tmp_path_factory.mktemp("archive") / "archive")
-    masks, ratings = outlined_by(xml, series)
+    masks, ratings = drawn
     marked = masks.any(axis=(0, 2, 3))
     centre = [int(middle) for middle in ndimage.center_of_mass(masks.any(axis=0))[1:]]
     crop = np.s_[marked, centre[0] - CROP // 2 : centre[0] + CROP // 2, centre[1] - CROP // 2 : centre[1] + CROP // 2]
@@ -132,39 +104,28 @@ def of_archive(archive: Path, tmp_path: Path) -> Path:
 def test_a_downloaded_dicom_scan_and_an_archive_give_the_same_sample(  # type: ignore[no-untyped-def]
     scan,
     of_archive,
-    index_row,
-    write_index,
+    prepare_lidc,
     tmp_path: Path,
 ) -> None:
-    source, xml, series = scan
-    uid = series.volume.series_uid
-    (tmp_path / "images").mkdir()
-    shutil.copytree(source, tmp_path / "images" / uid, ignore=shutil.ignore_patterns("*.xml"))
-    entry = {"SeriesInstanceUID": uid, "instanceCount": len(series.slices), "PatientID": PATIENT}
-    entry |= {"collection_id": "lidc_idri", "license_short_name": "CC BY 3.0", "source_DOI": "x"}
-    index = write_index([index_row(1, **entry)])
+    _, xml, series = scan
     (tmp_path / "diagnoses.csv").write_text(DIAGNOSED)
-    overrides = [f"folders.{name}={tmp_path / name}" for name in ("plan", "images", "samples", "cohort")]
-    overrides += [f"source.index={index}", f"labels.table={tmp_path / 'diagnoses.csv'}", "split.shares=[1,0,0]"]
-    overrides += ["workers.count=1", f"folders.annotations={xml.parent}"]
-    settings = load_config("cohort/lidc.yml", PublicSettings, overrides).settings
-    make_public_plan(settings.source, tmp_path / "plan")
-    prepare_public(settings)
-    verify_cohort(tmp_path / "cohort")
+    cohort, settings = prepare_lidc(
+        "own", [], [f"folders.annotations={xml.parent}", f"labels.table={tmp_path / 'diagnoses.csv'}"]
+    )
 
     (archived,) = (
         nodule for split in SPLITS for nodule in read_nodules(of_archive, split) if nodule.patient == PATIENT
     )
-    row = pd.read_csv(tmp_path / "cohort" / "sections.csv", dtype=str).iloc[0]
+    row = pd.read_csv(cohort / "sections.csv", dtype=str).iloc[0]
     read = {task: int(row[f"{task}_label"]) for task in ("image", "pathology")}
     assert read == {"image": archived.row.image_label, "pathology": archived.row.pathology_label}
     assert read == {"image": 2, "pathology": 1}
-    assert read_cohort(tmp_path / "cohort").class_names == read_cohort(of_archive).class_names
+    assert read_cohort(cohort).class_names == read_cohort(of_archive).class_names
     for rating in RATINGS:
         assert row[rating] == ";".join(map(str, getattr(archived.row, rating))), rating
     assert int(row["diagnosis_method"]) == archived.row.diagnosis_method == 3
 
-    (kept,) = read_scans(tmp_path / "cohort")
+    (kept,) = read_scans(cohort)
     assert kept.masks is not None
     with np.load(kept.masks) as masks:
         lesions = masks["lesions"]
@@ -183,7 +144,7 @@ def test_a_downloaded_dicom_scan_and_an_archive_give_the_same_sample(  # type: i
         difference.max(axis=(1, 2)) <= half_step[own] + 0.5
     ).all()  # and half a HU, since the archive is in whole ones
 
-    image = read_sections(tmp_path / "cohort", "train").images[0]
+    image = read_sections(cohort, "train").images[0]
     (other,) = (
         sections.images[place]
         for sections in (read_sections(of_archive, split) for split in SPLITS)
