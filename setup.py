@@ -42,6 +42,7 @@ TEST_TOOLS = [
     "pyjpegls",  # and the JPEG-LS ones
     "openslide-python",  # a second opinion on the slides that the tests write
     "openslide-bin",
+    "playwright>=1.50",  # drives the system's Chromium; without one those tests are skipped
 ]
 
 setup(
@@ -54,7 +55,7 @@ setup(
     packages=[*find_packages(include=["lung_ssp", "lung_ssp.*"]), "lung_ssp.configs"],
     package_dir={"lung_ssp.configs": "configs"},
     package_data={
-        "lung_ssp": ["py.typed", "**/*.csv", "**/*.yml"],
+        "lung_ssp": ["py.typed", "**/*.csv", "**/*.yml", "**/*.jinja", "**/*.css", "**/*.js"],
         "lung_ssp.configs": ["**/*.csv", "**/*.yml"],
         "lung_ssp.weights": ["**/*.json", "**/*.npz", "**/*.yml"],
     },
@@ -74,6 +75,7 @@ setup(
         "scikit-learn>=1.3",
         "connected-components-3d>=4.1",
         "matplotlib>=3.7",
+        "jinja2>=3.1",
         "contourpy>=1.0",
         "threadpoolctl>=3.1",
         "tqdm>=4.60",

@@ -1,8 +1,9 @@
 """Fixtures that more than one room's tests use."""
 
 import os
+import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ SIMULATED_NLST_CONFIG = REPOSITORY / "configs" / "cohort" / "simulated_nlst.yml"
 PLANNED_FROM = {"index": "index.parquet", "boxes.sybil": "boxes.json"}
 
 # Fixtures that take seconds, whose tests are slow by that alone.
-COSTLY_FIXTURES = {"lidc_series", "make_small_scans", "tiny_cohort"}
+COSTLY_FIXTURES = {"lidc_series", "make_small_scans", "tiny_cohort", "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -65,6 +66,20 @@ def lidc_series(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     with tarfile.open(archive) as files:
         files.extractall(folder, filter="data")
     return folder
+
+
+@pytest.fixture(scope="module")  # Playwright's event loop would be in the way of other modules' own
+def browser() -> Iterator[Any]:
+    """The system's Chromium without a window, a Browser of Playwright."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (the extra test)")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no browser: install Chromium (on Debian: apt-get install chromium)")
+    words = ["--no-sandbox"] if os.geteuid() == 0 else []  # which root cannot have
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=chromium, args=words)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,15 @@
 """The tables of many diagnoses: a row a scan, and a row a finding."""
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
-from lung_ssp.cohort.classes import TASK_NAMES
-from lung_ssp.diagnosis.learnt_from import NODULE
-from lung_ssp.diagnosis.saved import SavedDiagnosis, SavedFinding, read_diagnosis
+from lung_ssp.diagnosis.findings_table import FINDINGS_TABLE, Row, finding_columns, finding_row, write_table
+from lung_ssp.diagnosis.saved import SavedDiagnosis, read_diagnosis
 from lung_ssp.diagnosis.scan_work import Made, ScanResult
 from lung_ssp.errors import DamagedFile
-from lung_ssp.files import write_atomically
 
-SCANS_TABLE, FINDINGS_TABLE = "scans.csv", "findings.csv"
+SCANS_TABLE = "scans.csv"
 STEPS = ("reading", "lungs", "segmentation", "candidates", "classification", "figures", "together")
-
-Row = Mapping[str, object]
 
 
 def write_tables(out: Path, results: Sequence[ScanResult], made: Made) -> int:
@@ -38,23 +31,10 @@ def write_tables(out: Path, results: Sequence[ScanResult], made: Made) -> int:
         for result in results:
             for finding in _saved(out, result).findings if result.status == "done" else []:
                 findings += 1
-                yield finding_row(result.scan, finding, made, notice)
+                yield finding_row(result.scan, finding, made.classes, made.learnt_from, notice)
 
     write_table(out / FINDINGS_TABLE, finding_columns(made.classes, judged), rows())
     return findings
-
-
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Write a CSV file, atomically and row by row: memory does not grow with it."""
-
-    def write(file: IO[bytes]) -> None:
-        text = io.TextIOWrapper(file, "utf-8", newline="")
-        writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        text.detach()  # which writes what it holds
-
-    write_atomically(path, write)
 
 
 def scan_columns(judged: bool) -> list[str]:
@@ -94,50 +74,6 @@ def scan_row(out: Path, result: ScanResult, notice: str) -> Row:
         "slices": saved.series.shape_zyx[0],
         "series_uid": saved.series.series_uid,
     }
-
-
-def finding_columns(classes: Mapping[str, Sequence[str]], judged: bool) -> list[str]:
-    """The columns of findings.csv; `judged`: whether a second stage has judged the candidates."""
-    return [
-        *("scan", "number", "score", "score_learnt_from"),
-        *((NODULE, f"{NODULE}_learnt_from") if judged else ()),
-        *("diameter_mm", "longest_axial_diameter_mm", "volume_mm3", "mean_hu"),
-        *("lps_x_mm", "lps_y_mm", "lps_z_mm", "slice"),
-        *(f"{task}_{what}" for task in TASK_NAMES for what in ("diagnosis", "probability", "learnt_from")),
-        *(f"{task}: {name}" for task in TASK_NAMES for name in classes[task]),
-        *("picture", "notice"),
-    ]
-
-
-def finding_row(scan: str, finding: SavedFinding, made: Made, notice: str) -> Row:
-    """A row of findings.csv; the slice counts from 1 at the feet, as in the pictures."""
-    x, y, z = finding.centre_lps_mm
-    row: dict[str, object] = {
-        "scan": scan,
-        "number": finding.number,
-        "score": finding.score,
-        "diameter_mm": finding.diameter_mm,
-        "longest_axial_diameter_mm": finding.longest_axial_diameter_mm,
-        "volume_mm3": finding.volume_mm3,
-        "mean_hu": finding.mean_hu,
-        "lps_x_mm": x,
-        "lps_y_mm": y,
-        "lps_z_mm": z,
-        "slice": finding.slice_index + 1,
-        "picture": f"{scan}/{finding.figure}",
-        "notice": notice,
-    }
-    row |= {f"{number}_learnt_from": words for number, words in made.learnt_from.items()}
-    if finding.nodule_probability is not None:
-        row[NODULE] = finding.nodule_probability
-    for task, diagnosis in zip(TASK_NAMES, (finding.image_diagnosis, finding.pathology_diagnosis), strict=True):
-        if isinstance(diagnosis, str):  # no slide
-            row[f"{task}_diagnosis"] = diagnosis
-            continue
-        best = max(diagnosis, key=lambda name: diagnosis[name])
-        row |= {f"{task}_diagnosis": best, f"{task}_probability": diagnosis[best]}
-        row |= {f"{task}: {name}": diagnosis[name] for name in made.classes[task] if name in diagnosis}
-    return row
 
 
 def _saved(out: Path, result: ScanResult) -> SavedDiagnosis:
