@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from lung_ssp.ct.settings import check_accept
 from lung_ssp.ct.source import names_by_reason
+from lung_ssp.diagnosis.formats import Outputs
 from lung_ssp.diagnosis.inventory import Inventory, Scan, find_scans
 from lung_ssp.diagnosis.output import UNFINISHED, UNFINISHED_TEXT, left_out_line
 from lung_ssp.diagnosis.processes import default_processes
@@ -107,6 +108,7 @@ def diagnose_folder(
     overrides: Sequence[str] = (),
     processes: int | None = None,
     candidates: str | Path | None = None,
+    outputs: Outputs | None = None,
 ) -> FolderDiagnosis:
     """Diagnose every scan below a folder; a scan that cannot be diagnosed is recorded, and the others go on.
 
@@ -124,6 +126,7 @@ def diagnose_folder(
         overrides: as for `load_diagnoser`.
         processes: that work side by side; None: one for each core, as far as the memory bears them.
         candidates: as for `load_diagnoser`.
+        outputs: the formats of each diagnosis; None: the default ones.
 
     Raises:
         LungSspError: there is no scan, a run is invalid, `out` holds something else, diagnoses made with other weights
@@ -137,7 +140,8 @@ def diagnose_folder(
         raise LungSspError(f"{found.folder} holds no CT series, archive or volume file: give a folder of scans.")
     runs = {"segmentation": segmentation, "classification": classification, "candidates": candidates}
     chosen = {task: None if run is None else Path(run) for task, run in runs.items()}
-    networks = Networks(**chosen, engine=engine, device=device, overrides=tuple(overrides), accept=tuple(accept))
+    how = {"engine": engine, "device": device, "overrides": tuple(overrides), "accept": tuple(accept)}
+    networks = Networks(**chosen, **how, outputs=outputs or Outputs())
     if not (out / RECORD).is_file():
         check_empty(out)
     with alone_in(out):

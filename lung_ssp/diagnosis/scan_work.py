@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lung_ssp.ct.source import Contents, contents_of
+from lung_ssp.diagnosis.formats import Outputs
 from lung_ssp.diagnosis.inventory import Scan
 from lung_ssp.diagnosis.output import UNFINISHED, UNFINISHED_TEXT, check_output, own_files
 from lung_ssp.errors import CheckpointError, LungSspError, SeriesError, is_of_the_system, place_of
@@ -72,7 +73,10 @@ class Made:
 
 @dataclass(frozen=True)
 class Networks:
-    """Which networks, and how scans are read; small, so that it can be sent with each scan. As for `load_diagnoser`."""
+    """Which networks, how scans are read and what is written; small, so that it can be sent with each scan.
+
+    As for `load_diagnoser`. outputs: the formats of each diagnosis.
+    """
 
     segmentation: Path | None
     classification: Path | None
@@ -81,6 +85,7 @@ class Networks:
     overrides: tuple[str, ...]
     accept: tuple[str, ...]
     candidates: Path | None = None
+    outputs: Outputs = Outputs()
 
 
 def describe(networks: Networks) -> Made:
@@ -144,7 +149,7 @@ class ScanWork:
         except Exception as error:  # whatever it is, the other scans go on
             return ScanResult.of(scan, *how(error))
         with alone_in(out):
-            diagnosis.save(out)
+            diagnosis.save(out, self.networks.outputs.formats)
         seconds = {step: round(value, 2) for step, value in diagnosis.seconds.items()}
         whole = round(time.perf_counter() - begin, 2)
         return replace(ScanResult.of(scan, "done"), seconds={**seconds, "together": whole})
@@ -155,12 +160,12 @@ class ScanWork:
 
         if scan.problem is not None:
             raise scan.problem
-        accept = self.networks.accept
+        place, choices = self.folder / scan.place, {"accept": self.networks.accept, "outputs": self.networks.outputs}
         if scan.is_file:
-            return read_and_diagnose(diagnoser, self.folder / scan.place, accept=accept)
+            return read_and_diagnose(diagnoser, place, **choices)
         slices = contents_of(scan.files)
         contents = Contents(slices.by_series, [*slices.left_out, *scan.beside])
-        return read_and_diagnose(diagnoser, self.folder / scan.place, accept=accept, contents=contents)
+        return read_and_diagnose(diagnoser, place, **choices, contents=contents)
 
 
 def prepare_output(folder: Path) -> None:
