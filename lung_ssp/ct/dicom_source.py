@@ -1,4 +1,4 @@
-"""What a DICOM object that refers to a series, such as a segmentation, takes over from it: identifiers, and a patient."""
+"""What a DICOM object that refers to a series, such as a segmentation, takes over from it: identifiers, patient."""
 
 import re
 from collections.abc import Sequence

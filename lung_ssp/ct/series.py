@@ -186,9 +186,7 @@ def _open_archive(path: Path, series_uid: str | None, choices: Choices) -> Serie
         )
 
 
-def _open_slices(
-    source: Source, series_uid: str | None, choices: Choices, contents: Contents | None = None
-) -> Series:
+def _open_slices(source: Source, series_uid: str | None, choices: Choices, contents: Contents | None = None) -> Series:
     with without_warnings():  # sequences and UIDs are looked at long after a file was read
         found = contents_of(source) if contents is None else contents
         return _series_of(found, found.choose(_name(source), series_uid), choices)

@@ -1,4 +1,4 @@
-"""The result of a diagnosis: findings with all that they come from, as a table, as JSON, and written in many formats."""
+"""The result of a diagnosis: findings with all that they come from, as a table, as JSON, and written as files."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass

@@ -90,11 +90,18 @@ class FolderDiagnosis:
                 f"{len(self.scans)} scans: {', '.join([*counts, *copies])}; {self.findings} findings",
                 *(f"{scan.status}: {scan.scan}: {scan.message}" for scan in self.not_done[:MOST_SHOWN]),
                 *([f"and {more} more, see scans.csv"] if more > 0 else []),
+                *self._not_written(),
                 *(left_out_line(why, names) for why, names in self.left_out.items()),
                 *([left_out_line("folder without a scan", self.empty)] if self.empty else []),
                 f"time: {self.seconds:.1f} s, {self.processes} process{'es' * (self.processes > 1)}",
             ]
         )
+
+    def _not_written(self) -> list[str]:
+        """Which default formats some scans could not be written in."""
+        without = [scan for scan in self.scans if scan.not_written]
+        names = ", ".join(sorted({name for scan in without for name in scan.not_written}))
+        return [f"not written: {names} of {len(without)} scans, findings.json of each says why"] if without else []
 
 
 def diagnose_folder(
@@ -140,8 +147,10 @@ def diagnose_folder(
         raise LungSspError(f"{found.folder} holds no CT series, archive or volume file: give a folder of scans.")
     runs = {"segmentation": segmentation, "classification": classification, "candidates": candidates}
     chosen = {task: None if run is None else Path(run) for task, run in runs.items()}
-    how = {"engine": engine, "device": device, "overrides": tuple(overrides), "accept": tuple(accept)}
-    networks = Networks(**chosen, **how, outputs=outputs or Outputs())
+    outputs = outputs or Outputs()
+    networks = Networks(
+        **chosen, engine=engine, device=device, overrides=tuple(overrides), accept=tuple(accept), outputs=outputs
+    )
     if not (out / RECORD).is_file():
         check_empty(out)
     with alone_in(out):

@@ -1,4 +1,4 @@
-"""The formats in which a diagnosis is written: their names, their files, and who writes them. Loads none of the writers."""
+"""The formats in which a diagnosis is written: their names, their files, and who writes them, loaded when it does."""
 
 import re
 from collections.abc import Callable, Collection

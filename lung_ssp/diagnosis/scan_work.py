@@ -36,6 +36,7 @@ class ScanResult:
         "duplicate", where it is a copy of a scan that is diagnosed.
     reason, message: of what was not done its kind and one sentence; empty where it was done.
     seconds: of each step.
+    not_written: the default formats in which it could not be written.
     """
 
     scan: str
@@ -46,6 +47,7 @@ class ScanResult:
     reason: str = ""
     message: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    not_written: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, scan: Scan, status: Status, reason: str = "", message: str = "") -> "ScanResult":
@@ -85,7 +87,7 @@ class Networks:
     overrides: tuple[str, ...]
     accept: tuple[str, ...]
     candidates: Path | None = None
-    outputs: Outputs = Outputs()
+    outputs: Outputs = field(default_factory=Outputs)
 
 
 def describe(networks: Networks) -> Made:
@@ -152,7 +154,9 @@ class ScanWork:
             diagnosis.save(out, self.networks.outputs.formats)
         seconds = {step: round(value, 2) for step, value in diagnosis.seconds.items()}
         whole = round(time.perf_counter() - begin, 2)
-        return replace(ScanResult.of(scan, "done"), seconds={**seconds, "together": whole})
+        seconds["together"] = whole
+        not_written = tuple(diagnosis.not_written(self.networks.outputs))
+        return replace(ScanResult.of(scan, "done"), seconds=seconds, not_written=not_written)
 
     def _diagnosis(self, diagnoser: "Diagnoser", scan: Scan) -> "Diagnosis":
         """The diagnosis, the same as of the scan's place alone."""
@@ -160,12 +164,12 @@ class ScanWork:
 
         if scan.problem is not None:
             raise scan.problem
-        place, choices = self.folder / scan.place, {"accept": self.networks.accept, "outputs": self.networks.outputs}
-        if scan.is_file:
-            return read_and_diagnose(diagnoser, place, **choices)
-        slices = contents_of(scan.files)
-        contents = Contents(slices.by_series, [*slices.left_out, *scan.beside])
-        return read_and_diagnose(diagnoser, place, **choices, contents=contents)
+        place, contents = self.folder / scan.place, None
+        if not scan.is_file:
+            slices = contents_of(scan.files)
+            contents = Contents(slices.by_series, [*slices.left_out, *scan.beside])
+        networks = self.networks
+        return read_and_diagnose(diagnoser, place, None, networks.accept, contents, networks.outputs)
 
 
 def prepare_output(folder: Path) -> None:

@@ -12,6 +12,7 @@ LUNG_OF_SIDE = {"right": Code("3341006", "SCT", "Right lung"), "left": Code("440
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 MORPHOLOGICAL_OPERATIONS = Code("123104", "DCM", "Morphological Operations")
 CT_CHEST = Code("24627-2", "LN", "CT Chest")
+IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
 COMMENT = Code("121106", "DCM", "Comment")
 
 LONG_AXIS = Code("103339001", "SCT", "Long axis")

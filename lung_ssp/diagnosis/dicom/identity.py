@@ -65,7 +65,7 @@ class Identity:
         return instance
 
     @property
-    def content_date(self) -> dict[str, str]:
+    def content_date(self) -> dict[str, Any]:
         """ContentDate and ContentTime, which are demanded: the study's where the patient is named, else neutral."""
         about = self.source.patient or NOBODY
         date = about.study_date
@@ -75,7 +75,7 @@ class Identity:
         }
 
     @property
-    def equipment(self) -> dict[str, str]:
+    def equipment(self) -> dict[str, Any]:
         """What made the object."""
         return {"manufacturer": MANUFACTURER, "manufacturer_model_name": MANUFACTURER, "software_versions": __version__}
 

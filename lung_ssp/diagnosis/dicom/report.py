@@ -55,9 +55,10 @@ def write_structured_report(diagnosis: Diagnosis, folder: Path) -> None:
     """
     with quietly():
         identity = identity_of(diagnosis)
+        tree = content(diagnosis, identity)[0]
         report = Comprehensive3DSR(
             evidence=evidence(diagnosis, identity),
-            content=content(diagnosis, identity)[0],
+            content=tree,
             series_instance_uid=identity.uid(REPORT, "series"),
             series_number=SERIES_NUMBER,
             sop_instance_uid=identity.uid(REPORT),
@@ -69,6 +70,9 @@ def write_structured_report(diagnosis: Diagnosis, folder: Path) -> None:
             **identity.equipment,
             **identity.content_date,
         )
+        (groups,) = (item for item in tree.ContentSequence if item.name == codes.IMAGING_MEASUREMENTS)
+        for finding in diagnosis.findings:  # now, not before: highdicom copies the tree and looks through all of it
+            groups.ContentSequence.extend(of_finding(diagnosis, finding, identity))
         save_object(report, folder / FILE)
 
 
@@ -89,7 +93,7 @@ def evidence(diagnosis: Diagnosis, identity: Identity) -> list[Dataset]:
 
 
 def content(diagnosis: Diagnosis, identity: Identity) -> MeasurementReport:
-    """The tree of the report."""
+    """The tree of the report, without the findings."""
     device = DeviceObserverIdentifyingAttributes(
         uid=identity.uid("device"),
         name=MANUFACTURER,
@@ -102,10 +106,7 @@ def content(diagnosis: Diagnosis, identity: Identity) -> MeasurementReport:
             observer_device_context=ObserverContext(CodedConcept.from_code(DEVICE), device),
         ),
         codes.CT_CHEST,
-        [
-            of_lungs(diagnosis, identity),
-            *(of_finding(diagnosis, finding, identity) for finding in diagnosis.findings),
-        ],
+        [of_lungs(diagnosis, identity)],
     )
     for text in statements(diagnosis):
         report[0].ContentSequence.append(TextContentItem(codes.COMMENT, text, "CONTAINS"))

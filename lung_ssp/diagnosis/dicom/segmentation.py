@@ -184,5 +184,5 @@ def tracking_id(finding: Finding) -> str:
 
 def side_of(diagnosis: Diagnosis, finding: Finding) -> str:
     """On which side of the chest the middle of a finding lies: "right" or "left"."""
-    column = diagnosis.scan.to_index(np.array(finding.candidate.lesion.centre_mm))[2]
-    return diagnosis.lungs.side_of(float(column)).name
+    lesion = finding.candidate.lesion
+    return diagnosis.lungs.side_of(lesion.box[2].start + float(lesion.voxels.nonzero()[2].mean())).name

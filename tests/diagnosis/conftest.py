@@ -24,14 +24,19 @@ from lung_ssp.segmentation.predict import NoduleSegmentation
 
 ROOT = "1.2.826.0.1.3680043.8.498.7"
 SHAPE = (18, 20, 24)
-FEET_FIRST, HEAD_FIRST, ON_THE_FACE = (1, 0, 0, 0, -1, 0), (1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, -1, 0)
-PATIENT = {"PatientName": "Quixote^Dulcinea", "PatientID": "MRN-7391", "PatientBirthDate": "19510203", "PatientSex": "F"}
+AXIAL = (1, 0, 0, 0, 1, 0)
+PATIENT = {
+    "PatientName": "Quixote^Dulcinea",
+    "PatientID": "MRN-7391",
+    "PatientBirthDate": "19510203",
+    "PatientSex": "F",
+}
 STUDY = {"StudyDate": "20190817", "StudyTime": "131415", "StudyID": "STUDY-404", "AccessionNumber": "ACC-55501"}
 
 
 def write_series(
     folder: Path,
-    orientation: tuple[float, ...] = HEAD_FIRST,
+    orientation: tuple[float, ...] = AXIAL,
     edit: Callable[[FileDataset, int], None] | None = None,
     missing: int | None = None,
 ) -> Path:
@@ -84,7 +89,7 @@ def diagnosis_of(series: Series, findings: int = 3, judged: bool = False) -> Dia
     found = []
     for number in range(1, findings + 1):
         inside = np.zeros(scan.shape, bool)
-        # all parts lie apart: the first finding in the patient's right half, the others in the left
+        # the first two lie in the first columns, before the middle, the third beyond it
         inside[2 * number : 2 * number + 3, 4:9, 6 * number - 5 : 6 * number - 1] = rng.random((3, 5, 4)) < 0.6
         candidate = Candidate(lesion_from_mask(inside, scan), 0.9 - 0.1 * number, -123.456, 0.5 if judged else None)
         probabilities = {task: rng.dirichlet(np.ones(9)) for task in ("image", "pathology")}
@@ -116,6 +121,12 @@ def diagnosis_of(series: Series, findings: int = 3, judged: bool = False) -> Dia
 def diagnose(source: Path, findings: int = 3, judged: bool = False, **choices: Any) -> Diagnosis:
     """The diagnosis of what lies there."""
     return diagnosis_of(open_series(source, **choices), findings, judged)
+
+
+@pytest.fixture
+def small_series(tmp_path: Path) -> Path:
+    """An ordinary series."""
+    return write_series(tmp_path / "in")
 
 
 @pytest.fixture
