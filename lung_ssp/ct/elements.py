@@ -70,7 +70,8 @@ class Elements:
     def in_any_script(self, keyword: str) -> str:
         """A text, such as a name, read by the file's SpecificCharacterSet; empty where there is none or it is too long.
 
-        SpecificCharacterSet (0008,0005) must be among the elements that were read.
+        SpecificCharacterSet (0008,0005) must be among the elements that were read. Of a name, each part between "="
+        begins with the first script anew (PS3.5 section 6.2.1.1).
         """
         element = self._raw(keyword)
         value = getattr(element, "value", None)
@@ -79,8 +80,10 @@ class Elements:
         if len(value) > LONGEST_VALUE:
             return ""
         try:
-            known = charset.convert_encodings(self.texts("SpecificCharacterSet") or [""])
-            text = charset.decode_bytes(value, known, PN_DELIMS if element.VR == "PN" else TEXT_VR_DELIMS)
+            scripts = self._dataset.original_character_set
+            known = [scripts] if isinstance(scripts, str) else list(scripts)
+            delimiters = PN_DELIMS if element.VR == "PN" else TEXT_VR_DELIMS
+            text = "=".join(charset.decode_bytes(part, known, delimiters) for part in value.split(b"="))
         except (LookupError, ValueError):
             return ""
         return printable(text.strip(" \0"))[:LONGEST_TEXT]
