@@ -58,6 +58,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="what is corrected instead of refused, of tilt,gaps,duplicates; findings.json records it",
     )
+    add_formats(parser)
+    parser.add_argument(
+        "--engine",
+        choices=("onnx", "paddle"),
+        help="what runs the networks (onnx on a CPU where a run has been exported, else paddle)",
+    )
+    add_device(parser)
+    add_override(parser)
+
+
+def add_formats(parser: argparse.ArgumentParser) -> None:
+    """--format NAMES, and --keep-patient."""
     parser.add_argument(
         "--format",
         type=names_of,
@@ -70,13 +82,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="seg and sr name the patient and the study, as an archive needs it (they do not)",
     )
-    parser.add_argument(
-        "--engine",
-        choices=("onnx", "paddle"),
-        help="what runs the networks (onnx on a CPU where a run has been exported, else paddle)",
-    )
-    add_device(parser)
-    add_override(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:

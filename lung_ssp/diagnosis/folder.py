@@ -128,11 +128,8 @@ def diagnose_folder(
         classification: folder of a classification run; None: the package's network.
         out: new, empty, or of an earlier call.
         accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"); at least what was accepted before.
-        engine: as for `load_diagnoser`.
-        device: as for `load_diagnoser`.
-        overrides: as for `load_diagnoser`.
+        engine, device, overrides, candidates: as for `load_diagnoser`.
         processes: that work side by side; None: one for each core, as far as the memory bears them.
-        candidates: as for `load_diagnoser`.
         outputs: the formats of each diagnosis; None: the default ones.
 
     Raises:
