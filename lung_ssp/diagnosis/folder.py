@@ -11,7 +11,7 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,10 +144,8 @@ def diagnose_folder(
         raise LungSspError(f"{found.folder} holds no CT series, archive or volume file: give a folder of scans.")
     runs = {"segmentation": segmentation, "classification": classification, "candidates": candidates}
     chosen = {task: None if run is None else Path(run) for task, run in runs.items()}
-    outputs = outputs or Outputs()
-    networks = Networks(
-        **chosen, engine=engine, device=device, overrides=tuple(overrides), accept=tuple(accept), outputs=outputs
-    )
+    networks = Networks(**chosen, engine=engine, device=device, overrides=tuple(overrides), accept=tuple(accept))
+    networks = replace(networks, outputs=outputs or Outputs())
     if not (out / RECORD).is_file():
         check_empty(out)
     with alone_in(out):
