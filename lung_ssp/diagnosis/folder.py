@@ -128,13 +128,15 @@ def diagnose_folder(
         classification: folder of a classification run; None: the package's network.
         out: new, empty, or of an earlier call.
         accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"); at least what was accepted before.
-        engine, device, overrides, candidates: as for `load_diagnoser`.
+        engine: as for `load_diagnoser`.
+        device: as for `load_diagnoser`.
+        overrides: as for `load_diagnoser`.
         processes: that work side by side; None: one for each core, as far as the memory bears them.
+        candidates: as for `load_diagnoser`.
         outputs: the formats of each diagnosis; None: the default ones.
 
     Raises:
-        LungSspError: there is no scan, a run is invalid, `out` holds something else, diagnoses made with other weights
-            or settings, or one of a scan that has changed or is gone.
+        LungSspError: there is no scan, a run is invalid, or `out` holds something else, or other diagnoses than these.
         OSError: a file cannot be written.
     """
     check_accept(accept)
@@ -142,10 +144,8 @@ def diagnose_folder(
     found = folder if isinstance(folder, Inventory) else find_scans(folder, out)
     if not found.scans:
         raise LungSspError(f"{found.folder} holds no CT series, archive or volume file: give a folder of scans.")
-    runs = {"segmentation": segmentation, "classification": classification, "candidates": candidates}
-    chosen = {task: None if run is None else Path(run) for task, run in runs.items()}
-    networks = Networks(**chosen, engine=engine, device=device, overrides=tuple(overrides), accept=tuple(accept))
-    networks = replace(networks, outputs=outputs or Outputs())
+    networks = Networks(_path(segmentation), _path(classification), engine, device, tuple(overrides), tuple(accept))
+    networks = replace(networks, candidates=_path(candidates), outputs=outputs or Outputs())
     if not (out / RECORD).is_file():
         check_empty(out)
     with alone_in(out):
@@ -164,6 +164,10 @@ def diagnose_folder(
         write_json(out / RECORD, record_of(made, networks) | _summary(diagnosis))
         (out / UNFINISHED).unlink()
     return diagnosis
+
+
+def _path(run: str | Path | None) -> Path | None:
+    return None if run is None else Path(run)
 
 
 def _diagnosed(
