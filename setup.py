@@ -16,7 +16,6 @@ NLST = [
     "idc-index==0.13.4",
     "idc-index-data==25.0.5",
     "pyarrow>=17,<26",  # 26 wants numpy 2, and fails at import only
-    "highdicom>=0.25",
     "wsidicom>=0.35",
     "dask>=2025.1",
     "distributed>=2025.1",
@@ -70,6 +69,7 @@ setup(
         "pyyaml>=6.0",
         "pydantic>=2.6,<3",
         "pydicom>=3.0,<4",
+        "highdicom>=0.28,<0.29",  # a diagnosis as DICOM-SEG and DICOM-SR
         "nibabel>=5.2",
         "scipy>=1.11",
         "scikit-learn>=1.3",

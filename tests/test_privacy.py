@@ -119,5 +119,30 @@ def test_no_command_tells_who_the_patient_is(
     assert "truncated" in printed["prepare, broken"] and "truncated" in printed["diagnose, broken"]
     assert "2 scans: 1 done, 1 refused" in printed["diagnose, all"] and (tmp_path / "many" / "findings.csv").is_file()
     assert (tmp_path / "out" / "findings.json").is_file() and (run / "metrics.json").is_file()
+    assert (tmp_path / "out" / "findings-seg.dcm").is_file() and (tmp_path / "out" / "findings-sr.dcm").is_file()
     texts = [*printed.values(), *texts_of(tmp_path)]
+    assert [word for word in WORDS if any(word.lower() in text.lower() for text in texts)] == []
+
+
+@pytest.mark.slow
+def test_an_archive_is_told_who_the_patient_is_and_no_more(
+    clinic: Path, runs: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is asked for, in the DICOM objects alone."""
+    networks = ["--segmentation", runs[0], "--classification", runs[1]]
+    out = tmp_path / "out"
+    printed = spoken(capfd, "diagnose", clinic / "scan", *networks, "--out", out, "--keep-patient")
+    objects = [path.name for path in out.glob("*.dcm")]
+    assert objects and "written to" in printed
+    for name in objects:
+        dataset = pydicom.dcmread(out / name)
+        for keyword in ("PatientName", "PatientID", "PatientBirthDate", "StudyDate", "AccessionNumber", "StudyID"):
+            assert str(dataset[keyword].value) == IDENTITY[keyword]
+    kept = {"PatientName", "PatientID", "PatientBirthDate", "StudyDate", "StudyTime", "StudyID", "AccessionNumber"}
+    allowed = {word for keyword in kept for word in re.split(r"[\^ ]", IDENTITY[keyword])}
+    others = [word for word in WORDS if word not in allowed]
+    assert len(others) > 10 and [word for word in others if any(word in text for text in texts_of(out))] == []
+    for name in objects:
+        (out / name).unlink()
+    texts = [printed, *texts_of(out)]
     assert [word for word in WORDS if any(word.lower() in text.lower() for text in texts)] == []

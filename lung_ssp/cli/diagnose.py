@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from lung_ssp.cli.command import Command, add_device, add_override, load_libraries, positive
 from lung_ssp.cli.terminal import say
+from lung_ssp.diagnosis.formats import DEFAULT, FORMATS, choose_outputs
 from lung_ssp.errors import ConfigError, LungSspError
 
 if TYPE_CHECKING:
     from lung_ssp.ct.source import Contents
+    from lung_ssp.diagnosis.formats import Outputs
     from lung_ssp.diagnosis.inventory import Inventory
 
 
@@ -51,10 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--accept",
-        default="",
+        type=names_of,
+        default=[],
         metavar="NAMES",
         help="what is corrected instead of refused, of tilt,gaps,duplicates; findings.json records it",
     )
+    add_formats(parser)
     parser.add_argument(
         "--engine",
         choices=("onnx", "paddle"),
@@ -64,26 +68,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_override(parser)
 
 
+def add_formats(parser: argparse.ArgumentParser) -> None:
+    """--format NAMES, and --keep-patient."""
+    parser.add_argument(
+        "--format",
+        type=names_of,
+        metavar="NAMES",
+        help=f"in which the diagnosis is written beside findings.json, of {','.join(FORMATS)} "
+        f"({','.join(DEFAULT)}; without seg and sr where the scan is no DICOM series)",
+    )
+    parser.add_argument(
+        "--keep-patient",
+        action="store_true",
+        help="seg and sr name the patient and the study, as an archive needs it (they do not)",
+    )
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Detect and classify the nodules of one CT series, or of every scan in a folder."""
     if arguments.all and arguments.series_uid is not None:
         raise ConfigError("--all takes every scan and --series-uid one: leave one of them out.")
     if arguments.all and not arguments.series.is_dir():
         raise ConfigError(f"--all takes a folder of scans, which {arguments.series} is not: leave it out.")
+    outputs = choose_outputs(arguments.format, arguments.keep_patient)
+    outputs.check_source(arguments.series)
     if arguments.series_uid is not None or not arguments.series.is_dir():
-        diagnose_one(arguments)
+        diagnose_one(arguments, outputs)
         return
     from lung_ssp.diagnosis.inventory import find_scans
     from lung_ssp.diagnosis.scan_record import RECORD
 
     found = find_scans(arguments.series, arguments.out)
     if arguments.all or found.is_several or (arguments.out / RECORD).is_file():
-        diagnose_all(arguments, found)
+        diagnose_all(arguments, outputs, found)
     else:
-        diagnose_one(arguments, found.contents)
+        diagnose_one(arguments, outputs, found.contents)
 
 
-def diagnose_one(arguments: argparse.Namespace, contents: "Contents | None" = None) -> None:
+def diagnose_one(arguments: argparse.Namespace, outputs: "Outputs", contents: "Contents | None" = None) -> None:
     """Diagnose one scan; `contents` are its source's where they are known."""
     from lung_ssp.training.onnx import engine_for, libraries_of
     from lung_ssp.weights.shipped import run_folder
@@ -99,17 +121,19 @@ def diagnose_one(arguments: argparse.Namespace, contents: "Contents | None" = No
         arguments.classification,
         arguments.out,
         series_uid=arguments.series_uid,
-        accept=accepted(arguments),
+        accept=arguments.accept,
         engine=arguments.engine,
         device=arguments.device,
         overrides=arguments.override,
         contents=contents,
         candidates=arguments.candidates,
+        outputs=outputs,
     )
-    say(f"{diagnosis.table()}\n\nwritten to {arguments.out}\n{diagnosis.timing()}")
+    not_written = "".join(f"\nnot written: {name}, {why}" for name, why in diagnosis.not_written(outputs).items())
+    say(f"{diagnosis.table()}\n\nwritten to {arguments.out}{not_written}\n{diagnosis.timing()}")
 
 
-def diagnose_all(arguments: argparse.Namespace, found: "Inventory") -> None:
+def diagnose_all(arguments: argparse.Namespace, outputs: "Outputs", found: "Inventory") -> None:
     """Diagnose the scans of a folder.
 
     Raises:
@@ -122,12 +146,13 @@ def diagnose_all(arguments: argparse.Namespace, found: "Inventory") -> None:
         arguments.segmentation,
         arguments.classification,
         arguments.out,
-        accept=accepted(arguments),
+        accept=arguments.accept,
         engine=arguments.engine,
         device=arguments.device,
         overrides=arguments.override,
         processes=arguments.processes,
         candidates=arguments.candidates,
+        outputs=outputs,
     )
     say(f"{diagnosis.text()}\nwritten to {arguments.out}: scans.csv, findings.csv, and a folder for each scan")
     if diagnosis.not_done:
@@ -137,9 +162,9 @@ def diagnose_all(arguments: argparse.Namespace, found: "Inventory") -> None:
         )
 
 
-def accepted(arguments: argparse.Namespace) -> list[str]:
-    """The names of --accept."""
-    return [name for name in arguments.accept.split(",") if name]
+def names_of(text: str) -> list[str]:
+    """The names of a list with commas between them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 COMMAND = Command("diagnose", run, add_arguments)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from pydicom import charset
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
+from pydicom.valuerep import PN_DELIMS, TEXT_VR_DELIMS
 
 from lung_ssp.errors import SeriesError
 
@@ -64,6 +66,27 @@ class Elements:
     def uid(self, keyword: str) -> str:
         """A unique identifier, empty where there is none; longer ones than the standard allows are cut."""
         return self.text(keyword)[:LONGEST_UID]
+
+    def in_any_script(self, keyword: str) -> str:
+        """A text, such as a name, read by the file's SpecificCharacterSet; empty where there is none or it is too long.
+
+        SpecificCharacterSet (0008,0005) must be among the elements that were read. Of a name, each part between "="
+        begins with the first script anew (PS3.5 section 6.2.1.1).
+        """
+        element = self._raw(keyword)
+        value = getattr(element, "value", None)
+        if not isinstance(value, bytes):
+            return "" if value is None else printable(str(value))[:LONGEST_TEXT]
+        if len(value) > LONGEST_VALUE:
+            return ""
+        try:
+            scripts = self._dataset.original_character_set
+            known = [scripts] if isinstance(scripts, str) else list(scripts)
+            delimiters = PN_DELIMS if element.VR == "PN" else TEXT_VR_DELIMS
+            text = "=".join(charset.decode_bytes(part, known, delimiters) for part in value.split(b"="))
+        except (LookupError, ValueError):
+            return ""
+        return printable(text.strip(" \0"))[:LONGEST_TEXT]
 
     def number(self, keyword: str) -> float:
         """One finite number.

@@ -29,6 +29,8 @@ class LungMask:
     threshold_hu: Otsu's threshold.
     volume_ml: volume of the mask.
     right, left: the lung of either side.
+    middle_column: the first column of the array that belongs to its second side.
+    first_is_right: whether the columns before it are the patient's right.
     """
 
     binary: np.ndarray
@@ -38,6 +40,12 @@ class LungMask:
     volume_ml: float
     right: SideOfLungs
     left: SideOfLungs
+    middle_column: int
+    first_is_right: bool
+
+    def side_of(self, column: float) -> SideOfLungs:
+        """The side on which a column of the array lies, as an index into the scan's x axis."""
+        return self.right if (column < self.middle_column) == self.first_is_right else self.left
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -87,8 +95,9 @@ def segment_lungs(volume: Volume, settings: ParenchymaSettings | None = None) ->
             "lungs are in it, or set parenchyma.volume_ml for a partial scan.",
             reason="no lungs",
         )
-    right, left = measure_sides(mask, volume.hu, middle, volume.voxel_mm3, first_is_right=volume.direction[0] > 0)
-    return LungMask(binary, cleaned, mask, threshold, volume_ml, right, left)
+    first_is_right = volume.direction[0] > 0
+    right, left = measure_sides(mask, volume.hu, middle, volume.voxel_mm3, first_is_right)
+    return LungMask(binary, cleaned, mask, threshold, volume_ml, right, left, middle, first_is_right)
 
 
 def otsu(hu: np.ndarray, clip_hu: list[float]) -> tuple[float, np.ndarray]:

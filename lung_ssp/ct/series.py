@@ -17,6 +17,7 @@ from lung_ssp.ct.consistency import (
     require_one_kernel,
 )
 from lung_ssp.ct.dicom_file import MULTI_FRAME_CT_CLASSES, DicomFile, without_warnings
+from lung_ssp.ct.dicom_source import DicomSource, dicom_source
 from lung_ssp.ct.gaps import fill_gaps, number_planes
 from lung_ssp.ct.geometry import axes_of, drop_duplicates, sort_slices, stack_geometry
 from lung_ssp.ct.hounsfield import TissueShares, check_chest, clipped_sentence, replace_padding
@@ -28,7 +29,7 @@ from lung_ssp.ct.settings import GapSettings, check_accept
 from lung_ssp.ct.slice_header import SliceHeader, parse_header
 from lung_ssp.ct.source import FORMS, Contents, LeftOut, Source, contents_of
 from lung_ssp.ct.tilt import TiltCorrection, tilt_correction
-from lung_ssp.ct.volume import Volume
+from lung_ssp.ct.volume import AXIAL, Volume
 from lung_ssp.ct.volume_file import is_volume_file, read_volume
 from lung_ssp.errors import SeriesError
 
@@ -59,6 +60,9 @@ class Series:
     corrections: what was corrected in the series, in sentences without file names and UIDs.
     doubts: what is unusual about the series and was left as it is, in such sentences.
     left_out: the files of the source that are not in the volume, and why.
+    stored_direction: the directions of the axes in which the source stores the scan, as Volume.direction; of a DICOM
+        series those of a row, a column and their normal.
+    dicom: the DICOM series; None where the volume was in a file of another kind.
     """
 
     volume: Volume
@@ -66,6 +70,8 @@ class Series:
     corrections: tuple[str, ...]
     doubts: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    stored_direction: tuple[float, ...] = AXIAL
+    dicom: DicomSource | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -100,6 +106,7 @@ def open_series(
     accept: Collection[str] = (),
     gaps: GapSettings | None = None,
     contents: Contents | None = None,
+    keep_patient: bool = False,
 ) -> Series:
     """Read one CT series.
 
@@ -119,6 +126,7 @@ def open_series(
             identical slices at one position one is kept.
         gaps: limits of the gaps that are accepted.
         contents: of the source, where it has been looked through before.
+        keep_patient: whether the patient's name and number and the study's numbers and dates are read (Series.dicom).
 
     Returns:
         The scan: HU int16 (z, y, x), spacing (z, y, x) in mm; its slices' files; what was corrected, and what was left
@@ -138,14 +146,25 @@ def open_series(
                 f"{path} is one volume without a series UID: leave the UID {series_uid} out, or give a DICOM series.",
                 reason="not found",
             )
-        volume, corrections = read_volume(path)
-        return Series(volume, (SliceReference(),) * len(volume.hu), tuple(corrections))
+        volume, corrections, direction = read_volume(path)
+        nowhere = (SliceReference(),) * len(volume.hu)
+        return Series(volume, nowhere, tuple(corrections), stored_direction=direction)
+    choices = Choices(frozenset(accept), gaps or GapSettings(), keep_patient)
     if path is not None and is_archive(path) and not path.is_dir():
-        return _open_archive(path, series_uid, accept, gaps or GapSettings())
-    return _open_slices(source, series_uid, accept, gaps or GapSettings(), contents)
+        return _open_archive(path, series_uid, choices)
+    return _open_slices(source, series_uid, choices, contents)
 
 
-def _open_archive(path: Path, series_uid: str | None, accept: Collection[str], gaps: GapSettings) -> Series:
+@dataclass(frozen=True)
+class Choices:
+    """What is corrected, within which limits, and whether the patient is read; as for `open_series`."""
+
+    accept: frozenset[str]
+    gaps: GapSettings
+    keep_patient: bool
+
+
+def _open_archive(path: Path, series_uid: str | None, choices: Choices) -> Series:
     """Read a series out of a zip archive; its files are then named as if the archive were their folder."""
 
     def outside(file: Path) -> Path:
@@ -153,7 +172,7 @@ def _open_archive(path: Path, series_uid: str | None, accept: Collection[str], g
 
     with unpacked(path) as folder:
         try:
-            series = _open_slices(folder, series_uid, accept, gaps)
+            series = _open_slices(folder, series_uid, choices)
         except SeriesError as error:
             raise error.in_words(str(error).replace(str(folder), str(path))) from error
         slices = tuple(
@@ -167,20 +186,14 @@ def _open_archive(path: Path, series_uid: str | None, accept: Collection[str], g
         )
 
 
-def _open_slices(
-    source: Source,
-    series_uid: str | None,
-    accept: Collection[str],
-    gaps: GapSettings,
-    contents: Contents | None = None,
-) -> Series:
+def _open_slices(source: Source, series_uid: str | None, choices: Choices, contents: Contents | None = None) -> Series:
     with without_warnings():  # sequences and UIDs are looked at long after a file was read
         found = contents_of(source) if contents is None else contents
-        return _series_of(found, found.choose(_name(source), series_uid), accept, gaps)
+        return _series_of(found, found.choose(_name(source), series_uid), choices)
 
 
-def _series_of(contents: Contents, chosen: list[DicomFile], accept: Collection[str], gaps: GapSettings) -> Series:
-    headers = _headers(chosen, contents)
+def _series_of(contents: Contents, chosen: list[DicomFile], choices: Choices) -> Series:
+    headers, accept = _headers(chosen, contents), choices.accept
     _require_enough(headers, chosen)
     require_one_kernel(headers)
     require_one_frame_of_reference(headers)
@@ -192,7 +205,7 @@ def _series_of(contents: Contents, chosen: list[DicomFile], accept: Collection[s
     _require_enough(headers, chosen)
     corrections = _count(len(found) - len(headers), "duplicate slice")
     doubts = require_one_acquisition(headers)
-    planes = number_planes(headers, gaps if "gaps" in accept else None)
+    planes = number_planes(headers, choices.gaps if "gaps" in accept else None)
     origin, spacing, direction = stack_geometry(headers, planes)
     tilt = tilt_correction(headers, "tilt" in accept)
     if tilt is not None:
@@ -218,7 +231,9 @@ def _series_of(contents: Contents, chosen: list[DicomFile], accept: Collection[s
         references[plane] = SliceReference(header.path, header.sop_uid, header.instance_number, header)
     if axes_of(headers[0])[2, 2] < 0:  # sorted along their normal, which points to the feet
         references.reverse()
-    return Series(volume, tuple(references), tuple(corrections), tuple(doubts), tuple(contents.left_out))
+    source = dicom_source([one.header for one in references], tilt is not None, choices.keep_patient)
+    remarks = tuple(corrections), tuple(doubts)
+    return Series(volume, tuple(references), *remarks, tuple(contents.left_out), direction, source)
 
 
 def _headers(chosen: list[DicomFile], contents: Contents) -> list[SliceHeader]:

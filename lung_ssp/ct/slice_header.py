@@ -56,6 +56,21 @@ class PixelLayout:
 
 
 @dataclass(frozen=True)
+class Instance:
+    """The DICOM object that holds a slice.
+
+    study_uid: StudyInstanceUID, or empty.
+    sop_class, sop_uid: SOPClassUID and SOPInstanceUID, or empty.
+    frame: of a multi-frame object the number of the slice's frame from 1, else None.
+    """
+
+    study_uid: str
+    sop_class: str
+    sop_uid: str
+    frame: int | None
+
+
+@dataclass(frozen=True)
 class SliceHeader:
     """The geometry and the scale of one slice.
 
@@ -72,6 +87,7 @@ class SliceHeader:
     acquisition: what tells one acquisition or reconstruction from another: the name of an element, and its text, which
         is empty where the file does not say it.
     frame_of_reference: FrameOfReferenceUID, or empty.
+    instance: the object that holds it; None of a slice that is made up in memory.
     """
 
     path: Path
@@ -87,6 +103,7 @@ class SliceHeader:
     kernel: str = ""
     acquisition: tuple[tuple[str, str], ...] = ()
     frame_of_reference: str = ""
+    instance: Instance | None = None
 
     @property
     def place(self) -> str:
@@ -160,6 +177,12 @@ def slice_of(file: DicomFile, groups: Groups, frame: int, frames: int) -> SliceH
         kernel=groups.kernel,
         acquisition=groups.acquisition,
         frame_of_reference=elements.uid("FrameOfReferenceUID"),
+        instance=Instance(
+            elements.uid("StudyInstanceUID"),
+            file.kind,
+            elements.uid("SOPInstanceUID"),
+            frame + 1 if frames > 1 else None,
+        ),
     )
 
 

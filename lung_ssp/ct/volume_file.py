@@ -41,13 +41,13 @@ def is_volume_file(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def read_volume(path: Path) -> tuple[Volume, list[str]]:
+def read_volume(path: Path) -> tuple[Volume, list[str], tuple[float, ...]]:
     """Read a CT scan in Hounsfield units, turned so that x runs to the patient's left, y to the back, z to the head.
 
     The values are taken as HU, and checked as those of a DICOM series are; what lies below -1024 becomes air.
 
     Returns:
-        the scan, and what was corrected, in sentences.
+        the scan; what was corrected, in sentences; and the directions of the file's own axes, as Volume.direction.
 
     Raises:
         SeriesError: the file cannot be read, is no single three-dimensional chest scan, or holds values that are no HU.
@@ -65,7 +65,7 @@ def read_volume(path: Path) -> tuple[Volume, list[str]]:
         shares.append(share)
     check_chest(str(path), lambda index: f"{path}, slice {index + 1} from below,", shares)
     corrections = [f"a shear of {shear:.2f} mm over the scan taken as none"] if shear > NOTICEABLE_SHEAR_MM else []
-    return Volume.from_image(turned, hu=hu), corrections + clipped_sentence(clipped)
+    return Volume.from_image(turned, hu=hu), corrections + clipped_sentence(clipped), image.GetDirection()
 
 
 def read_image(path: Path) -> sitk.Image:

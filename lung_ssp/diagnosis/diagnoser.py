@@ -16,6 +16,7 @@ from lung_ssp.ct.source import Contents, Source, names_by_reason
 from lung_ssp.ct.volume import Volume
 from lung_ssp.diagnosis.diagnosis import Diagnosis
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.formats import Outputs, unreferable
 from lung_ssp.diagnosis.learnt_from import Weights, weights_of
 from lung_ssp.diagnosis.output import check_output
 from lung_ssp.diagnosis.settings import DiagnosisSettings, diagnosis_settings
@@ -187,6 +188,7 @@ def diagnose_series(
     overrides: Sequence[str] = (),
     contents: Contents | None = None,
     candidates: Path | None = None,
+    outputs: Outputs | None = None,
 ) -> Diagnosis:
     """Read a series, diagnose it, and write the diagnosis into `out`, which must be new or empty.
 
@@ -196,19 +198,23 @@ def diagnose_series(
         accept: what is corrected instead of refused ("tilt", "gaps", "duplicates"; see `open_series`).
         engine, device, overrides, candidates: as for `load_diagnoser`.
         contents: of the source, where it has been looked through before.
+        outputs: the formats that are written; None: the default ones.
 
     Raises:
-        LungSspError: the series or a run is invalid, or the folder is not empty, or another process works in it.
+        LungSspError: the series or a run is invalid, or the folder is not empty, or another process works in it, or the
+            series cannot be written in a format that was named.
     """
     check_accept(accept)
+    outputs = outputs or Outputs()
+    outputs.check_source(source)
     check_output(out)
     seconds: dict[str, float] = {}
     with alone_in(out):
         with timed("loading", seconds):
             diagnoser = load_diagnoser(segmentation, classification, engine, device, overrides, candidates)
-        diagnosis = read_and_diagnose(diagnoser, source, series_uid, accept, contents)
+        diagnosis = read_and_diagnose(diagnoser, source, series_uid, accept, contents, outputs)
         diagnosis = replace(diagnosis, seconds={**seconds, **diagnosis.seconds})
-        diagnosis.save(out)
+        diagnosis.save(out, outputs.formats)
     return diagnosis
 
 
@@ -218,15 +224,29 @@ def read_and_diagnose(
     series_uid: str | None = None,
     accept: Collection[str] = (),
     contents: Contents | None = None,
+    outputs: Outputs | None = None,
 ) -> Diagnosis:
     """Read a series and diagnose it; the arguments are those of `open_series`.
 
+    Args:
+        outputs: what will be written of it; None: what any scan allows.
+
     Raises:
         SeriesError: the series is invalid, or no lungs are found in it.
+        ConfigError: it cannot be written in a format that was named.
     """
+    outputs = outputs or Outputs()
+    outputs.check_source(source)
     seconds: dict[str, float] = {}
     with timed("reading", seconds):
-        series = open_series(source, series_uid, accept, diagnoser.settings.gaps, contents)
+        gaps = diagnoser.settings.gaps
+        series = open_series(source, series_uid, accept, gaps, contents, keep_patient=outputs.keep_patient)
+    outputs.check_reference(f"Series {series.volume.series_uid}", unreferable(series.dicom))
     left_out = names_by_reason(series.left_out, source)
     diagnosis = diagnoser(series.volume, series.corrections, series.doubts, left_out)
-    return replace(diagnosis, seconds={**seconds, **diagnosis.seconds})
+    return replace(
+        diagnosis,
+        seconds={**seconds, **diagnosis.seconds},
+        stored_direction=series.stored_direction,
+        dicom=series.dicom,
+    )

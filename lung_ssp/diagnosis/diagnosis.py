@@ -1,6 +1,6 @@
-"""The result of a diagnosis: findings with all that they come from, as a table, as JSON and as pictures."""
+"""The result of a diagnosis: findings with all that they come from, as a table, as JSON, and written as files."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 
 from lung_ssp.cohort.classes import TASK_NAMES
-from lung_ssp.ct.figures import save_lung_figure
+from lung_ssp.ct.dicom_source import DicomSource
 from lung_ssp.ct.parenchyma import LungMask
 from lung_ssp.ct.volume import Volume
-from lung_ssp.diagnosis.figures import save_overviews
 from lung_ssp.diagnosis.finding import Finding
+from lung_ssp.diagnosis.formats import FORMATS, TITLES, Outputs, choose_outputs, unreferable
 from lung_ssp.diagnosis.learnt_from import NODULE, Weights, heading, learnt_from, mark_of, training_statement
 from lung_ssp.diagnosis.output import (
     FINDINGS_FILE,
-    LUNGS_FIGURE,
     UNFINISHED,
     UNFINISHED_TEXT,
     check_output,
@@ -48,6 +47,8 @@ class Diagnosis:
     engines: by task, what ran its network.
     seconds: how long each step took.
     dropped: how many candidates the second stage of the detection has dropped.
+    stored_direction: of the axes in which the scan's source stores it, as Volume.direction; None: as the scan's.
+    dicom: the DICOM series behind the scan; None where there is none, or none is known.
     """
 
     findings: list[Finding]
@@ -62,6 +63,8 @@ class Diagnosis:
     engines: dict[str, Engine]
     seconds: dict[str, float]
     dropped: int = 0
+    stored_direction: tuple[float, ...] | None = None
+    dicom: DicomSource | None = None
 
     @property
     def is_judged(self) -> bool:
@@ -114,26 +117,45 @@ class Diagnosis:
         steps = ", ".join(f"{step} {value:.1f} s" for step, value in self.seconds.items())
         return f"networks: {run_by}\ntime: {steps}, together {sum(self.seconds.values()):.1f} s"
 
-    def save(self, folder: str | Path) -> None:
-        """Write findings.json, then its pictures: lungs.png, the steps of the lung mask, and one a finding.
+    def not_written(self, outputs: Outputs) -> dict[str, str]:
+        """By format, why one of the default formats cannot be written of this scan."""
+        why = unreferable(self.dicom)
+        return {name: why.format(TITLES[name]) for name in outputs.names if why and FORMATS[name].refers}
+
+    def save(self, folder: str | Path, formats: Collection[str] | None = None) -> None:
+        """Write findings.json, then its files in other formats.
 
         Args:
             folder: new or empty, or one in which this was interrupted.
+            formats: of FORMATS; None: the default ones that this scan allows.
 
         Raises:
-            LungSspError: the folder holds something else.
+            LungSspError: the folder holds something else, or the scan cannot be written in a format that was named.
         """
-        folder = Path(folder)
+        folder, outputs = Path(folder), choose_outputs(formats)
+        outputs.check_reference("The scan", unreferable(self.dicom))
         check_output(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / UNFINISHED, UNFINISHED_TEXT)
         for earlier in own_files(folder):
             earlier.unlink()
-        write_json(folder / FINDINGS_FILE, self.as_json())
-        with timed("figures", self.seconds):
-            save_lung_figure(folder / LUNGS_FIGURE, self.scan, self.lungs, self.notice)
-            save_overviews(self.findings, self.scan, self.lungs.mask, self.notice, folder, learnt_from(self.weights))
+        write_json(folder / FINDINGS_FILE, self.as_json() | self._files_as_json(outputs))
+        for name in outputs.names:
+            if name not in self.not_written(outputs):
+                with timed(FORMATS[name].step or name, self.seconds):
+                    FORMATS[name].write(self, folder)
         (folder / UNFINISHED).unlink()
+
+    def _files_as_json(self, outputs: Outputs) -> dict[str, Any]:
+        """What findings.json says of the files beside it."""
+        not_written = self.not_written(outputs)
+        written = [name for name in outputs.names if name not in not_written]
+        findings = [finding.as_json() for finding in self.findings]
+        if "png" not in written:
+            for finding in findings:
+                del finding["figure"]
+        files = [file for name in written for file in FORMATS[name].names(len(findings))]
+        return {"formats": written, "files": files, "not_written": not_written, "findings": findings}
 
     def as_json(self) -> dict[str, Any]:
         """All but the voxels, in plain numbers.

@@ -7,6 +7,7 @@ import numpy as np
 
 from lung_ssp.cohort.classes import TASK_NAMES, class_name
 from lung_ssp.ct.lesion import Candidate
+from lung_ssp.diagnosis.formats import FINDING_FIGURE
 
 NO_SLIDE = "no slide"  # in place of a diagnosis that needs a pathology slide
 
@@ -31,7 +32,7 @@ class Finding:
     @property
     def figure_name(self) -> str:
         """The file of its picture."""
-        return f"finding-{self.number:02d}.png"
+        return FINDING_FIGURE.format(self.number)
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers with their units in the names; positions in patient coordinates (LPS).

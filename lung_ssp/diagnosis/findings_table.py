@@ -65,7 +65,7 @@ def finding_row(
         "lps_y_mm": y,
         "lps_z_mm": z,
         "slice": finding.slice_index + 1,
-        "picture": f"{scan}/{finding.figure}",
+        "picture": f"{scan}/{finding.figure}" if finding.figure else "",
         "notice": notice,
     }
     row |= {f"{number}_learnt_from": words for number, words in learnt.items()}

@@ -11,7 +11,7 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from lung_ssp.ct.settings import check_accept
 from lung_ssp.ct.source import names_by_reason
+from lung_ssp.diagnosis.formats import Outputs
 from lung_ssp.diagnosis.inventory import Inventory, Scan, find_scans
 from lung_ssp.diagnosis.output import UNFINISHED, UNFINISHED_TEXT, left_out_line
 from lung_ssp.diagnosis.processes import default_processes
@@ -89,11 +90,18 @@ class FolderDiagnosis:
                 f"{len(self.scans)} scans: {', '.join([*counts, *copies])}; {self.findings} findings",
                 *(f"{scan.status}: {scan.scan}: {scan.message}" for scan in self.not_done[:MOST_SHOWN]),
                 *([f"and {more} more, see scans.csv"] if more > 0 else []),
+                *self._not_written(),
                 *(left_out_line(why, names) for why, names in self.left_out.items()),
                 *([left_out_line("folder without a scan", self.empty)] if self.empty else []),
                 f"time: {self.seconds:.1f} s, {self.processes} process{'es' * (self.processes > 1)}",
             ]
         )
+
+    def _not_written(self) -> list[str]:
+        """Which default formats some scans could not be written in."""
+        without = [scan for scan in self.scans if scan.not_written]
+        names = ", ".join(sorted({name for scan in without for name in scan.not_written}))
+        return [f"not written: {names} of {len(without)} scans, findings.json of each says why"] if without else []
 
 
 def diagnose_folder(
@@ -107,6 +115,7 @@ def diagnose_folder(
     overrides: Sequence[str] = (),
     processes: int | None = None,
     candidates: str | Path | None = None,
+    outputs: Outputs | None = None,
 ) -> FolderDiagnosis:
     """Diagnose every scan below a folder; a scan that cannot be diagnosed is recorded, and the others go on.
 
@@ -124,10 +133,10 @@ def diagnose_folder(
         overrides: as for `load_diagnoser`.
         processes: that work side by side; None: one for each core, as far as the memory bears them.
         candidates: as for `load_diagnoser`.
+        outputs: the formats of each diagnosis; None: the default ones.
 
     Raises:
-        LungSspError: there is no scan, a run is invalid, `out` holds something else, diagnoses made with other weights
-            or settings, or one of a scan that has changed or is gone.
+        LungSspError: there is no scan, a run is invalid, or `out` holds something else, or other diagnoses than these.
         OSError: a file cannot be written.
     """
     check_accept(accept)
@@ -135,9 +144,8 @@ def diagnose_folder(
     found = folder if isinstance(folder, Inventory) else find_scans(folder, out)
     if not found.scans:
         raise LungSspError(f"{found.folder} holds no CT series, archive or volume file: give a folder of scans.")
-    runs = {"segmentation": segmentation, "classification": classification, "candidates": candidates}
-    chosen = {task: None if run is None else Path(run) for task, run in runs.items()}
-    networks = Networks(**chosen, engine=engine, device=device, overrides=tuple(overrides), accept=tuple(accept))
+    networks = Networks(_path(segmentation), _path(classification), engine, device, tuple(overrides), tuple(accept))
+    networks = replace(networks, candidates=_path(candidates), outputs=outputs or Outputs())
     if not (out / RECORD).is_file():
         check_empty(out)
     with alone_in(out):
@@ -156,6 +164,10 @@ def diagnose_folder(
         write_json(out / RECORD, record_of(made, networks) | _summary(diagnosis))
         (out / UNFINISHED).unlink()
     return diagnosis
+
+
+def _path(run: str | Path | None) -> Path | None:
+    return None if run is None else Path(run)
 
 
 def _diagnosed(

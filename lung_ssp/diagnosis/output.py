@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
+from lung_ssp.diagnosis.formats import FORMATS
 from lung_ssp.errors import LungSspError
 from lung_ssp.folders import check_empty, others_in
 
-FINDINGS_FILE, LUNGS_FIGURE = "findings.json", "lungs.png"
+FINDINGS_FILE = "findings.json"
 UNFINISHED = "unfinished.txt"  # in the folder for as long as something is missing
 UNFINISHED_TEXT = "The diagnosis in this folder is not complete: the same command completes it.\n"
 NAMED = 3  # files that a line of the table names; findings.json names all
@@ -28,8 +29,8 @@ def check_output(folder: Path) -> None:
 
 
 def own_files(folder: Path) -> list[Path]:
-    """What a diagnosis has written into its folder."""
-    pattern = re.compile(rf"{re.escape(FINDINGS_FILE)}|{re.escape(LUNGS_FIGURE)}|finding-\d+\.png")
+    """What a diagnosis has written into its folder, in whatever formats."""
+    pattern = re.compile("|".join([re.escape(FINDINGS_FILE), *(one.pattern for one in FORMATS.values())]))
     return [path for path in folder.iterdir() if pattern.fullmatch(path.name) and path.is_file()]
 
 

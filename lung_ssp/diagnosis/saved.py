@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from lung_ssp.diagnosis.output import FINDINGS_FILE, LUNGS_FIGURE, UNFINISHED
+from lung_ssp.diagnosis.output import FINDINGS_FILE, UNFINISHED
 from lung_ssp.errors import DamagedFile
 from lung_ssp.paths import is_plain_name
 from lung_ssp.records import TableRow, read_record
@@ -17,6 +17,9 @@ def check_plain(name: str) -> str:
     if not is_plain_name(name):
         raise ValueError("is no plain name")
     return name
+
+
+PlainName = Annotated[str, AfterValidator(check_plain)]
 
 
 class SavedFinding(TableRow):
@@ -33,7 +36,7 @@ class SavedFinding(TableRow):
     nodule_probability: float | None = None
     image_diagnosis: dict[str, float] | str
     pathology_diagnosis: dict[str, float] | str
-    figure: Annotated[str, AfterValidator(check_plain)]
+    figure: PlainName | None = None
 
 
 class SavedSide(TableRow):
@@ -67,6 +70,8 @@ class SavedDiagnosis(TableRow):
     doubts: list[str]
     left_out: dict[str, list[str]]
     lungs: SavedLungs
+    files: list[PlainName] = Field(description="that were written beside it")
+    not_written: dict[str, str] = Field(description="by format, why it was not written though it is a default one")
     findings: list[SavedFinding] = Field(description="the most suspicious first")
 
 
@@ -78,5 +83,4 @@ def read_diagnosis(folder: Path) -> SavedDiagnosis | None:
         saved = read_record(folder / FINDINGS_FILE, SavedDiagnosis)
     except DamagedFile:
         return None
-    pictures = [LUNGS_FIGURE, *(finding.figure for finding in saved.findings)]
-    return saved if all((folder / name).is_file() for name in pictures) else None
+    return saved if all((folder / name).is_file() for name in saved.files) else None

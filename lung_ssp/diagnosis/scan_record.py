@@ -22,6 +22,8 @@ class Record(TableRow):
     device: str = Field(description="where Paddle computes")
     settings: dict[str, JsonValue] = Field(description="of the lungs and the candidates")
     accept: list[str] = Field(description="what is corrected in a series instead of refused")
+    formats: list[str] = Field(["png"], description="in which each diagnosis is written, as far as its scan allows")
+    keep_patient: bool = Field(False, description="whether DICOM objects name the patient and the study")
 
 
 def record_of(made: Made, networks: Networks) -> dict[str, Any]:
@@ -35,6 +37,8 @@ def record_of(made: Made, networks: Networks) -> dict[str, Any]:
         "device": networks.device,
         "accept": sorted(set(networks.accept)),
         "settings": made.settings,
+        "formats": list(networks.outputs.names),
+        "keep_patient": networks.outputs.keep_patient,
     }
 
 
@@ -51,7 +55,7 @@ def check_record(out: Path, record: dict[str, Any]) -> None:
     before = read_record(out / RECORD, Record, "name another --out")
     now = Record.model_validate(record)
     names = {"weights": "weights", "engines": "engines", "device": "device", "settings": "settings"}
-    names["version"] = "versions of the program"
+    names |= {"version": "versions of the program", "formats": "formats", "keep_patient": "use of --keep-patient"}
     for key, what in names.items():
         if (old := getattr(before, key)) != (new := getattr(now, key)):
             raise LungSspError(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from lung_ssp.ct.source import Contents, contents_of
+from lung_ssp.diagnosis.formats import Outputs
 from lung_ssp.diagnosis.inventory import Scan
 from lung_ssp.diagnosis.output import UNFINISHED, UNFINISHED_TEXT, check_output, own_files
 from lung_ssp.errors import CheckpointError, LungSspError, SeriesError, is_of_the_system, place_of
@@ -35,6 +36,7 @@ class ScanResult:
         "duplicate", where it is a copy of a scan that is diagnosed.
     reason, message: of what was not done its kind and one sentence; empty where it was done.
     seconds: of each step.
+    not_written: the default formats in which it could not be written.
     """
 
     scan: str
@@ -45,6 +47,7 @@ class ScanResult:
     reason: str = ""
     message: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    not_written: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, scan: Scan, status: Status, reason: str = "", message: str = "") -> "ScanResult":
@@ -72,7 +75,10 @@ class Made:
 
 @dataclass(frozen=True)
 class Networks:
-    """Which networks, and how scans are read; small, so that it can be sent with each scan. As for `load_diagnoser`."""
+    """Which networks, how scans are read and what is written; small, so that it can be sent with each scan.
+
+    As for `load_diagnoser`. outputs: the formats of each diagnosis.
+    """
 
     segmentation: Path | None
     classification: Path | None
@@ -81,6 +87,7 @@ class Networks:
     overrides: tuple[str, ...]
     accept: tuple[str, ...]
     candidates: Path | None = None
+    outputs: Outputs = field(default_factory=Outputs)
 
 
 def describe(networks: Networks) -> Made:
@@ -144,10 +151,12 @@ class ScanWork:
         except Exception as error:  # whatever it is, the other scans go on
             return ScanResult.of(scan, *how(error))
         with alone_in(out):
-            diagnosis.save(out)
+            diagnosis.save(out, self.networks.outputs.formats)
         seconds = {step: round(value, 2) for step, value in diagnosis.seconds.items()}
         whole = round(time.perf_counter() - begin, 2)
-        return replace(ScanResult.of(scan, "done"), seconds={**seconds, "together": whole})
+        seconds["together"] = whole
+        not_written = tuple(diagnosis.not_written(self.networks.outputs))
+        return replace(ScanResult.of(scan, "done"), seconds=seconds, not_written=not_written)
 
     def _diagnosis(self, diagnoser: "Diagnoser", scan: Scan) -> "Diagnosis":
         """The diagnosis, the same as of the scan's place alone."""
@@ -155,12 +164,12 @@ class ScanWork:
 
         if scan.problem is not None:
             raise scan.problem
-        accept = self.networks.accept
-        if scan.is_file:
-            return read_and_diagnose(diagnoser, self.folder / scan.place, accept=accept)
-        slices = contents_of(scan.files)
-        contents = Contents(slices.by_series, [*slices.left_out, *scan.beside])
-        return read_and_diagnose(diagnoser, self.folder / scan.place, accept=accept, contents=contents)
+        place, contents = self.folder / scan.place, None
+        if not scan.is_file:
+            slices = contents_of(scan.files)
+            contents = Contents(slices.by_series, [*slices.left_out, *scan.beside])
+        networks = self.networks
+        return read_and_diagnose(diagnoser, place, None, networks.accept, contents, networks.outputs)
 
 
 def prepare_output(folder: Path) -> None:

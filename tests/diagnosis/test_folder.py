@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pydicom
 import pytest
+import SimpleITK as sitk
 
 import lung_ssp
 from lung_ssp.cli.app import main
 from lung_ssp.diagnosis import folder as module
 from lung_ssp.diagnosis.diagnoser import diagnose_series
 from lung_ssp.diagnosis.folder import FolderDiagnosis, diagnose_folder
+from lung_ssp.diagnosis.formats import DEFAULT
 from lung_ssp.diagnosis.inventory import Scan
 from lung_ssp.diagnosis.scan_work import Made
 from lung_ssp.diagnosis.tables import write_tables
@@ -256,3 +258,40 @@ def test_what_is_shown_of_many_failures_is_cut(made: FolderDiagnosis) -> None:
     lines = replace(made, scans=refused, earlier=0).text().splitlines()
     assert lines[2] == "12 scans: 12 refused; 2 findings"
     assert lines[12].startswith("refused: p9") and lines[13] == "and 2 more, see scans.csv"
+
+
+def test_a_volume_beside_a_series_is_written_in_what_it_allows(
+    series: Path, runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By default without DICOM objects; where they were named, it is refused and the series is not."""
+    shutil.copytree(series, tmp_path / "in" / "series")
+    (tmp_path / "in" / "volume").mkdir()
+    sitk.WriteImage(lung_ssp.read_series(series).to_image(), str(tmp_path / "in" / "volume" / "scan.nii.gz"))
+    words = ["--segmentation", str(runs[0]), "--classification", str(runs[1]), "-o", *FEW, "--processes", "1"]
+    command = ["diagnose", str(tmp_path / "in"), *words, "--all"]
+    assert main([*command, "--out", str(tmp_path / "1")]) == 0
+    assert "not written: seg, sr of 1 scans, findings.json of each says why" in capsys.readouterr().out
+    scans = read_json(tmp_path / "1" / "diagnosis.json")
+    assert scans["formats"] == list(DEFAULT) and scans["keep_patient"] is False
+    written = {
+        path.name: {file.name for file in path.glob("*.dcm")} for path in (tmp_path / "1").iterdir() if path.is_dir()
+    }
+    assert written["series"] == {"lungs-seg.dcm", "findings-seg.dcm", "findings-sr.dcm"}
+    assert [files for name, files in written.items() if name != "series"] == [set()]
+    assert main([*command, "--out", str(tmp_path / "1"), "--format", "seg"]) == 2
+    assert "holds diagnoses made with other formats" in capsys.readouterr().err
+    assert main([*command, "--out", str(tmp_path / "2"), "--format", "seg"]) == 2
+    rows = {row["place"]: row for row in table(tmp_path / "2" / "scans.csv")}
+    assert rows["series"]["status"] == "done" and rows["volume/scan.nii.gz"]["status"] == "refused"
+    assert (
+        "scan.nii.gz cannot be written as DICOM-SEG: the scan was not read from DICOM slices"
+        in (rows["volume/scan.nii.gz"]["message"])
+    )
+    assert (
+        main(["diagnose", str(tmp_path / "in" / "volume" / "scan.nii.gz"), *words[:6], "--out", str(tmp_path / "3")])
+        == 0
+    )
+    assert (
+        "\nnot written: sr, the scan was not read from DICOM slices, to which DICOM-SR refers"
+        in capsys.readouterr().out
+    )

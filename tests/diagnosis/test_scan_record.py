@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lung_ssp.diagnosis import processes
+from lung_ssp.diagnosis.formats import choose_outputs
 from lung_ssp.diagnosis.processes import available_memory, default_processes
 from lung_ssp.diagnosis.saved import read_diagnosis
 from lung_ssp.diagnosis.scan_record import check_record, record_of
@@ -45,6 +46,21 @@ def out(tmp_path: Path) -> Path:
 def test_other_weights_engines_or_settings_are_refused(out: Path, made: Made, told: str) -> None:
     with pytest.raises(LungSspError, match=f"holds diagnoses made with other {told}: go on with the same, or name"):
         check_record(out, record_of(made, NETWORKS))
+
+
+def test_other_formats_are_refused(out: Path) -> None:
+    """A folder of the time before there were formats holds pictures."""
+    told = r"holds diagnoses made with other formats \(\['png', 'seg', 'sr'.*\], now \['nrrd'\]\): go on with the same"
+    with pytest.raises(LungSspError, match=told):
+        check_record(out, record_of(MADE, replace(NETWORKS, outputs=choose_outputs(["nrrd"]))))
+    with pytest.raises(LungSspError, match=r"other use of --keep-patient \(False, now True\): go on"):
+        check_record(out, record_of(MADE, replace(NETWORKS, outputs=choose_outputs(None, keep_patient=True))))
+    record = record_of(MADE, NETWORKS)
+    del record["formats"], record["keep_patient"]
+    write_json(out / "diagnosis.json", record)
+    check_record(out, record_of(MADE, replace(NETWORKS, outputs=choose_outputs(["png"]))))
+    with pytest.raises(LungSspError, match=r"other formats \(\['png'\], now"):
+        check_record(out, record_of(MADE, NETWORKS))
 
 
 def test_more_may_be_accepted_and_not_less(out: Path) -> None:

@@ -59,7 +59,7 @@ def require_highdicom() -> None:
         EnvironmentProblem: it is not installed.
     """
     if importlib.util.find_spec("highdicom") is None:
-        raise EnvironmentProblem("DICOM segmentations need highdicom, which is missing: pip install 'lung-ssp[nlst]'.")
+        raise EnvironmentProblem("DICOM segmentations need highdicom, which is missing: pip install highdicom.")
 
 
 class SegmentationFile:

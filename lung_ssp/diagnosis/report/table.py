@@ -25,8 +25,11 @@ def write_findings_csv(diagnosis: Diagnosis, folder: Path) -> Path:
     """
     path = Path(folder) / FINDINGS_TABLE
     classes, learnt = classes_of(diagnosis), learnt_from(diagnosis.weights)
-    saved = (SavedFinding.model_validate(finding.as_json()) for finding in diagnosis.findings)
-    rows = (finding_row(HERE, finding, classes, learnt, diagnosis.notice) for finding in saved)
+    saved = [SavedFinding.model_validate(finding.as_json()) for finding in diagnosis.findings]
+    drawn = [
+        own if (path.parent / str(own.figure)).is_file() else own.model_copy(update={"figure": None}) for own in saved
+    ]
+    rows = (finding_row(HERE, finding, classes, learnt, diagnosis.notice) for finding in drawn)
     write_table(path, finding_columns(classes, diagnosis.is_judged), rows)
     return path
 

@@ -1,0 +1,1 @@
+"""A diagnosis as DICOM objects: segmentations and a structured report."""
