@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--candidates",
         type=Path,
         metavar="RUN",
-        help="a run of the false-positive reduction, which judges candidates (none does)",
+        help="a run of the false-positive reduction, which judges candidates (that of the package behind its own "
+        "segmentation network, else none)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where findings are written")
     parser.add_argument("--series-uid", metavar="UID", help="only this series, where the folder holds several")
@@ -108,11 +109,10 @@ def run(arguments: argparse.Namespace) -> None:
 def diagnose_one(arguments: argparse.Namespace, outputs: "Outputs", contents: "Contents | None" = None) -> None:
     """Diagnose one scan; `contents` are its source's where they are known."""
     from lung_ssp.training.onnx import engine_for, libraries_of
-    from lung_ssp.weights.shipped import run_folder
+    from lung_ssp.weights.shipped import diagnosis_runs
 
-    runs = [run_folder(task, getattr(arguments, task)) for task in ("segmentation", "classification")]
-    runs += [arguments.candidates] if arguments.candidates else []
-    load_libraries(libraries_of({engine_for(run, arguments.engine, arguments.device) for run in runs}))
+    runs = diagnosis_runs(arguments.segmentation, arguments.classification, arguments.candidates)
+    load_libraries(libraries_of({engine_for(run, arguments.engine, arguments.device) for run in runs.values()}))
     from lung_ssp.diagnosis.diagnoser import diagnose_series
 
     diagnosis = diagnose_series(

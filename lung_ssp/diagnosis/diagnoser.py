@@ -27,7 +27,7 @@ from lung_ssp.runtime import Device, choose_device, require_libraries
 from lung_ssp.segmentation.trained import TrainedSegmenter, load_segmenter
 from lung_ssp.training.onnx import Engine, engine_for, libraries_of
 from lung_ssp.training.run import run_cohort
-from lung_ssp.weights.shipped import check_shipped, is_shipped, run_folder
+from lung_ssp.weights.shipped import check_shipped, diagnosis_runs, is_shipped
 
 
 @dataclass(frozen=True)
@@ -137,24 +137,21 @@ def load_diagnoser(
         device: "cpu" or "gpu", where Paddle computes; it is loaded only where it runs a network.
         overrides: of the settings of the lungs and the candidates (DiagnosisSettings), "key.sub=value" each.
         candidates: folder of a run of the false-positive reduction, which ranks the candidates and drops the
-            improbable ones; None: none does.
+            improbable ones; None: the package's behind its own segmentation network, none behind another.
 
     Raises:
         LungSspError: a folder holds no such run, it or the package's network is damaged, the device or the engine is
             missing, or an override is wrong.
     """
-    chosen = {"segmentation": segmentation, "classification": classification}
-    runs = {task: run_folder(task, own) for task, own in chosen.items()}
+    runs = diagnosis_runs(segmentation, classification, candidates)
     for run in filter(is_shipped, runs.values()):
         check_shipped(run)
-    if candidates is not None:
-        runs["candidates"] = Path(candidates)
     engines = {task: engine_for(run, engine, device) for task, run in runs.items()}
     require_libraries(*libraries_of(engines.values()))
     if "paddle" in engines.values():
         choose_device(device)
     segmenter = load_segmenter(runs["segmentation"], engines["segmentation"])
-    judge = load_candidate_judge(runs["candidates"], engines["candidates"]) if candidates is not None else None
+    judge = load_candidate_judge(runs["candidates"], engines["candidates"]) if "candidates" in runs else None
     settings = diagnosis_settings(segmenter.settings, overrides, judge.settings.candidates if judge else None)
     in_use = {"parenchyma": settings.parenchyma, "nodules": settings.nodules}
     segmenter = replace(segmenter, settings=segmenter.settings.model_copy(update=in_use))

@@ -53,6 +53,7 @@ class ShippedKind:
 # by task; a further network is one more entry
 KINDS = {
     "segmentation": ShippedKind(steps=lambda settings, _: settings.iters),
+    "false_positives": ShippedKind(steps=lambda settings, _: settings.iters),
     "classification": ShippedKind(
         steps=lambda settings, cohort: steps_of_protocol(
             cohort.counts.sections["train"], settings.batch_size, settings.epochs

@@ -13,6 +13,7 @@ from lung_ssp.settings import Settings
 
 SHIPPED = Path(__file__).resolve().parent  # has a folder for each task
 MANIFEST = "manifest.json"
+OPTIONS = {"segmentation": "segmentation", "false_positives": "candidates", "classification": "classification"}
 
 
 def check_path(name: str) -> str:
@@ -37,6 +38,25 @@ def run_folder(task: str, chosen: str | Path | None) -> Path:
     return SHIPPED / task if chosen is None else Path(chosen)
 
 
+def diagnosis_runs(
+    segmentation: str | Path | None = None,
+    classification: str | Path | None = None,
+    candidates: str | Path | None = None,
+) -> dict[str, Path]:
+    """By step of a diagnosis the folder of its run: the one that was chosen, else the shipped one.
+
+    The shipped second stage has learned from the candidates of the shipped segmentation network: behind another one
+    there is none, unless it is chosen.
+    """
+    runs = {
+        "segmentation": run_folder("segmentation", segmentation),
+        "classification": run_folder("classification", classification),
+    }
+    if segmentation is None or candidates is not None:
+        runs["candidates"] = run_folder("false_positives", candidates)
+    return runs
+
+
 def is_shipped(run: Path) -> bool:
     """Whether a run is one of those that come with the package."""
     return Path(run).resolve().parent == SHIPPED
@@ -51,7 +71,7 @@ def check_shipped(run: Path) -> None:
     if problem := _problem(run):
         raise CheckpointError(
             f"{problem}, the trained {run.name} network of the package is damaged: install lung-ssp again, or name a "
-            f"run of your own with --{run.name} RUN."
+            f"run of your own with --{OPTIONS[run.name]} RUN."
         )
 
 

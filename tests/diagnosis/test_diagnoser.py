@@ -99,13 +99,17 @@ def test_the_networks_of_the_package_are_used_where_no_run_is_named(
     assert main(["diagnose", str(series), "--out", str(tmp_path / "out"), "-o", "nodules.max_candidates=1"]) == 0
     assert "learnt from REAL patients (lidc-nodules" in capsys.readouterr().out
     report = read_json(tmp_path / "out" / "findings.json")
-    for task, facts in report["weights"].items():
-        assert facts["shipped"] and facts["weights_fingerprint"] == best_fingerprint(SHIPPED / task)
+    shipped = {"segmentation": "segmentation", "classification": "classification", "candidates": "false_positives"}
+    assert report["weights"].keys() == shipped.keys()
+    for step, facts in report["weights"].items():
+        assert facts["shipped"] and facts["weights_fingerprint"] == best_fingerprint(SHIPPED / shipped[step])
     classifier = report["weights"]["classification"]
     assert classifier["orientations"] == 8 and 0 < classifier["temperatures"]["image"] < 2
     assert "CC BY 3.0" in report["training"] and "Armato" in report["training"]
-    mixed = [own["shipped"] for own in map(vars, load_diagnoser(classification=runs[1]).weights.values())]
-    assert mixed == [True, False]
+    mixed = {step: own.shipped for step, own in load_diagnoser(classification=runs[1]).weights.items()}
+    assert mixed == {"segmentation": True, "classification": False, "candidates": True}
+    mixed = {step: own.shipped for step, own in load_diagnoser(segmentation=runs[0]).weights.items()}
+    assert mixed == {"segmentation": False, "classification": True}  # the second stage has not seen its candidates
 
 
 def test_no_patient_is_named(diagnosis: tuple[Path, str]) -> None:
@@ -302,6 +306,6 @@ def test_the_time_of_every_step_is_told(diagnosis: tuple[Path, str]) -> None:
     assert list(seconds) == ["loading", "reading", "lungs", "segmentation", "classification"]  # written before pictures
     last = printed.splitlines()[-1]
     assert all(f"{step} " in last for step in seconds)
-    files = sum(float(last.split(f"{step} ", 1)[1].split(" s")[0]) for step in ("figures", "seg", "sr"))
+    files = sum(float(last.split(f"{step} ", 1)[1].split(" s")[0]) for step in ("figures", "report", "seg", "sr"))
     total = float(last.rsplit("together ", 1)[1].removesuffix(" s"))
     assert total == pytest.approx(sum(seconds.values()) + files, abs=0.25)

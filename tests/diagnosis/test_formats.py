@@ -17,13 +17,13 @@ from lung_ssp.diagnosis.saved import read_diagnosis
 from lung_ssp.errors import ConfigError, LungSspError
 from lung_ssp.files import read_json
 
-ALL = ["png", "seg", "sr", "nifti", "nrrd"]
+ALL = ["png", "html", "seg", "sr", "csv", "nifti", "nrrd"]
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--format", "pdf"], "--format 'pdf' is no format of a diagnosis: choose of png, seg, sr, "),
+        (["--format", "pdf"], "--format 'pdf' is no format of a diagnosis: choose of png, html, seg, sr, csv, "),
         (["--format", ","], "--format names no format: choose of png, "),
         (["--format", "png,sr"], "--format sr needs seg beside it, for the report refers to its segments: add seg."),
         (
@@ -55,7 +55,7 @@ def test_what_does_not_go_together_is_refused_before_anything_is_read(
 
 def test_names_may_come_in_any_order_and_twice() -> None:
     assert choose_outputs(["nrrd", "sr", "seg", "nrrd"]) == Outputs(("seg", "sr", "nrrd"))
-    assert choose_outputs(None).names == DEFAULT and {"png", "seg", "sr"} <= set(DEFAULT)
+    assert choose_outputs(None).names == DEFAULT and set(DEFAULT) == {"png", "html", "seg", "sr"}
 
 
 def test_every_format_writes_the_files_that_it_names(

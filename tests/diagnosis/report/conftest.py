@@ -79,7 +79,11 @@ def diagnosis_of(
     return Diagnosis(
         findings,
         scan,
-        LungMask(mask, mask, mask, -500.0, 130.0, SideOfLungs("right", 70.0, 0.02), SideOfLungs("left", 60.0, 0.0)),
+        LungMask(
+            *(mask, mask, mask, -500.0, 130.0, SideOfLungs("right", 70.0, 0.02), SideOfLungs("left", 60.0, 0.0)),
+            middle_column=mask.shape[2] // 2,
+            first_is_right=True,
+        ),
         NoduleSegmentation(candidates, tuple(slice(0, size) for size in SHAPE), mask.astype(np.float32)),
         (f"corrected {text}",),
         (f"doubted {text}",),

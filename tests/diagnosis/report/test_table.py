@@ -22,6 +22,8 @@ def read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 @pytest.mark.parametrize("judged", [False, True])
 def test_a_row_a_finding(make_diagnosis: Callable[..., Diagnosis], tmp_path: Path, judged: bool) -> None:
     diagnosis = make_diagnosis(3, judged=judged)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / diagnosis.findings[0].figure_name).write_bytes(b"a picture")
     path = write_findings_csv(diagnosis, tmp_path / "new")
     assert path == tmp_path / "new" / "findings.csv"
     columns, rows = read(path)
@@ -29,7 +31,8 @@ def test_a_row_a_finding(make_diagnosis: Callable[..., Diagnosis], tmp_path: Pat
     assert columns == finding_columns(names, judged)
     assert len(rows) == 3
     for row, finding in zip(rows, diagnosis.as_json()["findings"], strict=True):
-        assert (row["scan"], row["picture"]) == (".", f"./{finding['figure']}")
+        drawn = finding["number"] == 1
+        assert (row["scan"], row["picture"]) == (".", f"./{finding['figure']}" if drawn else "")
         assert [float(row[f"lps_{axis}_mm"]) for axis in "xyz"] == finding["centre_lps_mm"]
         assert int(row["slice"]) == finding["slice_index"] + 1
         for name in ("number", "score", "diameter_mm", "volume_mm3", "mean_hu"):
