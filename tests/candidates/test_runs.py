@@ -36,7 +36,7 @@ def test_it_learns_and_is_measured(run: Path, tmp_path: Path) -> None:
     assert [source.nodules for source in metrics.sources] == [12, 0]
     text = evaluation.text()
     assert (
-        "SYNTHETIC cohort" in text and "what a threshold of 0.5 keeps" in text and "of the false ones of scans" in text
+        "SYNTHETIC cohort" in text and "what a threshold of 0.62 keeps" in text and "of the false ones of scans" in text
     )
     with pytest.raises(ConfigError, match="table2 is no option of the evaluation of a false_positives run"):
         evaluate(run, table2=True)

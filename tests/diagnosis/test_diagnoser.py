@@ -96,7 +96,8 @@ def test_every_output_says_what_it_is_not_for_and_where_the_weights_come_from(
 def test_the_networks_of_the_package_are_used_where_no_run_is_named(
     series: Path, runs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["diagnose", str(series), "--out", str(tmp_path / "out"), "-o", "nodules.max_candidates=1"]) == 0
+    few = ["-o", "nodules.max_candidates=1", "-o", "candidates.threshold=0"]
+    assert main(["diagnose", str(series), "--out", str(tmp_path / "out"), *few]) == 0
     assert "learnt from REAL patients (lidc-nodules" in capsys.readouterr().out
     report = read_json(tmp_path / "out" / "findings.json")
     shipped = {"segmentation": "segmentation", "classification": "classification", "candidates": "false_positives"}
