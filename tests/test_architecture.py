@@ -36,7 +36,7 @@ ORDER = (
     ("weights",),
     ("tasks", "diagnosis", "preparation", "stepwise"),
     ("runs",),
-    ("face", "benchmark"),
+    ("face", "benchmark", "studies"),
     ("cli",),
 )
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
