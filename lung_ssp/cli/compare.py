@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
     say(result.report)
     if result.problems:
         raise StudyError(
-            f"{len(result.problems)} of the study's figures are missing, the first: {result.problems[0]} All are at "
-            f"the end of {result.out / 'statistics.txt'}; the same command tries them again."
+            f"The study is not complete, {len(result.problems)} times something is missing: {result.problems[0]} "
+            f"All are at the end of {result.out / 'statistics.txt'}; the same command tries failed runs again."
         )
 
 

@@ -1,9 +1,11 @@
 """A study from its file to its tables: trainings side by side, nothing finished done twice, failures told at last."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from tqdm import tqdm
 
 from lung_ssp.dask_workers import WorkersLost, open_workers, run_jobs
@@ -12,6 +14,7 @@ from lung_ssp.files import write_text
 from lung_ssp.folders import alone_in, tidy_below
 from lung_ssp.runtime import Device
 from lung_ssp.studies.comparison import Values, statistics_of
+from lung_ssp.studies.curves import curves_of, save_curves, table_of_curves
 from lung_ssp.studies.figures import FOLDER, save_study_figure
 from lung_ssp.studies.measures import FinishedRun, value_of
 from lung_ssp.studies.plan import PlannedRun, Study, plan_study
@@ -28,7 +31,7 @@ from lung_ssp.studies.tables import table_of_runs, table_of_statistics, write_ru
 from lung_ssp.studies.work import RunEnd, RunJob, RunWork
 from lung_ssp.visible import visible
 
-REPORT_FILE = "statistics.txt"
+REPORT_FILE, CURVES_FILE = "statistics.txt", "curves.csv"
 ATTEMPTS = 2  # processes that may die of a run before it counts as failed
 
 
@@ -92,9 +95,16 @@ def train_missing(study: Study, missing: Sequence[PlannedRun], out: Path, worker
         for job, end in run_jobs(client, RunWork(out.resolve(), workers.device), jobs, lambda job: job.name):
             if why := failure_of(end):
                 failures[job.name] = f"{job.name} failed: {why}"
-                bar.write(visible(failures[job.name]))
+            told = [failures[job.name]] if why else lacking_of(study, out, job.name)  # at once: others take long
+            for sentence in told:
+                bar.write(visible(sentence), file=sys.stderr)
             bar.update()
     return [failures[run.name] for run in missing if run.name in failures]
+
+
+def lacking_of(study: Study, out: Path, name: str) -> list[str]:
+    """Which metrics a run that has just finished lacks, a sentence each."""
+    return values_of(study, finished_runs(study, out, [name]))[1]
 
 
 def failure_of(end: object) -> str:
@@ -106,10 +116,12 @@ def failure_of(end: object) -> str:
     return f"Unexpected error: {type(end).__name__} ({cut(end)})."
 
 
-def finished_runs(study: Study, out: Path) -> dict[str, FinishedRun]:
-    """All finished runs of a study by their names, in the order of the plan."""
+def finished_runs(study: Study, out: Path, names: Container[str] | None = None) -> dict[str, FinishedRun]:
+    """The finished runs of a study, or those of some names, by their names and in the order of the plan."""
     finished = {}
     for run in study.runs:
+        if names is not None and run.name not in names:
+            continue
         if (record := finished_record(out, run)) is not None:
             predictions = read_predictions(out, run.name) if record.predicted else None
             finished[run.name] = FinishedRun(run_folder(out, run.name), record, predictions)
@@ -130,6 +142,21 @@ def values_of(study: Study, finished: dict[str, FinishedRun]) -> tuple[Values, l
     return values, problems
 
 
+def write_curves(study: Study, out: Path, finished: dict[str, FinishedRun], problems: list[str]) -> None:
+    """Write curves.csv and the figures of the curves; what cannot be drawn is added to the problems."""
+    tables = []
+    for name, settings in study.settings.curves.items():
+        try:
+            curves = curves_of(study, settings, finished)
+        except StudyError as error:
+            problems.append(f"the figure {name} was not drawn: {error}")
+            continue
+        save_curves(study, settings, out / FOLDER / f"{name}.png", curves, finished)
+        tables.append(table_of_curves(study, name, curves))
+    if tables:
+        write_text(out / CURVES_FILE, pd.concat(tables).to_csv(index=False))
+
+
 def write_results(
     study: Study, out: Path, finished: dict[str, FinishedRun], values: Values, problems: list[str]
 ) -> str:
@@ -145,6 +172,7 @@ def write_results(
             save_study_figure(study, figure, out / FOLDER / f"{name}.png", statistics, values, finished)
         except StudyError as error:
             problems.append(f"the figure {name} was not drawn: {error}")
+    write_curves(study, out, finished, problems)
     report = text_report(study, statistics, finished, problems)
     write_text(out / REPORT_FILE, report)
     return report

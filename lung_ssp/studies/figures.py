@@ -17,7 +17,8 @@ from lung_ssp.studies.settings import FigureSettings
 FOLDER = "figures"
 WIDTH_OF_VARIANT, HEIGHT, LEAST_WIDTH = 1.15, 5.0, 6.0  # inches
 SPREAD = 0.25  # of the points of one variant, to either side
-TITLE, LABEL = 110, 14  # characters in a line of the title, of a variant's name
+LABEL = 14  # characters in a line of a variant's name
+CHARACTERS = 12.0  # of the title, an inch
 
 
 def save_study_figure(
@@ -35,7 +36,8 @@ def save_study_figure(
     """
     combinations = study.settings.combinations()
     count = len(study.settings.variants) * len(combinations)
-    canvas = new_figure(max(LEAST_WIDTH, WIDTH_OF_VARIANT * count + 1.5), HEIGHT)
+    width = max(LEAST_WIDTH, WIDTH_OF_VARIANT * count + 1.5)
+    canvas = new_figure(width, HEIGHT)
     panels = canvas.subplots(1, len(combinations), sharey=True, squeeze=False)[0]
     for panel, levels in zip(panels, combinations, strict=True):
         cells = [cell for cell in study.cells if cell.levels == levels]
@@ -51,9 +53,11 @@ def save_study_figure(
         panel.grid(axis="y", alpha=0.3)
         panel.set_title(", ".join(level_title(study, *pair) for pair in levels.items()), fontsize=9)
     panels[0].set_ylabel(fill(study.settings.metrics[figure.metric].title, 60), fontsize=9)
-    panels[-1].legend(fontsize=8, loc="best")
     statement = f"{study.statement}; {scope(study, finished)}"
-    canvas.suptitle(f"{fill(study.settings.title, TITLE)}\n{fill(statement, TITLE)}", fontsize=9)
+    title = [fill(text, int(width * CHARACTERS)) for text in (study.settings.title, statement)]
+    canvas.suptitle("\n".join(title), fontsize=9)
+    handles, labels = panels[0].get_legend_handles_labels()
+    canvas.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_figure(canvas, path, statement)
 

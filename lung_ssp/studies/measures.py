@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ from lung_ssp.config_errors import nearest
 from lung_ssp.files import read_bytes, read_json
 from lung_ssp.records import parse_table
 from lung_ssp.studies.record import RunRecord, StudyError
-from lung_ssp.studies.settings import EvaluationMetric, LogMetric, MetricSettings, PredictionMetric
+from lung_ssp.studies.settings import DashboardMetric, EvaluationMetric, LogMetric, MetricSettings, PredictionMetric
 from lung_ssp.training.evaluation import METRICS_FILE
+from lung_ssp.training.run import VISUALDL_FILE, VISUALDL_FOLDER
+
+Points = dict[int, float]  # the values of a scalar by step
 
 LOGS = ("table2.csv", "log.csv")  # of the tasks
 
@@ -37,6 +41,8 @@ def value_of(metric: MetricSettings, run: FinishedRun) -> float:
         return figure_at(run.folder, metric.key)
     if isinstance(metric, LogMetric):
         return logged(run.folder, metric)
+    if isinstance(metric, DashboardMetric):
+        return shown(run.folder, metric)
     if isinstance(metric, PredictionMetric):
         return predicted(metric, run)
     value = getattr(run.record, metric.fact)
@@ -95,7 +101,46 @@ def logged(folder: Path, metric: LogMetric) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise StudyError(f"{path}: {metric.column} holds no number at step {wanted}.")
-    return value
+    return value if metric.between is None else float(metric.between[0] <= value <= metric.between[1])
+
+
+@cache
+def scalars(run: Path) -> dict[str, Points]:
+    """All scalars of a run's dashboard by tag and step.
+
+    Raises:
+        StudyError: the dashboard's file cannot be read.
+    """
+    from visualdl import LogReader  # loads a web server
+
+    path = run / VISUALDL_FOLDER / VISUALDL_FILE
+    if not path.is_file():
+        raise StudyError(f"{path} does not exist: remove the run's folder to train it anew.")
+    try:
+        reader = LogReader(file_path=str(path))
+        tags = reader.get_tags().get("scalar", [])
+        return {tag: {point.id: float(point.value) for point in reader.get_data("scalar", tag)} for tag in tags}
+    except Exception as error:  # VisualDL's and protobuf's, of many kinds
+        raise StudyError(
+            f"{path} cannot be read ({type(error).__name__}): remove the run's folder to train it anew."
+        ) from error
+
+
+def shown(folder: Path, metric: DashboardMetric) -> float:
+    """The value of a scalar of the dashboard, at a step or at the last one that has it.
+
+    Raises:
+        StudyError: there is no such scalar or step.
+    """
+    found = scalars(folder)
+    if metric.tag not in found:
+        raise StudyError(f"the dashboard of {folder} has no scalar {metric.tag}{nearest(metric.tag, list(found))}.")
+    points = found[metric.tag]
+    step = max(points) if metric.step is None else metric.step
+    if step not in points:
+        steps = ", ".join(map(str, sorted(points)[:20]))
+        raise StudyError(f"the dashboard of {folder} has {metric.tag} at the steps {steps}, not at {step}.")
+    return points[step]
 
 
 def predicted(metric: PredictionMetric, run: FinishedRun) -> float:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from lung_ssp import __version__
 from lung_ssp.cohort.description import CohortDescription, read_cohorts
-from lung_ssp.config import find_config, load_config, resolve
+from lung_ssp.config import Config, find_config, load_config, resolve
 from lung_ssp.errors import ConfigError
 from lung_ssp.studies.settings import FOLD, PredictionMetric, StudySettings, VariantSettings
 from lung_ssp.task_settings import TASK_SETTINGS
@@ -106,11 +107,11 @@ def plan_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
         for fold in settings.folds.numbers if settings.folds else [None]:
             for seed in settings.seeds:
                 own = (*cell.overrides, *_of_fold(settings, fold), f"seed={seed}")
-                training = _checked(cell, own)
-                cohort = described(tuple(training.cohorts))
-                made_from = MadeFrom(configuration_hash(training), cohort.fingerprint, __version__)
+                config = _checked(cell, own)
+                cohort = described(tuple(config.settings.cohorts))
+                made_from = MadeFrom(configuration_hash(config.tree), cohort.fingerprint, __version__)
                 runs.append(PlannedRun(cell, seed, fold, own, made_from, cohort))
-                tasks.add(training.task)
+                tasks.add(config.settings.task)
     _refuse_same(runs)
     if len(tasks) > 1:
         raise ConfigError(f"{path} trains {' and '.join(sorted(tasks))}: a study compares trainings of one task.")
@@ -121,10 +122,9 @@ def plan_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     return Study(settings, task, cells, tuple(runs))
 
 
-def configuration_hash(settings: TrainingSettings) -> str:
-    """The first digits of the SHA-256 of all settings of a training, defaults included."""
-    text = json.dumps(settings.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH]
+def configuration_hash(tree: dict[str, Any]) -> str:
+    """The first digits of the SHA-256 of a resolved configuration: of the keys that are written, in any order."""
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()[:HASH]
 
 
 def _cell(settings: StudySettings, variant: str, levels: dict[str, str]) -> Cell:
@@ -159,11 +159,11 @@ def _of_fold(settings: StudySettings, fold: int | None) -> list[str]:
     return [override.replace(FOLD, str(fold)) for override in settings.folds.overrides]
 
 
-def _checked(cell: Cell, overrides: tuple[str, ...]) -> TrainingSettings:
-    """The settings of one training; an error names the variant that has it."""
+def _checked(cell: Cell, overrides: tuple[str, ...]) -> Config[TrainingSettings]:
+    """The configuration of one training; an error names the variant that has it."""
     try:
         file = resolve(cell.config, overrides)
-        return file.check(file.choose(TASK_SETTINGS)).settings
+        return file.check(file.choose(TASK_SETTINGS))
     except ConfigError as error:
         raise ConfigError(f"{cell.name}: {error}") from error
 

@@ -7,13 +7,21 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from lung_ssp.config_errors import nearest
-from lung_ssp.settings import Seed, Settings
+from lung_ssp.settings import Interval, Seed, Settings
 
 FOLD = "{fold}"  # in an override of the folds: the fold's number
 # What the table of runs calls its own columns (studies/tables.py); no factor and no metric can be called so.
 COLUMNS = (
     *("variant", "seed", "fold", "folder", "cohort", "synthetic", "test_patients", "configuration", "commit"),
     *("program", "python", "paddle", "numpy", "started", "training_seconds", "evaluation_seconds", "parameters"),
+)
+
+# And that of statistics and curves; no factor can be called so.
+OTHER_COLUMNS = (
+    *("metric", "test_patients", "folds", "seeds", "mean", "deviation", "low", "high", "low_by_patient"),
+    *("high_by_patient", "reference", "pairs", "difference", "difference_low", "difference_high"),
+    *("difference_low_by_patient", "difference_high_by_patient", "cohens_d", "p", "p_holm", "least_p", "exact"),
+    *("curve", "tag", "step"),
 )
 
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")]  # of files and columns; "-" stands between names
@@ -63,6 +71,19 @@ class LogMetric(Settings):
     title: Title = Field(description="what tables and figures call it")
     column: Annotated[str, Field(min_length=1, max_length=100)] = Field(description="of the log")
     step: Annotated[int, Field(ge=1)] | None = Field(None, description="which row; null: the last one")
+    between: Interval | None = Field(
+        None,
+        description="1 where the value lies between these, else 0: its mean is the share of seeds; null: the value",
+    )
+
+
+class DashboardMetric(Settings):
+    """A scalar of a run's dashboard, such as the mean of a unit's alphas."""
+
+    source: Literal["dashboard"] = Field(description="where the metric comes from")
+    title: Title = Field(description="what tables and figures call it")
+    tag: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="of the scalar")
+    step: Annotated[int, Field(ge=1)] | None = Field(None, description="at which step; null: the last one")
 
 
 class PredictionMetric(Settings):
@@ -90,7 +111,8 @@ class RunMetric(Settings):
     )
 
 
-MetricSettings = Annotated[EvaluationMetric | LogMetric | PredictionMetric | RunMetric, Field(discriminator="source")]
+AnyMetric = EvaluationMetric | LogMetric | DashboardMetric | PredictionMetric | RunMetric
+MetricSettings = Annotated[AnyMetric, Field(discriminator="source")]
 
 
 class LineSettings(Settings):
@@ -107,6 +129,16 @@ class FigureSettings(Settings):
 
     metric: Name = Field(description="which of the study's metrics")
     lines: list[LineSettings] = Field([], max_length=5, description="levels that are shown as horizontal lines")
+
+
+class CurveSettings(Settings):
+    """Curves along the training: a panel for each scalar, a colour a variant, means over seeds with intervals."""
+
+    title: Title = Field(description="what the figure calls them")
+    tags: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=20, description="scalars of the dashboard: accuracy_test_value, alphas/fc3/..."
+    )
+    beside_paper: bool = Field(False, description="show the paper's Table 2 too, where a scalar is one of its columns")
 
 
 class StudySettings(Settings):
@@ -130,6 +162,9 @@ class StudySettings(Settings):
         min_length=1, max_length=100, description="what is taken from each run, by name"
     )
     figures: dict[Name, FigureSettings] = Field({}, max_length=100, description="figures, by the names of their files")
+    curves: dict[Name, CurveSettings] = Field(
+        {}, max_length=100, description="figures of what changes along the training, by the names of their files"
+    )
 
     def combinations(self) -> list[dict[str, str]]:
         """Every combination of one level of each factor; without factors the empty one alone."""
@@ -144,16 +179,14 @@ class StudySettings(Settings):
         for factor, levels in self.factors.items():
             if not levels:
                 raise ValueError(f"the factor {factor} has no levels")
-        refuse_twice("the column", [*COLUMNS, *self.factors, *_not_columns(self.metrics)])
+            if factor in (*COLUMNS, *OTHER_COLUMNS):
+                raise ValueError(f"the factor {factor} has the name of a column of the tables: call it otherwise")
+        refuse_twice("the figure", [*self.figures, *self.curves])
+        refuse_twice("the name", [*self.factors, *self.metrics])
         for name, metric in self.metrics.items():
             if name in COLUMNS and not (metric.source == "run" and metric.fact == name):
                 raise ValueError(f"the metric {name} has the name of a column of the table: call it otherwise")
         return self
-
-
-def _not_columns(metrics: Iterable[str]) -> list[str]:
-    """The metrics that get a column of their own: the facts of a run have one already."""
-    return [name for name in metrics if name not in COLUMNS]
 
 
 def refuse_twice(what: str, names: Iterable[object]) -> None:

@@ -66,7 +66,7 @@ def test_a_run_that_fails_stops_no_other_and_is_told_at_the_end(
     assert time.perf_counter() - began < PATIENCE
     said = capsys.readouterr()
     assert "4 of 4 runs" in said.out
-    assert "4 of the study's figures are missing" in said.err
+    assert "The study is not complete, 4 times something is missing: " in said.err
     assert "single_task/0 has no wrong: " in said.err and "did you mean image_against_reader?" in said.err
     assert "Traceback" not in said.err
 
@@ -97,6 +97,10 @@ def test_a_killed_study_goes_on_with_the_same_bits_whatever_the_number_of_proces
     one, other = (pd.read_csv(folder / "runs.csv")[columns] for folder in (by_one, out))
     pd.testing.assert_frame_equal(one.head(len(RUNS)), other)
     assert (out / "figures" / "image_accuracy.png").is_file()
+    curves = pd.read_csv(out / "curves.csv")
+    assert set(curves["tag"]) == {"loss_total_value", "alphas/fc3/image_from_pathology"}
+    assert set(curves.loc[curves["tag"] != "loss_total_value", "variant"]) == {"partial_soft_sharing"}
+    assert (out / "figures" / "along_the_training.png").is_file()
     assert main([*study, "--output", str(out), "--dry-run"]) == 0
     assert "4 trainings, 4 done" in capsys.readouterr().out
 
@@ -124,7 +128,5 @@ def test_the_time_of_a_new_study_comes_from_timed_steps(
 
 def test_how_a_run_ended_is_told() -> None:
     assert failure_of(RunEnd("a/0")) == ""
-    assert (
-        failure_of(RunEnd("a/0", "No space left on device (run/log.csv).")) == "No space left on device (run/log.csv)."
-    )
+    assert failure_of(RunEnd("a/0", "The loss is nan at step 3.")) == "The loss is nan at step 3."
     assert failure_of(ValueError("strange")) == "Unexpected error: ValueError (strange)."

@@ -59,13 +59,15 @@ def test_overrides_of_the_command_line_are_of_the_study(write_study: Write) -> N
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"reference": "singel"}, "reference is singel, which is no variant (did you mean single?)"),
+        ({"reference": "singel"}, "study.yml: reference is singel, which is no variant (did you mean single?)"),
         ({"figures": {"a": {"metric": "acuracy"}}}, "metric is acuracy, which is no metric (did you mean accuracy?)"),
         ({"seeds": [1, 1]}, "the seed 1 is given twice"),
         ({"seeds": []}, "seeds"),
         ({"variants": {"Single": {}}}, "variants.Single"),
         ({"variants": {"a/b": {}}}, "a/b"),
-        ({"factors": {"seed": {"a": {}}}}, "the column seed is given twice"),
+        ({"factors": {"seed": {"a": {}}}}, "the factor seed has the name of a column of the tables: call it otherwise"),
+        ({"factors": {"p_holm": {"a": {}}}}, "the factor p_holm has the name of a column"),
+        ({"factors": {"accuracy": {"a": {}}}}, "the name accuracy is given twice"),
         ({"factors": {"size": {}}}, "the factor size has no levels"),
         (
             {"metrics": {"seed": {"source": "run", "title": "x", "fact": "parameters"}}},
@@ -87,9 +89,9 @@ def test_overrides_of_the_command_line_are_of_the_study(write_study: Write) -> N
             {
                 "variants": {"a": {"base": "classification/best.yml"}},
                 "reference": None,
-                "factors": {"p": {"x": {"base": "classification/best.yml"}}},
+                "factors": {"mode": {"x": {"base": "classification/best.yml"}}},
             },
-            "factors.p.x and variants.a name a base each: a training has one.",
+            "factors.mode.x and variants.a name a base each: a training has one.",
         ),
     ],
 )

