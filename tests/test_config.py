@@ -54,6 +54,7 @@ def test_every_shipped_configuration_is_valid(path: Path) -> None:
     tasks = {
         "cohort": ("phantom", "manifest", "nodules", "lung_scans", "candidates", "nlst", "public"),
         "candidates": ("false_positives",),
+        "studies": ("study",),
     }.get(path.parent.name, (path.parent.name,))
     file = resolve(path)
     assert file.tree["task"] in tasks

@@ -82,11 +82,7 @@ def table_of_curves(study: Study, name: str, curves: Sequence[Curve]) -> pd.Data
             "tag": curve.tag,
             "variant": curve.cell.variant,
             **curve.cell.levels,
-            "cohort": " | ".join(
-                dict.fromkeys(
-                    f"{run.cohort.name} {run.cohort.fingerprint}" for run in study.runs if run.cell is curve.cell
-                )
-            ),
+            "cohort": study.cohorts_of(curve.cell),
             "seeds": curve.seeds,
             "step": step,
             "mean": mean,

@@ -84,6 +84,11 @@ class Study:
         """What its numbers come from: the statement of its cohort, or of each of them."""
         return " | ".join(dict.fromkeys(run.cohort.statement for run in self.runs))
 
+    def cohorts_of(self, cell: Cell) -> str:
+        """Names and fingerprints of the cohorts of a cell, as tables show them."""
+        own = [run.cohort for run in self.runs if run.cell is cell]
+        return " | ".join(dict.fromkeys(f"{cohort.name} {cohort.fingerprint}" for cohort in own))
+
 
 def plan_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     """Read a study and check every configuration and cohort that it names, before anything is trained.

@@ -72,14 +72,13 @@ def table_of_statistics(
     rows = []
     for one in statistics:
         cell = cell_of(study, one)
-        cohorts = [run.cohort for run in study.runs if run.cell is cell]
         rows.append(
             {
                 "metric": one.metric,
                 "variant": one.variant,
                 **one.levels,
-                "cohort": " | ".join(dict.fromkeys(f"{own.name} {own.fingerprint}" for own in cohorts)),
-                "synthetic": all(own.synthetic for own in cohorts),
+                "cohort": study.cohorts_of(cell),
+                "synthetic": all(run.cohort.synthetic for run in study.runs if run.cell is cell),
                 "test_patients": tested_patients(study, cell, finished),
                 "folds": one.folds,
                 **_mean_columns(one),
