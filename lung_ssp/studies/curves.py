@@ -21,6 +21,7 @@ from lung_ssp.studies.statistics import mean_over_seeds
 
 PANEL_WIDTH, PANEL_HEIGHT, FRAME = 4.2, 2.9, 1.3  # inches
 CHARACTERS = 12.0  # of the title, an inch
+MARKED = 40  # points of a curve, at most, that are marked
 PAPER = Path(__file__).resolve().parents[1] / "classification" / "paper_table2.csv"
 STEP = "global_step_value"  # a column of the paper's table
 
@@ -127,7 +128,8 @@ def draw_panel(panel: Axes, study: Study, curves: Sequence[Curve]) -> None:
     variants = list(study.settings.variants)
     for curve in curves:
         colour = f"C{variants.index(curve.cell.variant) % 10}"
-        panel.plot(curve.steps, curve.mean, color=colour, linewidth=1.3, label=curve.cell.title)
+        marker = "." if len(curve.steps) <= MARKED else None
+        panel.plot(curve.steps, curve.mean, color=colour, linewidth=1.3, marker=marker, label=curve.cell.title)
         low, high = (np.array(bounds, float) for bounds in (curve.low, curve.high))  # NaN with one seed: nothing
         panel.fill_between(curve.steps, low, high, color=colour, alpha=0.2, linewidth=0)
     panel.grid(alpha=0.3)

@@ -43,7 +43,8 @@ def table_of_runs(study: Study, values: Values, finished: Mapping[str, FinishedR
             "evaluation_seconds": record.evaluation_seconds,
             "parameters": record.parameters,
         }
-        rows.append({**own, **values.get(run.name, {})})
+        measured = {name: value for name, value in values.get(run.name, {}).items() if name not in own}
+        rows.append({**own, **measured})
     metrics = [name for name in study.settings.metrics if name not in COLUMNS]
     columns = [COLUMNS[0], *study.settings.factors, *COLUMNS[1:], *metrics]
     return pd.DataFrame(rows, columns=columns).astype({"fold": "Int64"})

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from lung_ssp.studies.plan import MadeFrom
 from lung_ssp.studies.record import FORMAT, MadeFromRecord, RunRecord, run_folder, write_run_record
 from lung_ssp.training.launch import sentence_of
 from lung_ssp.training.run import has_begun
+
+if TYPE_CHECKING:
+    import paddle
 
 VERSIONS = {"paddle": ("paddlepaddle", "paddlepaddle-gpu"), "numpy": ("numpy",)}
 
@@ -75,7 +79,6 @@ class RunWork:
         evaluate(run, device=self.device)
         evaluated = time.perf_counter()
         task, config = read_training(job.config, job.overrides)
-        parameters = task.build_network(config).parameters()
         predictions = predictions_of(run) if task.name == "classification" else None
         record = RunRecord(
             format=FORMAT,
@@ -85,11 +88,16 @@ class RunWork:
             started=started,
             training_seconds=None if begun else round(trained - begin, 3),
             evaluation_seconds=round(evaluated - trained, 3),
-            parameters=sum(int(np.prod(one.shape)) for one in parameters if not one.stop_gradient),
+            parameters=learned_parameters(task.build_network(config)),
             test_patients=len(patients_by_split(*config.settings.cohorts)["test"]),
             predicted=predictions is not None,
         )
         write_run_record(self.out, job.name, record, predictions)
+
+
+def learned_parameters(network: "paddle.nn.Layer") -> int:
+    """How many numbers of a network learn; the moving averages of batch normalisations do not."""
+    return sum(int(np.prod(one.shape)) for one in network.parameters() if not one.stop_gradient)
 
 
 @contextlib.contextmanager

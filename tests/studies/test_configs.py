@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from lung_ssp.config import SHIPPED_CONFIGS
 from lung_ssp.studies.plan import plan_study
 from lung_ssp.studies.settings import StudySettings
+from lung_ssp.studies.work import learned_parameters
 
 STUDIES = sorted(path.name for path in (SHIPPED_CONFIGS / "studies").glob("*.yml"))
 
@@ -44,8 +44,7 @@ def test_one_wide_branch_has_as_many_parameters_as_the_pair_that_shares(plan) ->
     for run in plan("sharing.yml").runs:
         if run.seed == 0 and run.cell.levels["protocol"] == "paper":
             task, config = read_training(run.cell.config, run.overrides)
-            network = task.build_network(config)
-            counts[run.cell.variant] = sum(int(np.prod(one.shape)) for one in network.parameters())
+            counts[run.cell.variant] = learned_parameters(task.build_network(config))
     # by hand: 28x28 sections, 7x7 before fc3, 9 classes, each layer with a scale and a shift for every output
     branch = (9 + 2) * 32 + (9 * 32 + 2) * 64 + (49 * 64 + 2) * 1024 + (1024 + 2) * 9
     assert counts["single_task"] == 2 * branch
