@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import paddle
+from paddle.nn import functional
 
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.training.distributed import all_reduce
@@ -79,7 +80,8 @@ def measured_on(network: paddle.nn.Layer, inputs: list[paddle.Tensor], labels: d
                 right = predicted == paddle.to_tensor(labels[task][part])
                 correct[k] = correct[k] + right.astype("int64").sum()
                 if task in diagnosed:
-                    counts = paddle.bincount(predicted, minlength=logits[k].shape[1]).astype("int64")
+                    # not paddle.bincount, for which the host would wait for the device
+                    counts = functional.one_hot(predicted, logits[k].shape[1]).sum(axis=0).astype("int64")
                     said[task] = said[task] + counts if task in said else counts
     labelled = np.array([np.count_nonzero(labels[task] != MISSING) for task in TASK_NAMES])
     *right_answers, wrong_numbers = all_reduce(paddle.stack([*correct, not_finite]).numpy())

@@ -152,7 +152,7 @@ def write_curves(study: Study, out: Path, finished: dict[str, FinishedRun], prob
             problems.append(f"the figure {name} was not drawn: {error}")
             continue
         save_curves(study, settings, out / FOLDER / f"{name}.png", curves, finished)
-        tables.append(table_of_curves(study, name, curves))
+        tables.append(table_of_curves(study, name, curves, finished))
     if tables:
         write_text(out / CURVES_FILE, pd.concat(tables).to_csv(index=False))
 

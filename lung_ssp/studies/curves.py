@@ -18,6 +18,7 @@ from lung_ssp.studies.record import StudyError
 from lung_ssp.studies.report import level_title, scope
 from lung_ssp.studies.settings import CurveSettings
 from lung_ssp.studies.statistics import mean_over_seeds
+from lung_ssp.studies.tables import tested_patients
 
 PANEL_WIDTH, PANEL_HEIGHT, FRAME = 4.2, 2.9, 1.3  # inches
 CHARACTERS = 12.0  # of the title, an inch
@@ -75,7 +76,9 @@ def curve_of(study: Study, tag: str, cell: Cell, finished: Mapping[str, Finished
     return Curve(tag, cell, len(complete), steps, [one.mean for one in means], low, high)
 
 
-def table_of_curves(study: Study, name: str, curves: Sequence[Curve]) -> pd.DataFrame:
+def table_of_curves(
+    study: Study, name: str, curves: Sequence[Curve], finished: Mapping[str, FinishedRun]
+) -> pd.DataFrame:
     """A row for each curve and step."""
     rows = [
         {
@@ -84,6 +87,7 @@ def table_of_curves(study: Study, name: str, curves: Sequence[Curve]) -> pd.Data
             "variant": curve.cell.variant,
             **curve.cell.levels,
             "cohort": study.cohorts_of(curve.cell),
+            "test_patients": tested_patients(study, curve.cell, finished),
             "seeds": curve.seeds,
             "step": step,
             "mean": mean,

@@ -47,9 +47,9 @@ def test_a_curve_is_the_mean_over_seeds_at_the_steps_that_all_have(
     # 2 and 4: 12.706 times the standard error, which is 1, to either side
     assert single.low[0] == pytest.approx(3 - 12.706, abs=1e-3) and single.high[0] == pytest.approx(15.706, abs=1e-3)
     assert of[ALPHA, "partial"].mean == pytest.approx([0.2, 0.3])
-    table = table_of_curves(study, "a", curves)
+    table = table_of_curves(study, "a", curves, finished)
     assert len(table) == 6
-    assert set(table["cohort"]) == {"few 0123456789abcdef"}
+    assert set(table["cohort"]) == {"few 0123456789abcdef"} and set(table["test_patients"]) == {2}
 
 
 def test_the_figure_says_what_it_is_of(study: Study, finished: dict[str, FinishedRun], tmp_path: Path) -> None:
