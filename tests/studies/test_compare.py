@@ -130,3 +130,10 @@ def test_how_a_run_ended_is_told() -> None:
     assert failure_of(RunEnd("a/0")) == ""
     assert failure_of(RunEnd("a/0", "The loss is nan at step 3.")) == "The loss is nan at step 3."
     assert failure_of(ValueError("strange")) == "Unexpected error: ValueError (strange)."
+
+
+def test_the_process_that_runs_a_study_loads_no_paddle() -> None:
+    names = "lung_ssp.studies.compare, lung_ssp.studies.estimate, lung_ssp.studies.work"
+    code = f"import sys, {names}; print('paddle' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert done.stdout.strip() == "False"
