@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import numpy as np
+from tqdm import tqdm
 
 from lung_ssp import runtime
 from lung_ssp.cohort.split import patients_by_split
@@ -102,7 +104,11 @@ def learned_parameters(network: "paddle.nn.Layer") -> int:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """Drop what a training prints, its progress included: the study shows the progress of all."""
+    """Drop what a training prints, its progress included: the study shows the progress of all.
+
+    Progress bars get a lock of this process alone: one between processes would be told as left behind by a kill.
+    """
+    tqdm.set_lock(RLock())
     with Path(os.devnull).open("w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
         yield
 
