@@ -11,14 +11,17 @@ HERE = Path(__file__).resolve().parent
     r'^__version__ = "(.+)"$', (HERE / "lung_ssp" / "__init__.py").read_text(encoding="utf-8"), re.M
 )
 
+PYARROW = "pyarrow>=17,<26"  # 26 wants numpy 2, and fails at import only
+DASK = ["dask>=2025.1", "distributed>=2025.1"]
+# Studies: many trainings side by side, their tables and statistics.
+STUDIES = [*DASK, PYARROW, "statsmodels>=0.14.4"]
 # NLST: its public index (exactly this one: the documented figures are its), DICOM-SEG, slides, many machines.
 NLST = [
     "idc-index==0.13.4",
     "idc-index-data==25.0.5",
-    "pyarrow>=17,<26",  # 26 wants numpy 2, and fails at import only
+    PYARROW,
     "wsidicom>=0.35",
-    "dask>=2025.1",
-    "distributed>=2025.1",
+    *DASK,
 ]
 # Networks run by ONNX Runtime where there is no GPU; exporting is tied to Paddle 2.6.
 ONNX = ["paddle2onnx==1.3.1", "onnxruntime>=1.17"]
@@ -29,6 +32,7 @@ DOCS = ["mkdocs-material>=9.7,<9.8", "mkdocstrings[python]>=1,<2", "ruff"]
 TEST_TOOLS = [
     *DOCS,
     *HDF5,
+    *STUDIES,
     "pytest",
     "scikit-image>=0.26; python_version>='3.11'",  # benchmarks/lungs.py; from 0.26 on it fills holes up to a size
     "pytest-xdist",
@@ -86,6 +90,7 @@ setup(
         "cpu": ["paddlepaddle==2.6.2", *ONNX],
         "gpu": ["paddlepaddle-gpu==2.6.2"],
         "nlst": NLST,
+        "studies": STUDIES,
         "onnx": ONNX,
         "hdf5": HDF5,
         "docs": DOCS,

@@ -95,9 +95,9 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
     """
     require_libraries("cv2")
     with nlst_packages():
-        from lung_ssp.cohort.nlst.dask_workers import open_workers, run_jobs
         from lung_ssp.cohort.nlst.plan_to_cohort import read_nlst
         from lung_ssp.cohort.nlst.series_preparation import SeriesWork
+        from lung_ssp.dask_workers import open_workers, run_jobs
     inputs = read_nlst(settings)
     jobs = [job for job in inputs.jobs if job.folder.is_dir()]
     if not jobs:
@@ -106,8 +106,8 @@ def benchmark_preparation(settings: NlstSettings, workers: Sequence[int], repeat
     memory = dict.fromkeys(workers, 0.0)
     for _ in range(repeats):
         for count in workers:
-            own = settings.workers.model_copy(update={"count": count})
-            with tempfile.TemporaryDirectory() as out, open_workers(own, None) as client:
+            own = settings.workers
+            with tempfile.TemporaryDirectory() as out, open_workers(count, own.memory_gb, own.attempts, None) as client:
                 work = SeriesWork(Path(out), settings.series, inputs.rule, None)
                 for _ in run_jobs(client, work, jobs[:count], lambda job: f"warmup-{job.name}"):
                     pass

@@ -33,7 +33,7 @@ def describe(
     if problem["type"].startswith("union_tag"):  # told of the group; it is about the key that chooses its settings
         location = (*location, problem["ctx"]["discriminator"].strip("'"))
     where = next((origins[location[:i]] for i in range(len(location), 0, -1) if location[:i] in origins), str(path))
-    key = cut(".".join(location))
+    key = cut(".".join(location)) if location else ""  # of the file as a whole
     if problem["type"] == "extra_forbidden":
         valid = fields_at(kind, location[:-1], tree)
         return f"{where}: {key} is not a setting{nearest(location[-1], valid)}; valid here: {', '.join(valid)}."

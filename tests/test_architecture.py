@@ -24,7 +24,7 @@ ORDER = (
     ("formats", "paths"),
     ("settings", "files", "folders", "runtime"),
     ("process_pool", "records", "strict_yaml"),
-    ("figures",),
+    ("figures", "dask_workers"),
     ("config_errors",),
     ("config",),
     ("ct",),
@@ -36,7 +36,7 @@ ORDER = (
     ("weights",),
     ("tasks", "diagnosis", "preparation", "stepwise"),
     ("runs",),
-    ("face", "benchmark"),
+    ("face", "benchmark", "studies"),
     ("cli",),
 )
 LEVELS = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
@@ -54,6 +54,7 @@ WITHOUT_PADDLE = (
         "records",
         "strict_yaml",
         "figures",
+        "dask_workers",
         "config_errors",
         "config",
     ),

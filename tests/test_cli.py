@@ -249,7 +249,7 @@ def test_a_full_disk_or_a_forbidden_folder_is_told(config: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["prepare", "train", "eval", "diagnose", "environment"])
+@pytest.mark.parametrize("name", ["prepare", "train", "eval", "compare", "diagnose", "environment"])
 def test_the_tools_are_the_commands(name: str) -> None:
     done = subprocess.run(
         [sys.executable, f"tools/{name}.py", "--help"],

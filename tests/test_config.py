@@ -22,6 +22,7 @@ from lung_ssp.config import LARGEST_CONFIG, SHIPPED_CONFIGS, Config, flatten, lo
 from lung_ssp.errors import ConfigError
 from lung_ssp.segmentation.settings import SegmentationSettings
 from lung_ssp.settings import Settings
+from lung_ssp.studies.settings import StudySettings
 from roofline import DeviceSettings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -38,6 +39,7 @@ KINDS: dict[str, type[Settings]] = {
     "nodules": NodulePreparationSettings,
     "lung_scans": LungScansSettings,
     "nlst": NlstSettings,
+    "study": StudySettings,
     "public": PublicSettings,
     "device": DeviceSettings,
 }
@@ -52,6 +54,7 @@ def test_every_shipped_configuration_is_valid(path: Path) -> None:
     tasks = {
         "cohort": ("phantom", "manifest", "nodules", "lung_scans", "candidates", "nlst", "public"),
         "candidates": ("false_positives",),
+        "studies": ("study",),
     }.get(path.parent.name, (path.parent.name,))
     file = resolve(path)
     assert file.tree["task"] in tasks
@@ -394,3 +397,8 @@ def test_numbers_that_together_would_take_all_memory_are_refused(
     file = resolve(config, overrides)
     with pytest.raises(ConfigError, match=message):
         file.check(file.choose(KINDS))
+
+
+def test_what_is_wrong_with_a_file_as_a_whole_names_no_key() -> None:
+    with pytest.raises(ConfigError, match=r"table2\.yml: the three data sets must be of one cohort"):
+        load(TABLE2, ["test_dataset.dataset_root=elsewhere"])

@@ -8,7 +8,7 @@ from lung_ssp.classification.binary import binary_aucs
 from lung_ssp.classification.build import MODEL_TYPES, restored_network
 from lung_ssp.classification.calibration import save_reliability
 from lung_ssp.classification.cross_stitch import mean_alphas
-from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, comparisons_between
+from lung_ssp.classification.metrics import Baselines, ClassificationMetrics, EvaluationResults, comparisons_between
 from lung_ssp.classification.report import save_confusions, text_report
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.table2 import paper_rows, read_log, save_plot, side_by_side
@@ -75,6 +75,14 @@ def measure_classifier(run: Path) -> ClassificationMetrics:
         temperatures={} if cohort.synthetic else measured.temperatures,
         binary=binary_aucs(root, cohort, measured.probabilities, measured.patients),
     )
+
+
+def predict_test(run: Path) -> EvaluationResults:
+    """What the best checkpoint of a run predicts of each test section, beside the figures made from it."""
+    settings = load_config(run_config(run), ClassificationSettings).settings
+    network, _ = restored_network(run, settings)
+    names = check_cohort(run, Path(settings.test_dataset.dataset_root)).class_names
+    return MODEL_TYPES[settings.model.type].evaluate(network, settings, comparisons_between(names))
 
 
 def baselines(labels: dict[str, np.ndarray], cohort: CohortDescription) -> Baselines:

@@ -11,7 +11,7 @@ import paddle
 from lung_ssp.classification.cross_stitch import mean_alphas
 from lung_ssp.classification.dataset import CachedBatch, SectionBatch, SectionDataset
 from lung_ssp.classification.networks import TwoBranchNetwork
-from lung_ssp.classification.prediction import mean_accuracy
+from lung_ssp.classification.prediction import mean_accuracy, measured_on
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.cohort.classes import TASK_NAMES, class_name
 from lung_ssp.cohort.description import read_cohort
@@ -49,13 +49,19 @@ class MonitoredTask:
         self.names = read_cohort(Path(settings.train_dataset.dataset_root)).class_names
 
     def log_values(self, batch: Batch, validation: Callable[[], dict[str, float]]) -> dict[str, float]:
-        """Mean accuracy of both tasks on the batch just learned and on the whole test set, NaN where there is none."""
-        return {
-            "accuracy_train_value": mean_accuracy(self.network, batch.inputs(), batch.labels),
-            "accuracy_test_value": mean_accuracy(self.network, self.test_inputs, self.test.labels)
-            if self.test_inputs
-            else math.nan,
-        }
+        """Mean accuracy of both tasks on the batch just learned and on the whole test set, NaN where there is none.
+
+        For the dashboard alone: of each task the class that is said most of the test set, and its share.
+        """
+        train = mean_accuracy(self.network, batch.inputs(), batch.labels)
+        if not self.test_inputs:
+            return {"accuracy_train_value": train, "accuracy_test_value": math.nan}
+        tested = measured_on(self.network, self.test_inputs, self.test.labels)
+        values = {"accuracy_train_value": train, "accuracy_test_value": tested.accuracy}
+        for task, counts in tested.said.items():
+            values[f"most_said/{task}_class"] = float(counts.argmax())
+            values[f"most_said/{task}_share"] = float(counts.max() / counts.sum())
+        return values
 
     def validate(self) -> dict[str, float]:
         """Mean accuracy of both tasks on the validation sections, which alone choose the best checkpoint."""

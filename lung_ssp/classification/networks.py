@@ -8,7 +8,7 @@ import paddle
 from paddle import nn
 
 from lung_ssp.classification.branches import STAGES, Head, Trunk
-from lung_ssp.classification.cross_stitch import CrossStitch, DenseCrossStitch
+from lung_ssp.classification.cross_stitch import BoundedCrossStitch, CrossStitch, DenseCrossStitch
 from lung_ssp.classification.settings import ClassifierSettings
 from lung_ssp.cohort.classes import TASK_NAMES
 
@@ -94,9 +94,10 @@ def make_unit(settings: ClassifierSettings, stage: str) -> nn.Layer:
     shape = activation_shape(settings, stage)
     if alphas.granularity == "dense":
         return DenseCrossStitch(alphas.initial, shape, alphas.learning_rate_multiple)
-    if alphas.granularity == "channel":
-        return CrossStitch(alphas.initial, shape[0], alphas.learning_rate_multiple)
-    return CrossStitch(alphas.initial, learning_rate_multiple=alphas.learning_rate_multiple)
+    channels = shape[0] if alphas.granularity == "channel" else None
+    if alphas.least_sharing > 0:
+        return BoundedCrossStitch(alphas.initial, channels, alphas.learning_rate_multiple, alphas.least_sharing)
+    return CrossStitch(alphas.initial, channels, alphas.learning_rate_multiple)
 
 
 def activation_shape(settings: ClassifierSettings, stage: str) -> tuple[int, ...]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import paddle
+from paddle.nn import functional
 
 from lung_ssp.cohort.classes import MISSING, TASK_NAMES
 from lung_ssp.training.distributed import all_reduce
@@ -32,9 +34,26 @@ def predict_logits(network: paddle.nn.Layer, *inputs: np.ndarray) -> dict[str, n
     return {task: np.concatenate([part[k].numpy() for part in parts]) for k, task in enumerate(TASK_NAMES)}
 
 
-@paddle.no_grad()
+@dataclass(frozen=True)
+class Tested:
+    """How a network did on samples with labels.
+
+    accuracy: the mean over the tasks that have labels of each task's accuracy, as the paper's log reports it.
+    said: of each task that the network diagnoses without a slide, how often it says each class, int64 (classes,).
+    """
+
+    accuracy: float
+    said: dict[str, np.ndarray]
+
+
 def mean_accuracy(network: paddle.nn.Layer, inputs: list[paddle.Tensor], labels: dict[str, np.ndarray]) -> float:
-    """The mean over the tasks that have labels of each task's accuracy, as the paper's log reports it.
+    """The accuracy that `measured_on` finds."""
+    return measured_on(network, inputs, labels).accuracy
+
+
+@paddle.no_grad()
+def measured_on(network: paddle.nn.Layer, inputs: list[paddle.Tensor], labels: dict[str, np.ndarray]) -> Tested:
+    """How many predictions are right, and which classes are said.
 
     Counted on the device and read once; with several processes, over the samples of all of them.
 
@@ -48,6 +67,8 @@ def mean_accuracy(network: paddle.nn.Layer, inputs: list[paddle.Tensor], labels:
     """
     correct = [paddle.zeros([], "int64") for _ in TASK_NAMES]
     not_finite = paddle.zeros([], "int64")
+    said: dict[str, paddle.Tensor] = {}
+    diagnosed = getattr(network, "diagnosed_tasks", TASK_NAMES)
     with evaluating(network):
         for start in range(0, len(inputs[0]), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
@@ -55,14 +76,19 @@ def mean_accuracy(network: paddle.nn.Layer, inputs: list[paddle.Tensor], labels:
             logits = network(*batch)
             not_finite = not_finite + count_not_finite(network, logits, batch)
             for k, task in enumerate(TASK_NAMES):
-                right = logits[k].argmax(axis=1) == paddle.to_tensor(labels[task][part])
+                predicted = logits[k].argmax(axis=1)
+                right = predicted == paddle.to_tensor(labels[task][part])
                 correct[k] = correct[k] + right.astype("int64").sum()
+                if task in diagnosed:
+                    # not paddle.bincount, for which the host would wait for the device
+                    counts = functional.one_hot(predicted, logits[k].shape[1]).sum(axis=0).astype("int64")
+                    said[task] = said[task] + counts if task in said else counts
     labelled = np.array([np.count_nonzero(labels[task] != MISSING) for task in TASK_NAMES])
     *right_answers, wrong_numbers = all_reduce(paddle.stack([*correct, not_finite]).numpy())
     check_number(int(wrong_numbers))
     counts = zip(right_answers, all_reduce(labelled), strict=True)
     shares = [right / count for right, count in counts if count]
-    return float(np.mean(shares))
+    return Tested(float(np.mean(shares)), {task: all_reduce(own.numpy()) for task, own in said.items()})
 
 
 def count_not_finite(

@@ -29,6 +29,24 @@ class AlphaSettings(Settings):
         "each row sums to 1, so that the scale of the activations is kept",
     )
     learning_rate_multiple: float = Field(1.0, gt=0, description="times the scheduled learning rate")
+    least_sharing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="what each task takes from the other stays above this, by how the alphas are made; 0: no bound",
+    )
+
+    @model_validator(mode="after")
+    def _begins_above_the_bound(self) -> "AlphaSettings":
+        if self.least_sharing > 0 and self.granularity == "dense":
+            raise ValueError("least_sharing is for the granularity layer or channel, not for dense: leave it out")
+        off_diagonal = min(self.initial[0][1], self.initial[1][0])
+        if self.least_sharing > 0 and off_diagonal <= self.least_sharing:
+            raise ValueError(
+                f"initial begins with {off_diagonal:g} from the other task, which must be above least_sharing, "
+                f"{self.least_sharing:g}"
+            )
+        return self
 
 
 class NumClasses(Settings):

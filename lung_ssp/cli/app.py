@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lung_ssp.cli import benchmark, diagnose, environment, evaluate, export, prepare, train
+from lung_ssp.cli import benchmark, compare, diagnose, environment, evaluate, export, prepare, train
 from lung_ssp.cli.command import Command, load_libraries
 from lung_ssp.cli.terminal import Parser, open_streams, sentence_of, tell
 from lung_ssp.errors import ConfigError, LungSspError, is_want_of_memory
@@ -22,6 +22,7 @@ COMMANDS: tuple[Command, ...] = (
     prepare.COMMAND,
     train.COMMAND,
     evaluate.COMMAND,
+    compare.COMMAND,
     diagnose.COMMAND,
     export.COMMAND,
     benchmark.COMMAND,

@@ -29,7 +29,7 @@ def test_a_plan_that_cannot_be_made_is_told():
 
 
 def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "lung_ssp.cohort.nlst.dask_workers", raising=False)
+    monkeypatch.delitem(sys.modules, "lung_ssp.dask_workers", raising=False)
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(EnvironmentProblem, match="distributed is missing: install the extra nlst"):
         benchmark_preparation(settings_with(), [1], repeats=1)

@@ -4,7 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.classification.cross_stitch import CrossStitch, DenseCrossStitch, mean_alphas
+from lung_ssp.classification.cross_stitch import BoundedCrossStitch, CrossStitch, DenseCrossStitch, mean_alphas
 
 IDENTITY = np.eye(2)
 MIXED = np.array([[0.9, 0.1], [0.2, 0.8]])
@@ -95,3 +95,37 @@ def test_gradients_are_those_of_the_formula(channels: int | None, shape: tuple[i
 def test_mean_alphas_are_the_initial_ones_whatever_the_granularity() -> None:
     for unit in all_units(MIXED, (4, 3, 2, 2)):
         np.testing.assert_allclose(mean_alphas(unit.alphas.numpy()), MIXED, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [None, 3])
+def test_a_bounded_unit_begins_with_the_given_alphas_and_combines_as_the_formula_says(channels: int | None) -> None:
+    a, b = activations((4, 3))
+    unit = BoundedCrossStitch(MIXED, channels, 1.0, least=0.05)
+    assert unit.alphas.shape == ([2, 2] if channels is None else [2, 2, 3])
+    np.testing.assert_allclose(mean_alphas(unit.alphas.numpy()), MIXED, atol=1e-6)
+    new_a, new_b = unit(a, b)
+    np.testing.assert_allclose(new_a.numpy(), 0.9 * a.numpy() + 0.1 * b.numpy(), atol=1e-6)
+    np.testing.assert_allclose(new_b.numpy(), 0.2 * a.numpy() + 0.8 * b.numpy(), atol=1e-6)
+
+
+def test_a_bounded_unit_cannot_become_two_single_tasks() -> None:
+    bounded, free = BoundedCrossStitch(MIXED, 3, 1.0, least=0.05), CrossStitch(MIXED, 3)
+    for unit in (bounded, free):
+        optimizer = paddle.optimizer.SGD(0.1, parameters=unit.parameters())
+        for _ in range(100):  # a loss that falls with what the tasks take from each other
+            alphas = unit.alphas
+            (alphas[0, 1] + alphas[1, 0]).sum().backward()
+            optimizer.step()
+            optimizer.clear_grad()
+    assert float(free.alphas.numpy()[0, 1].max()) < 0
+    least = bounded.alphas.numpy()[[0, 1], [1, 0]]
+    assert (least >= 0.05).all() and (least < 0.1).all()
+    assert np.isfinite(bounded.free.numpy()).all()
+
+
+def test_every_alpha_of_a_bounded_unit_receives_a_gradient() -> None:
+    a, b = activations((4, 3))
+    unit = BoundedCrossStitch(MIXED, 3, 1.0, least=0.05)
+    new_a, new_b = unit(a, b)
+    (new_a.square().sum() + new_b.square().sum()).backward()
+    assert np.all(unit.free.grad.numpy() != 0)

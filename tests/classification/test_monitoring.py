@@ -18,7 +18,8 @@ def test_logged_accuracy_is_measured_in_evaluation_mode_and_leaves_the_network_t
     batch = task.load(np.arange(20), np.random.default_rng(0))
     before = {name: value.numpy().copy() for name, value in task.network.state_dict().items()}
     values = task.log_values(batch, task.validate)
-    assert set(values) == {"accuracy_train_value", "accuracy_test_value"}
+    said = {f"most_said/{task}_{what}" for task in ("image", "pathology") for what in ("class", "share")}
+    assert set(values) == {"accuracy_train_value", "accuracy_test_value", *said}
     assert task.network.training
     assert all(np.array_equal(before[name], value.numpy()) for name, value in task.network.state_dict().items())
 

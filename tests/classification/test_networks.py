@@ -58,6 +58,11 @@ HEAD = 9216 + 18
         ("full_soft_sharing", {}, 2 * (TRUNK + HEAD) + 4 * (32 + 32 + 64 + 64 + 1024)),
         ("partial_soft_sharing", {}, 2 * (TRUNK + HEAD) + 4 * (32 + 64 + 1024)),
         ("partial_soft_sharing", {"granularity": "layer"}, 2 * (TRUNK + HEAD) + 4 * 3),
+        (
+            "partial_soft_sharing",
+            {"initial": [[0.9, 0.1], [0.1, 0.9]], "least_sharing": 0.05},
+            2 * (TRUNK + HEAD) + 4 * (32 + 64 + 1024),
+        ),
     ],
 )
 def test_parameters_are_as_many_as_counted_by_hand(mode: str, alphas: dict[str, str], expected: int) -> None:

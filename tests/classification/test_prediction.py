@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from lung_ssp.classification.prediction import mean_accuracy, predict_logits
+from lung_ssp.classification.prediction import mean_accuracy, measured_on, predict_logits
 from lung_ssp.classification.settings import ClassificationSettings
 from lung_ssp.classification.task import ClassificationTask
 from lung_ssp.training.finite import NotFinite
@@ -41,6 +41,16 @@ def test_mean_accuracy_is_over_the_tasks_with_labels() -> None:
     network, rows = Fixed(PROBABILITIES, PROBABILITIES), [paddle.arange(5)]
     assert mean_accuracy(network, rows, {"image": LABELS, "pathology": np.zeros(5, int)}) == (3 / 4 + 3 / 5) / 2
     assert mean_accuracy(network, rows, {"image": LABELS, "pathology": np.full(5, -1)}) == 3 / 4
+
+
+def test_the_classes_that_are_said_are_counted_in_all_batches() -> None:
+    labels = {"image": LABELS, "pathology": LABELS}
+    said = measured_on(Fixed(PROBABILITIES, 1 - PROBABILITIES), [paddle.arange(5)], labels).said
+    assert said["image"].tolist() == [3, 2, 0]
+    assert said["pathology"].tolist() == [2, 0, 3]
+    many = np.tile(PROBABILITIES, (200, 1))
+    labels = {"image": np.tile(LABELS, 200), "pathology": np.tile(LABELS, 200)}
+    assert measured_on(Fixed(many, many), [paddle.arange(1000)], labels).said["image"].tolist() == [600, 400, 0]
 
 
 @pytest.mark.parametrize("count", [128, 1540])

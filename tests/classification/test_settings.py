@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from pydantic import ValidationError
 
-from lung_ssp.classification.settings import ClassificationSettings, TwoInputClassifierSettings
+from lung_ssp.classification.settings import AlphaSettings, ClassificationSettings, TwoInputClassifierSettings
 
 SettingsMaker = Callable[..., ClassificationSettings]
 
@@ -39,3 +39,21 @@ def test_orientations_are_averaged_by_the_network_of_one_input_alone(small_setti
     tree = small_settings(type="TwoInputClassifier").model_dump() | {"average_orientations": True}
     with pytest.raises(ValidationError, match="average_orientations is not for TwoInputClassifier: leave it out"):
         ClassificationSettings.model_validate(tree)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"initial": [[1.0, 0.0], [0.0, 1.0]]}, "initial begins with 0 from the other task, which must be above least"),
+        ({"initial": [[0.9, 0.1], [0.05, 0.95]]}, "initial begins with 0.05 from the other task"),
+        (
+            {"granularity": "dense"},
+            "least_sharing is for the granularity layer or channel, not for dense: leave it out",
+        ),
+    ],
+)
+def test_a_bound_of_the_sharing_needs_a_beginning_above_it(changes: dict[str, object], sentence: str) -> None:
+    tree = {"initial": [[0.9, 0.1], [0.1, 0.9]], "least_sharing": 0.05}
+    assert AlphaSettings.model_validate(tree).least_sharing == 0.05
+    with pytest.raises(ValidationError, match=sentence):
+        AlphaSettings.model_validate({**tree, **changes})

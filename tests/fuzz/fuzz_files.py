@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from lung_ssp.benchmark.device import Memory
 from lung_ssp.benchmark.report import BenchmarkReport, MeasuredCase, Repeat, figures_of, write_report
 from lung_ssp.benchmark.timing import Times
 from lung_ssp.cohort.annotations.dicom_seg_writer import write_segmentation
+from lung_ssp.cohort.classes import TASK_NAMES
 from lung_ssp.cohort.nlst.plan_table import SCHEMA, write_plan
 from lung_ssp.preparation import prepare
+from lung_ssp.studies.record import MadeFromRecord, RunRecord, write_run_record
 from lung_ssp.tasks import read_training
 from lung_ssp.training.checkpoint import network_arrays, save_checkpoint
 from lung_ssp.training.run import open_run
@@ -25,6 +28,7 @@ from lung_ssp.training.run import open_run
 HEADER = "patient,split,series,x_mm,y_mm,z_mm,diameter_mm,mask,mask_value,image_label,pathology_label"
 PLACES = ("-4,0,20,8", "4,2,30,9", "-2,4,40,10", "2,-2,50,11", "0,0,60,12")
 SPLITS = ("train", "train", "train", "validation", "test")
+STUDY_RUN = "single/0"
 SMALL = ("batch_size=2", "epochs=1", "model.conv_channels=[2, 2]", "model.fully_connected=4")
 
 
@@ -89,6 +93,25 @@ def write_benchmark(folder: Path) -> None:
             plan=plan, settings={}, seed=0, cohort=None, environment={"cores": 2}, cases=[measured], skipped={}
         )
         write_report(folder / name, report)
+
+
+def write_study(folder: Path) -> None:
+    """What a finished run of a study has noted and predicted."""
+    record = RunRecord(
+        format=1,
+        made_from=MadeFromRecord(configuration="c", cohort="f", program="0"),
+        commit=None,
+        versions={"python": "3"},
+        started=datetime(2026, 1, 2, tzinfo=timezone.utc),
+        training_seconds=2.0,
+        evaluation_seconds=1.0,
+        parameters=7,
+        test_patients=2,
+        predicted=True,
+    )
+    predictions = {f"{task}_probabilities": np.full((3, 2), 0.5, np.float32) for task in TASK_NAMES}
+    predictions |= {f"{task}_labels": np.zeros(3, np.int16) for task in TASK_NAMES}
+    write_run_record(folder, STUDY_RUN, record, {**predictions, "patients": np.array(["a", "b", "c"])})
 
 
 def write_nlst_tables(folder: Path) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from fuzz_files import (
+    STUDY_RUN,
     read_manifest_into_a_cohort,
     scan_folder,
     write_benchmark,
@@ -19,6 +20,7 @@ from fuzz_files import (
     write_plan_of_nlst,
     write_run,
     write_seg,
+    write_study,
 )
 from fuzz_guard import Fault, check
 from fuzz_inputs import write_disc, write_multi_frame, write_series, write_volume, write_zip
@@ -36,10 +38,12 @@ from lung_ssp.cohort.nlst.tables import read_tables
 from lung_ssp.cohort.split import patients_by_split
 from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.cohort.verify import verify_cohort
-from lung_ssp.config import SHIPPED_CONFIGS, resolve
+from lung_ssp.config import SHIPPED_CONFIGS, load_config, resolve
 from lung_ssp.ct.series import Series, open_series
 from lung_ssp.errors import LungSspError
 from lung_ssp.preparation import PREPARATIONS
+from lung_ssp.studies.record import read_predictions, read_run_record
+from lung_ssp.studies.settings import StudySettings
 from lung_ssp.tasks import read_run, read_training
 from lung_ssp.training.checkpoint import load_checkpoint
 from lung_ssp.training.run import check_cohort
@@ -94,6 +98,8 @@ def _read_configs(folder: Path) -> None:
     for path in sorted(folder.rglob("*.yml")):
         if path.parent.name in ("classification", "segmentation"):
             read_training(path)
+        elif path.parent.name == "studies":
+            load_config(path, StudySettings)
         else:
             file = resolve(path)
             if file.tree.get("task") in PREPARATIONS:
@@ -146,6 +152,10 @@ def _read_run(folder: Path) -> None:
     )
 
 
+def _read_study(folder: Path) -> None:
+    _each(lambda: read_run_record(folder, STUDY_RUN), lambda: read_predictions(folder, STUDY_RUN))
+
+
 def _read_on_scan(read: Callable[[Path, Series], object], name: str, folder: Path) -> None:
     read(folder / name, open_series(scan_folder()))
 
@@ -165,6 +175,7 @@ TARGETS = (
     Target("manifest", write_manifest, read_manifest_into_a_cohort, writes=True),
     Target("cohort", write_cohort, _read_cohort),
     Target("run", write_run, _read_run),
+    Target("study", write_study, _read_study),
     Target("benchmark", write_benchmark, lambda folder: compare_reports(folder / "a.json", folder / "b.json")),
     Target("NLST's tables", write_nlst_tables, _read_nlst_tables),
     Target("NLST's plan", write_plan_of_nlst, read_plan),

@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from lung_ssp import records
 from lung_ssp.cohort.idc.amounts import BYTES_OF_MB
-from lung_ssp.cohort.nlst.dask_workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.cohort.nlst.image_rule import ImageRule
 from lung_ssp.cohort.nlst.jobs import PlannedSeries, SeriesJob
 from lung_ssp.cohort.nlst.results import SeriesResult
@@ -20,6 +19,7 @@ from lung_ssp.cohort.nlst.sample_files import check_files
 from lung_ssp.cohort.nlst.series_samples import CandidateFinder, make_samples
 from lung_ssp.cohort.nlst.settings import SeriesSettings, WorkerSettings
 from lung_ssp.cohort.uids import without_uids
+from lung_ssp.dask_workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.errors import CheckpointError, CohortError, DamagedFile, LungSspError, SeriesError, place_of
 from lung_ssp.folders import refuse_links
 from lung_ssp.runtime import return_free_memory
@@ -144,7 +144,7 @@ def prepare_series(
         else:
             missing.append(job)
     if missing:
-        with open_workers(workers, scheduler) as client:
+        with open_workers(workers.count, workers.memory_gb, workers.attempts, scheduler) as client:
             ended = run_jobs(client, work, missing, lambda job: job.name)
             for job, outcome in tqdm(ended, "series", total=len(missing), unit="series"):
                 results[job.name] = as_result(job, outcome)

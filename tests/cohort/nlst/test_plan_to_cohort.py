@@ -14,7 +14,6 @@ import pytest
 from distributed import LocalCluster
 
 from lung_ssp.cohort.description import read_cohort
-from lung_ssp.cohort.nlst.dask_workers import WorkersLost
 from lung_ssp.cohort.nlst.jobs import SeriesJob
 from lung_ssp.cohort.nlst.plan_table import read_plan
 from lung_ssp.cohort.nlst.plan_to_cohort import check_synthetic_flag, prepare_nlst, read_nlst
@@ -31,6 +30,7 @@ from lung_ssp.cohort.slices import read_slices
 from lung_ssp.cohort.split import check_disjoint
 from lung_ssp.cohort.store import SPLITS, read_sections
 from lung_ssp.cohort.verify import verify_cohort
+from lung_ssp.dask_workers import WorkersLost
 from lung_ssp.errors import CohortError
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lung_ssp.cohort.nlst.dask_workers import WorkersLost, open_workers, run_jobs
-from lung_ssp.cohort.nlst.settings import WorkerSettings
+from lung_ssp.dask_workers import WorkersLost, open_workers, run_jobs
 from lung_ssp.errors import LungSspError
 
 
@@ -31,7 +30,7 @@ def process(job: int) -> int:
 
 
 def test_every_job_ends_with_its_result_its_exception_or_the_loss_of_its_workers():
-    with open_workers(WorkerSettings(count=2, memory_gb=1.0, attempts=2), None) as client:
+    with open_workers(2, 1.0, 2, None) as client:
         results = dict(run_jobs(client, double, range(20), str))
         assert isinstance(results.pop(3), ValueError)
         assert results == {job: 2 * job for job in range(20) if job != 3}
@@ -49,7 +48,7 @@ def threads(job: int) -> tuple[str | None, ...]:
 
 def test_a_worker_has_one_thread_whatever_this_process_has_and_listens_to_this_machine_only(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    with open_workers(WorkerSettings(count=1, memory_gb=1.0), None) as client:
+    with open_workers(1, 1.0, 5, None) as client:
         ((_, found),) = run_jobs(client, threads, [0], str)
         processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
         listening = [c.laddr.ip for p in processes for c in p.net_connections() if c.status == psutil.CONN_LISTEN]
@@ -61,16 +60,16 @@ def test_a_worker_has_one_thread_whatever_this_process_has_and_listens_to_this_m
 def test_what_workers_need_for_themselves_is_gone_with_them(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    with open_workers(WorkerSettings(count=1, memory_gb=1.0), None) as client:
+    with open_workers(1, 1.0, 5, None) as client:
         assert list(tmp_path.glob("lung-ssp-workers-*"))
         assert all(address.startswith("tcp://127.0.0.1") for address in client.scheduler_info()["workers"])
     assert list(Path(tmp_path).glob("lung-ssp-workers-*")) == []
 
 
 def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
-    monkeypatch.setattr("lung_ssp.cohort.nlst.dask_workers.CONNECT_TIMEOUT", "1s")
+    monkeypatch.setattr("lung_ssp.dask_workers.CONNECT_TIMEOUT", "1s")
     with (
         pytest.raises(LungSspError, match=r"tcp://127\.0\.0\.1:9"),
-        open_workers(WorkerSettings(), "tcp://127.0.0.1:9"),
+        open_workers(1, 1.0, 5, "tcp://127.0.0.1:9"),
     ):
         pass

@@ -11,7 +11,6 @@ from distributed import CancelledError, Client, LocalCluster, as_completed
 from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
-from lung_ssp.cohort.nlst.settings import WorkerSettings
 from lung_ssp.errors import LungSspError
 from lung_ssp.process_pool import NO_PROGRESS, ONE_THREAD, environment
 
@@ -25,8 +24,14 @@ class WorkersLost(Exception):
 
 
 @contextmanager
-def open_workers(settings: WorkerSettings, scheduler: str | None) -> Iterator[Client]:
+def open_workers(count: int, memory_gb: float | None, attempts: int, scheduler: str | None) -> Iterator[Client]:
     """A client of the cluster at `scheduler`, or of one on this machine that ends with the block.
+
+    Args:
+        count: processes on this machine, where no scheduler is named.
+        memory_gb: of each, in 1e9 bytes; beyond it a process is replaced. None for no limit.
+        attempts: how many processes may die of a job before it counts as failed.
+        scheduler: address of a Dask scheduler; None for processes on this machine.
 
     Raises:
         LungSspError: no scheduler answers at that address.
@@ -47,15 +52,16 @@ def open_workers(settings: WorkerSettings, scheduler: str | None) -> Iterator[Cl
         tempfile.TemporaryDirectory(prefix="lung-ssp-workers-") as space,
         dask.config.set(
             {
-                "distributed.scheduler.allowed-failures": settings.attempts - 1,
-                # by default freed arrays are returned to the system at once, which is slow; SeriesWork does it
+                "distributed.scheduler.allowed-failures": attempts - 1,
+                # by default freed arrays are returned to the system at once, which is slow; a job does it where it
+                # is needed (runtime.return_free_memory)
                 "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
             }
         ),
         LocalCluster(
-            n_workers=settings.count,
+            n_workers=count,
             threads_per_worker=1,
-            memory_limit=int(settings.memory_gb * 1e9),
+            memory_limit=0 if memory_gb is None else int(memory_gb * 1e9),
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             local_directory=space,
@@ -95,5 +101,5 @@ def run_jobs(
             hand_out()
     except (CancelledError, CommClosedError) as error:
         raise LungSspError(
-            "The connection to the Dask scheduler is lost: start the preparation again, it continues where it stopped."
+            "The connection to the Dask scheduler is lost: start the same command again, it continues where it stopped."
         ) from error
