@@ -74,8 +74,9 @@ class SliceDataset(paddle.io.Dataset):
         if mode == "train":
             settings = TrainDatasetSettings.model_validate(tree)
             self.patch_size, self.augmentation, self.seed = settings.patch_size, settings.augmentation, settings.seed
-            first = self._open_first(settings.dataset_root, grid, settings.lesion_share)
-            others = [self._open_further(cohort, first, settings.lesion_share) for cohort in settings.also]
+            shown = settings.lesion_share, settings.faint_times
+            first = self._open_first(settings.dataset_root, grid, *shown)
+            others = [self._open_further(cohort, first, *shown) for cohort in settings.also]
             self._sources: list[Source] = [first, *others]
             more = [round(len(first) * cohort.share / settings.share) for cohort in settings.also]
             self._ends = np.cumsum([len(first), *more])
@@ -120,16 +121,20 @@ class SliceDataset(paddle.io.Dataset):
             groups[owner].append(index)
         return groups
 
-    def _open_first(self, root: str, grid: WorkingGridSettings | None, lesion_share: float) -> Source:
+    def _open_first(
+        self, root: str, grid: WorkingGridSettings | None, lesion_share: float, faint_times: int = 1
+    ) -> Source:
         """The cohort that sets the working grid, if none is asked for, and has lesions."""
         split = SPLIT_OF_MODE[self.mode]
-        source, self.slice_settings = open_source(Path(root), split, grid, lesion_share)
+        source, self.slice_settings = open_source(Path(root), split, grid, lesion_share, faint_times)
         if not source.lesions:
             raise CohortError(f"{root} has no lesion in its {split} scans: nothing to learn.")
         return source
 
-    def _open_further(self, cohort: FurtherCohortSettings, first: Source, lesion_share: float) -> Source:
-        source, _ = open_source(Path(cohort.dataset_root), "train", self.slice_settings, lesion_share)
+    def _open_further(
+        self, cohort: FurtherCohortSettings, first: Source, lesion_share: float, faint_times: int
+    ) -> Source:
+        source, _ = open_source(Path(cohort.dataset_root), "train", self.slice_settings, lesion_share, faint_times)
         if not cohort.set_in:
             return source
         if not (isinstance(first, NoduleSource) and isinstance(source, ScanSource)):

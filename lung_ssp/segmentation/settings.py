@@ -77,6 +77,12 @@ class TrainDatasetSettings(DatasetSettings):
     mode: Literal["train"] = Field(description="the split")
     patch_size: int = Field(64, ge=SMALLEST_SIZE, le=1024, multiple_of=16, description="side of a patch in pixels")
     lesion_share: float = Field(0.5, gt=0, lt=1, description="share of the patches that lie on a lesion or nodule")
+    faint_times: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="how often an epoch shows a single nodule that is not solid (mean texture below 3.5)",
+    )
     seed: Seed = Field(0, description="of the patches that PaddleSeg's own loaders see")
     augmentation: AugmentationSettings = Field(AugmentationSettings(), description="random changes of a patch")
     also: list[FurtherCohortSettings] = Field(

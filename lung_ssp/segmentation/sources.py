@@ -1,5 +1,6 @@
 """Where training patches and validation slices come from: scans with or without lesions, and single nodules."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lung_ssp.ct.volume import Volume
 from lung_ssp.ct.working_grid import NOT_COUNTED, LungSlices, in_plane, training_slices
 from lung_ssp.errors import CohortError
 
+SOLID_TEXTURE = 3.5  # from this mean of the readers' ratings on a nodule is solid (LIDC: 1 ground glass, 5 solid)
 AERATED_HU = -500  # lung with air in it is darker; a nodule set into a vessel or a consolidation would not be seen
 
 
@@ -92,7 +94,7 @@ class ScanSource:
 
 
 class NoduleSource:
-    """Patches of single nodules, each nodule once an epoch, be it large or small.
+    """Patches of single nodules, each once an epoch, be it large or small; those that are not solid perhaps more often.
 
     The slice is any of those that a reader marked, also one where most readers saw no nodule any more.
 
@@ -100,31 +102,36 @@ class NoduleSource:
         nodules: one stack each.
         marked: bool (z, y, x) of each, where a reader marked it.
         lesion_share: share of the patches that lie on the nodule; the others lie anywhere in its slices.
+        times: how often an epoch shows each nodule.
     """
 
-    def __init__(self, nodules: list[Stack], marked: list[np.ndarray], lesion_share: float) -> None:
+    def __init__(
+        self, nodules: list[Stack], marked: list[np.ndarray], lesion_share: float, times: Sequence[int]
+    ) -> None:
         self.stacks = nodules
         self._lesion_share = lesion_share
+        self._shown = np.repeat(np.arange(len(nodules)), times)
         self.lesions = [(number, label) for number, nodule in enumerate(nodules) for label in nodule.labels]
         self._marked = marked
         self._seen_from_above = [volume.any(axis=0) for volume in marked]
 
     def __len__(self) -> int:
-        return len(self.stacks)
+        return len(self._shown)
 
     def place(self, index: int, rng: np.random.Generator) -> Place:
         """Where patch `index` of an epoch lies; the slice is drawn."""
-        stack = self.stacks[index]
+        number = self._shown[index]
+        stack = self.stacks[number]
         slice_index = int(rng.integers(len(stack.hu)))
         on_nodule = rng.random() < self._lesion_share
-        return Place(stack, slice_index, self._seen_from_above[index] if on_nodule else stack.searched[slice_index])
+        return Place(stack, slice_index, self._seen_from_above[number] if on_nodule else stack.searched[slice_index])
 
     def slice_with_nodule(self, rng: np.random.Generator) -> NoduleSlice:
-        """A slice of any nodule in which most readers saw it; to it belongs a pixel around all that a reader marked.
+        """A slice of a nodule in which most readers saw it; each nodule as often as an epoch shows it.
 
-        Readers leave out the contour of a nodule.
+        To it belongs a pixel around all that a reader marked, for readers leave out the contour.
         """
-        number = int(rng.integers(len(self.stacks)))
+        number = int(rng.choice(self._shown))
         stack = self.stacks[number]
         index = int(rng.choice(slices_with(stack.lesions)))
         return NoduleSlice(stack, index, ndimage.binary_dilation(self._marked[number], np.ones((1, 3, 3), bool)))
@@ -159,19 +166,20 @@ Source = ScanSource | NoduleSource | SetInSource
 
 
 def open_source(
-    root: Path, split: str, slices: WorkingGridSettings | None, lesion_share: float
+    root: Path, split: str, slices: WorkingGridSettings | None, lesion_share: float, faint_times: int = 1
 ) -> tuple[Source, WorkingGridSettings]:
     """A split of a prepared cohort, of nodules, if it has a table of them, else of scans; and its working grid.
 
     Args:
         slices: the working grid that is asked for; None: that of the cohort's scans.
+        lesion_share, faint_times: as in TrainDatasetSettings.
 
     Raises:
         CohortError: the cohort has nothing of the split, is damaged, or was made for another working grid.
     """
     if has_nodules(root):
         grid = slices or WorkingGridSettings()
-        return _open_nodules(root, split, grid, lesion_share), grid
+        return _open_nodules(root, split, grid, lesion_share, faint_times), grid
     found, scans = read_slices(root, split)
     if slices is not None and found != slices:
         raise CohortError(
@@ -192,13 +200,16 @@ def volume_of(nodule: StoredNodule) -> Volume:
     return Volume(nodule.hu, (z, y, x))
 
 
-def _open_nodules(root: Path, split: str, slices: WorkingGridSettings, lesion_share: float) -> NoduleSource:
+def _open_nodules(
+    root: Path, split: str, slices: WorkingGridSettings, lesion_share: float, faint_times: int
+) -> NoduleSource:
     nodules = known_nodules(read_nodules(root, split))
     if not nodules:
         raise CohortError(f"{root} holds no {split} nodule of which every reader's mask is there.")
     stack_of = _on_its_own_grid if split == "train" else _on_the_working_grid
     marked = [nodule.readers > 0 for nodule in nodules]
-    return NoduleSource([stack_of(nodule, slices, root) for nodule in nodules], marked, lesion_share)
+    times = [1 if nodule.row.texture_mean >= SOLID_TEXTURE else faint_times for nodule in nodules]
+    return NoduleSource([stack_of(nodule, slices, root) for nodule in nodules], marked, lesion_share, times)
 
 
 def _on_its_own_grid(nodule: StoredNodule, slices: WorkingGridSettings, root: Path) -> Stack:

@@ -1,6 +1,9 @@
 """Patches of several cohorts: scans, single nodules, and scans without lesions."""
 
+import shutil
+
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
@@ -9,7 +12,7 @@ from lung_ssp.ct.settings import WorkingGridSettings
 from lung_ssp.errors import CohortError
 from lung_ssp.segmentation.dataset import NoduleSlices
 from lung_ssp.segmentation.settings import TrainDatasetSettings
-from lung_ssp.segmentation.sources import AERATED_HU, NoduleSource, ScanSource, SetInSource, open_source
+from lung_ssp.segmentation.sources import AERATED_HU, SOLID_TEXTURE, NoduleSource, ScanSource, SetInSource, open_source
 
 GRID = WorkingGridSettings(spacing_mm=[2.5, 1.4, 1.4])
 COARSE = {"spacing_mm": [2.5, 1.4, 1.4]}
@@ -158,3 +161,19 @@ def test_nodules_are_set_into_scans_only(
     also = [{"dataset_root": str(other), "share": 0.5, "set_in": 0.5}]
     with pytest.raises(CohortError, match=r"set_in of .* sets single nodules of the first cohort .* into scans"):
         NoduleSlices(str(roots[first]), "train", slices=COARSE, also=also)
+
+
+def test_nodules_that_are_not_solid_are_shown_as_often_as_asked(nodule_cohort, tmp_path):
+    root = shutil.copytree(nodule_cohort, tmp_path / "cohort")
+    table = pd.read_csv(root / "nodules.csv")
+    first = table.index[table["split"] == "train"][0]
+    table["texture_mean"] = table["texture_mean"].astype(float)
+    table.loc[table["split"] == "train", "texture_mean"] = SOLID_TEXTURE
+    table.loc[first, "texture_mean"] = 2.0
+    table.to_csv(root / "nodules.csv", index=False)
+    source, _ = open_source(root, "train", GRID, 0.5, faint_times=4)
+    rng = np.random.default_rng(0)
+    shown = [source.stacks.index(source.place(index, rng).stack) for index in range(len(source))]
+    assert [shown.count(number) for number in range(3)] == [4, 1, 1]
+    drawn = [source.slice_with_nodule(rng).stack is source.stacks[0] for _ in range(600)]
+    assert np.mean(drawn) == pytest.approx(4 / 6, abs=0.06)
