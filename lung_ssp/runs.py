@@ -168,7 +168,7 @@ def evaluate(
         "weights": best_fingerprint(run),
         "cohort": cohort.fingerprint,
         "table2": table2,
-        "real_nodules": str(real_nodules) if real_nodules else None,
+        "real_nodules": _files_of_real_nodules(Path(real_nodules)) if real_nodules else None,
         "nodules": read_cohort(Path(nodules)).fingerprint if nodules else None,
         "candidates": _judge_of(Path(candidates)) if candidates else None,
     }
@@ -179,6 +179,15 @@ def evaluate(
         metrics = task_type.evaluate(run, **{name: options[name] for name in task_type.evaluation_options})
         record_evaluation(run, made_from, task_type.evaluation_files)
     return Evaluation(run, metrics)
+
+
+def _files_of_real_nodules(folder: Path) -> dict[str, JsonValue]:
+    """The SHA-256 of the files of real nodules that a folder holds, by name."""
+    from lung_ssp.segmentation.patch_file import PATCH_FILE
+    from lung_ssp.segmentation.real_nodules import REAL_NODULES_FILE, TABLE
+
+    files = [folder / name for name in (REAL_NODULES_FILE, TABLE, PATCH_FILE)]
+    return {file.name: sha256_of(file) for file in files if file.is_file()}
 
 
 def _judge_of(run: Path) -> str:

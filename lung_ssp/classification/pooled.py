@@ -72,7 +72,9 @@ def pool_folds(measured: Sequence[ClassificationMetrics]) -> PooledMetrics:
     """
     questions = [{name: (own.question, own.score) for name, own in metrics.binary.items()} for metrics in measured]
     if any(own != questions[0] for own in questions) or len({metrics.synthetic for metrics in measured}) > 1:
-        raise CohortError("The runs told other classes apart: join runs of one configuration and data.")
+        raise CohortError(
+            "The runs told other classes apart, or some are of a synthetic cohort: join runs of one configuration and data."
+        )
     drawn: dict[str, np.ndarray] = {}
     aucs = {}
     for name in questions[0]:
@@ -94,6 +96,8 @@ def _check_apart(figures: Sequence[BinaryAuc]) -> None:
                 "cohort."
             )
         seen |= set(figure.patient_of)
+    if len({figure.fold for figure in figures}) < len(figures):
+        raise CohortError("Two of the runs tested the same fold: join runs that tested different folds of one cohort.")
 
 
 def _pooled(figures: Sequence[BinaryAuc]) -> tuple[PooledAuc, np.ndarray]:

@@ -150,8 +150,13 @@ class ScanWork:
             diagnosis = self._diagnosis(diagnoser, scan)
         except Exception as error:  # whatever it is, the other scans go on
             return ScanResult.of(scan, *how(error))
-        with alone_in(out):
-            diagnosis.save(out, self.networks.outputs.formats)
+        try:
+            with alone_in(out):
+                diagnosis.save(out, self.networks.outputs.formats)
+        except OSError:  # a full disk, which the other scans would meet as well
+            raise
+        except Exception as error:  # what of this scan cannot be written
+            return ScanResult.of(scan, *how(error))
         seconds = {step: round(value, 2) for step, value in diagnosis.seconds.items()}
         whole = round(time.perf_counter() - begin, 2)
         seconds["together"] = whole

@@ -1,5 +1,6 @@
 """The lungs and the findings as volumes, NIfTI or NRRD, on the grid of the scan's own source."""
 
+import errno
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,5 +40,8 @@ def _write(diagnosis: Diagnosis, folder: Path, suffix: str, notes: dict[str, str
             for key, text in notes.items():
                 image.SetMetaData(key, text)
             file = Path(place) / f"{name}{suffix}"
-            sitk.WriteImage(image, str(file), useCompression=True)
+            try:
+                sitk.WriteImage(image, str(file), useCompression=True)
+            except RuntimeError as error:  # SimpleITK has no other word for a full disk
+                raise OSError(errno.EIO, "cannot be written, is the disk full?", str(file)) from error
             copy(file, folder / file.name)

@@ -140,15 +140,19 @@ def _cell(settings: StudySettings, variant: str, levels: dict[str, str]) -> Cell
     if len(bases) > 1:
         names = [name for name, part in parts.items() if part.base is not None]
         raise ConfigError(f"{' and '.join(names)} name a base each: a training has one.")
-    _refuse_conflicts(parts)
+    folds = settings.folds.overrides if settings.folds else []
+    _refuse_conflicts(parts, {"seed": "seeds", **{override.partition("=")[0]: "folds" for override in folds}})
     overrides = [*settings.overrides, *(override for part in parts.values() for override in part.overrides)]
     config = find_config(Path(bases[0] if bases else settings.base))
     return Cell(variant, levels, own.title or variant, config, tuple(overrides))
 
 
-def _refuse_conflicts(parts: dict[str, VariantSettings]) -> None:
-    """Refuse two parts of a training that set the same key: which one holds would depend on their order."""
-    owner: dict[str, str] = {}
+def _refuse_conflicts(parts: dict[str, VariantSettings], owner: dict[str, str]) -> None:
+    """Refuse two parts of a training that set the same key: which one holds would depend on their order.
+
+    Args:
+        owner: by key, what sets it for every training.
+    """
     for name, part in parts.items():
         for override in part.overrides:
             key = override.partition("=")[0]

@@ -93,6 +93,10 @@ def test_a_fold_with_one_side_adds_no_pair() -> None:
 
 def test_runs_that_do_not_go_together_are_refused() -> None:
     one = run(0, [0.1, 0.2], [0, 1], [1, 2])
+    other = run(1, [0.3, 0.4], [0, 1], [1, 2])  # other patients
+    other = replace(other, binary={name: replace(own, fold=0) for name, own in other.binary.items()})
+    with pytest.raises(CohortError, match="Two of the runs tested the same fold: join runs that tested different"):
+        pool_folds([one, other])
     with pytest.raises(CohortError, match="The patient P0-0 was tested by two of the runs: join runs that tested"):
         pool_folds([one, one])
     with pytest.raises(CohortError, match="told other classes apart"):

@@ -69,7 +69,8 @@ def test_measures_by_scan_and_by_lesion(scan_cohort, settings, tmp_path):
 @pytest.mark.slow
 def test_the_second_stage_is_measured_beside_it(scan_cohort, settings, tmp_path):
     """A stage that calls a nodule what is densest in the middle of its patch, and drops what is not above -300 HU."""
-    tree = load_config("candidates/false_positives.yml", FalsePositiveSettings).settings
+    own = ["candidates.threshold=0.5"]
+    tree = load_config("candidates/false_positives.yml", FalsePositiveSettings, own).settings
     checkpoint = BestCheckpoint(1, "auc", 0.5, "00ff")
     judge = CandidateJudge(
         tree, checkpoint, lambda patches: patches[:, 2, 22:26, 22:26].mean(axis=(1, 2)).astype(float)

@@ -82,6 +82,18 @@ def test_overrides_of_the_command_line_are_of_the_study(write_study: Write) -> N
             "a/0 and b/0 have the same configuration: leave out one of them.",
         ),
         (
+            {"variants": {"a": {"overrides": ["seed=5"]}}, "reference": None},
+            "seeds and variants.a both set seed: leave it to one of them.",
+        ),
+        (
+            {
+                "folds": {"numbers": [0, 1], "overrides": ["model.dropout={fold}"]},
+                "variants": {"a": {"overrides": ["model.dropout=0"]}},
+                "reference": None,
+            },
+            "folds and variants.a both set model.dropout: leave it to one of them.",
+        ),
+        (
             {"factors": {"mode": {"x": {"overrides": ["model.sharing=single_task"]}}}},
             "factors.mode.x and variants.single both set model.sharing: leave it to one of them.",
         ),

@@ -96,16 +96,19 @@ class Identity:
         return dataset
 
 
+APART = ("seconds", "left_out")  # of a diagnosis, what its objects do not say
+
+
 def identity_of(diagnosis: Diagnosis) -> Identity:
     """The identity of a diagnosis whose scan was read from DICOM slices.
 
     Its key covers the source's objects, the program's version, weights, settings, findings and masks, and whom the
-    objects name; other objects never have the same identifiers.
+    objects name; other objects never have the same identifiers. What lies beside the series does not change it.
     """
     source = diagnosis.dicom
     assert source is not None and not source.missing
     findings = findings_map(diagnosis.findings, diagnosis.scan.shape)
-    facts = {name: value for name, value in diagnosis.as_json().items() if name != "seconds"}
+    facts = {name: value for name, value in diagnosis.as_json().items() if name not in APART}
     instances = [None if one is None or one.instance is None else asdict(one.instance) for one in source.slices]
     patient = None if source.patient is None else asdict(source.patient)
     text = json.dumps([__version__, facts, instances, patient, source.lossy, source.headers[0].series_uid])
