@@ -73,7 +73,7 @@ def pool_folds(measured: Sequence[ClassificationMetrics]) -> PooledMetrics:
     questions = [{name: (own.question, own.score) for name, own in metrics.binary.items()} for metrics in measured]
     if any(own != questions[0] for own in questions) or len({metrics.synthetic for metrics in measured}) > 1:
         raise CohortError(
-            "The runs told other classes apart, or one is of a synthetic cohort: join runs of one configuration and cohort."
+            "The runs told other classes apart, or one is of a synthetic cohort: join runs of one configuration."
         )
     drawn: dict[str, np.ndarray] = {}
     aucs = {}
