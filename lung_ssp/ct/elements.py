@@ -64,8 +64,15 @@ class Elements:
         return [printable(value) if isinstance(value, str) else f"{value:g}" for value in values]
 
     def uid(self, keyword: str) -> str:
-        """A unique identifier, empty where there is none; longer ones than the standard allows are cut."""
+        """A unique identifier, empty where there is none; longer ones than the standard allows are cut.
+
+        A cut one still tells one file from another, but nothing may be referred to by it: see `is_uid_cut`.
+        """
         return self.text(keyword)[:LONGEST_UID]
+
+    def is_uid_cut(self, keyword: str) -> bool:
+        """Whether a unique identifier is longer than the standard allows, so that `uid` is only its beginning."""
+        return len(self.text(keyword)) > LONGEST_UID
 
     def in_any_script(self, keyword: str) -> str:
         """A text, such as a name, read by the file's SpecificCharacterSet; empty where there is none or it is too long.

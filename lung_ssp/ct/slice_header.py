@@ -11,6 +11,7 @@ from lung_ssp.ct.limits import LARGEST_FIELD_MM, LARGEST_POSITION_MM, LARGEST_SI
 from lung_ssp.errors import SeriesError
 
 HOUNSFIELD = ("HU", "US", "HOUNSFIELD")  # how RescaleType begins; US is "unspecified", which of a CT means HU
+IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID")
 LARGEST_ALLOCATED = 32  # bits of a pixel
 LARGEST_RESCALING = 2**24  # of slope and intercept; no scanner needs more
 UNCOMPRESSED = (
@@ -88,6 +89,7 @@ class SliceHeader:
         is empty where the file does not say it.
     frame_of_reference: FrameOfReferenceUID, or empty.
     instance: the object that holds it; None of a slice that is made up in memory.
+    cut_uids: which of IDENTIFIERS are longer in the file than the standard allows, and were cut.
     """
 
     path: Path
@@ -104,6 +106,7 @@ class SliceHeader:
     acquisition: tuple[tuple[str, str], ...] = ()
     frame_of_reference: str = ""
     instance: Instance | None = None
+    cut_uids: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -183,6 +186,7 @@ def slice_of(file: DicomFile, groups: Groups, frame: int, frames: int) -> SliceH
             elements.uid("SOPInstanceUID"),
             frame + 1 if frames > 1 else None,
         ),
+        cut_uids=tuple(name for name in IDENTIFIERS if elements.is_uid_cut(name)),
     )
 
 

@@ -9,8 +9,9 @@ import pydicom
 import pytest
 from pydicom.dataset import FileDataset
 
-from lung_ssp.ct.dicom_source import PatientAndStudy
+from lung_ssp.ct.dicom_source import PatientAndStudy, dicom_source
 from lung_ssp.ct.series import open_series
+from lung_ssp.errors import SeriesError
 
 UID = "1.2.826.0.1.3680043.8.498.1"
 
@@ -54,6 +55,10 @@ def test_the_patient_is_read_only_where_it_is_asked_for(folder: Path, tmp_path: 
     [
         ("PatientBirthDate", "3 Feb 1951", "birth_date"),
         ("StudyTime", "noon", "study_time"),
+        ("PatientBirthDate", "00000000", "birth_date"),
+        ("StudyDate", "00000000", "study_date"),
+        ("StudyDate", "20230230", "study_date"),
+        ("StudyTime", "246060", "study_time"),
         ("PatientSex", "unknown", "sex"),
     ],
 )
@@ -89,6 +94,38 @@ def test_a_missing_identifier_is_named(folder: Path, keyword: str, value: str | 
             setattr(dataset, keyword, value)
     dataset.save_as(path)
     assert open_series(folder).dicom.missing == keyword
+
+
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID"])
+def test_an_identifier_longer_than_the_standard_allows_is_missing(folder: Path, keyword: str) -> None:
+    """The series is read as before; but what is left of the identifier would name another object."""
+    before = open_series(folder)
+    for number, path in enumerate(sorted(folder.iterdir())):
+        dataset = pydicom.dcmread(path)
+        own = f".{number + 1}" if keyword == "SOPInstanceUID" else ""
+        with pydicom.config.disable_value_validation():
+            setattr(dataset, keyword, f"1.2{own}.{'3' * 70}")
+            dataset.save_as(path)
+    series = open_series(folder)
+    assert before.dicom.missing == "" and series.dicom.missing == keyword
+    np.testing.assert_array_equal(series.volume.hu, before.volume.hu)
+
+
+def test_an_identifier_of_64_characters_is_valid(folder: Path) -> None:
+    for path in folder.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.StudyInstanceUID = "1.2." + "3" * 60
+        dataset.save_as(path)
+    assert open_series(folder).dicom.missing == ""
+
+
+def test_a_file_that_is_another_one_by_now_is_told(folder: Path) -> None:
+    """Else the patient would silently not be kept."""
+    headers = open_series(folder).dicom.headers
+    headers[0].path.write_bytes(b"nothing of DICOM" * 20)
+    with pytest.raises(SeriesError, match=r"is no DICOM file any more.*start again") as caught:
+        dicom_source(headers, straightened=False, keep_patient=True)
+    assert str(headers[0].path) in str(caught.value)
 
 
 def test_what_was_lost_in_compression_is_told(folder: Path) -> None:

@@ -85,7 +85,13 @@ def test_whole_numbers_have_limits(value):
 def test_texts_lose_padding_and_control_characters():
     elements = holding("ConvolutionKernel", "SH", b"B30f \\\x1b[31mB80f\0")
     assert elements.texts("ConvolutionKernel") == ["B30f", "?[31mB80f"]
-    assert len(holding("SeriesInstanceUID", "UI", b"1." * 100).uid("SeriesInstanceUID")) == 64
+
+
+@pytest.mark.parametrize(("value", "cut"), [(b"1." * 32, False), (b"1." * 31 + b"1\0", False), (b"1." * 100, True)])
+def test_a_unique_identifier_longer_than_the_standard_allows_is_cut(value, cut):
+    elements = holding("SeriesInstanceUID", "UI", value)
+    assert len(elements.uid("SeriesInstanceUID")) <= 64
+    assert elements.is_uid_cut("SeriesInstanceUID") == cut
 
 
 def test_a_sequence_that_is_none_is_told():

@@ -1,6 +1,7 @@
 """Small DICOM series with all that scanners write, and diagnoses of them that no network has made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lung_ssp.ct.lesion import Candidate, lesion_from_mask
 from lung_ssp.ct.lung_remarks import SideOfLungs
 from lung_ssp.ct.parenchyma import LungMask
 from lung_ssp.ct.series import Series, open_series
-from lung_ssp.ct.settings import NoduleSettings, ParenchymaSettings
+from lung_ssp.ct.settings import GapSettings, NoduleSettings, ParenchymaSettings
 from lung_ssp.diagnosis.diagnosis import Diagnosis
 from lung_ssp.diagnosis.finding import Finding
 from lung_ssp.diagnosis.learnt_from import Weights
@@ -38,14 +39,14 @@ def write_series(
     folder: Path,
     orientation: tuple[float, ...] = AXIAL,
     edit: Callable[[FileDataset, int], None] | None = None,
-    missing: int | None = None,
+    missing: Collection[int] = (),
 ) -> Path:
-    """Write 18 slices under shuffled names; slice i lies at 2.5 mm * i along the normal. `missing` is left out."""
+    """Write 18 slices under shuffled names; slice i lies at 2.5 mm * i along the normal, `missing` are left out."""
     folder.mkdir(parents=True, exist_ok=True)
     normal = np.cross(orientation[:3], orientation[3:])
     names = np.random.default_rng(2).permutation(SHAPE[0])
     for index, plane in enumerate(hu()):
-        if index == missing:
+        if index in missing:
             continue
         meta = FileMetaDataset()
         meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
@@ -96,7 +97,7 @@ def diagnosis_of(series: Series, findings: int = 3, judged: bool = False) -> Dia
         names = dict.fromkeys(("image", "pathology"), CLASS_NAMES)
         found.append(Finding(number, candidate, np.zeros((28, 28), np.float32), probabilities, names))
     weights = Weights(10, "0123456789abcdef", False, "made up", True, "a SYNTHETIC cohort", "fedcba9876543210")
-    nothing = NoduleSegmentation(np.zeros((1, 1, 1), np.float32), (slice(0, 1),) * 3, [])
+    nothing = NoduleSegmentation(candidates=[], box=(slice(0, 1),) * 3, probability=np.zeros((1, 1, 1), np.float32))
     return Diagnosis(
         found,
         scan,
@@ -123,6 +124,18 @@ def diagnose(source: Path, findings: int = 3, judged: bool = False, **choices: A
     return diagnosis_of(open_series(source, **choices), findings, judged)
 
 
+def diagnose_in_a_gap(folder: Path, missing: Collection[int], inside: int, **choices: Any) -> Diagnosis:
+    """The diagnosis of a series without some slices; its one finding lies where slice `inside` would."""
+    source = write_series(folder, missing=missing, **choices)
+    diagnosis = diagnose(source, 1, accept=("gaps",), gaps=GapSettings(largest_share=0.2))
+    from_feet = diagnosis.stored_direction == diagnosis.scan.direction
+    mask = np.zeros(diagnosis.scan.shape, bool)
+    mask[inside if from_feet else SHAPE[0] - 1 - inside, 4:7, 4:7] = True
+    (finding,) = diagnosis.findings
+    candidate = replace(finding.candidate, lesion=lesion_from_mask(mask, diagnosis.scan))
+    return replace(diagnosis, findings=[replace(finding, candidate=candidate)])
+
+
 @pytest.fixture
 def small_series(tmp_path: Path) -> Path:
     """An ordinary series."""
@@ -139,3 +152,9 @@ def new_series() -> Callable[..., Path]:
 def made_up() -> Callable[..., Diagnosis]:
     """Gives a made-up diagnosis of a series."""
     return diagnose
+
+
+@pytest.fixture
+def in_a_gap() -> Callable[..., Diagnosis]:
+    """Gives a made-up diagnosis with one finding where slices are missing."""
+    return diagnose_in_a_gap

@@ -1,5 +1,7 @@
 """The codes of a diagnosis in DICOM objects: SNOMED CT, DICOM, UCUM and LOINC, and our own where those have none."""
 
+import hashlib
+
 from pydicom.sr.coding import Code
 
 ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
@@ -29,11 +31,14 @@ SCHEME = "99LUNGSSP"  # a private coding scheme (PS3.16 section 8.2)
 SCHEME_NAME = "Codes of lung_ssp"
 SCORE = Code("SCORE", SCHEME, "Score of the segmentation network")
 NODULE_PROBABILITY = Code("NODULE", SCHEME, "Probability of a nodule")
+PROBABILITY_PREFIXES = {"image": "IMAGE", "pathology": "PATH"}  # short: a code has at most 16 characters (SH)
+DIGITS = 8  # of a class's fingerprint
 
 
-def class_probability(task: str, number: int, name: str) -> Code:
-    """The probability that a task ("image", "pathology") gives class `number`, whose name is `name`."""
-    return Code(f"{task.upper()}-{number}", SCHEME, f"Probability by {task} diagnosis: {name}"[:64])
+def class_probability(task: str, name: str) -> Code:
+    """The probability that a task ("image", "pathology") gives the class of this name."""
+    value = f"{PROBABILITY_PREFIXES[task]}-{_fingerprint(name)}"
+    return Code(value, SCHEME, f"Probability by {task} diagnosis: {name}"[:64])
 
 
 def diagnosis_of(task: str) -> Code:
@@ -41,6 +46,11 @@ def diagnosis_of(task: str) -> Code:
     return Code(f"{task.upper()}", SCHEME, f"Most probable {task} diagnosis")
 
 
-def class_code(number: int, name: str) -> Code:
-    """Class `number`, whose name is `name`."""
-    return Code(f"CLASS-{number}", SCHEME, name[:64])
+def class_code(name: str) -> Code:
+    """The class of this name."""
+    return Code(f"CLASS-{_fingerprint(name)}", SCHEME, name[:64])
+
+
+def _fingerprint(name: str) -> str:
+    """Of a class's name, not of its number, which is another class where a cohort has classes of its own."""
+    return hashlib.sha256(name.encode()).hexdigest()[:DIGITS].upper()

@@ -161,8 +161,7 @@ def source_images(finding: Finding, identity: Identity) -> list[SourceImageForSe
     planes = finding.candidate.lesion.box[0]
     headers = [one for one in identity.source.slices[planes] if one is not None]
     if not headers:
-        above = [one for one in identity.source.slices[planes.stop :] if one is not None]
-        headers = above[:1]
+        headers = [identity.source.nearest(range(planes.start, planes.stop))]
     frames: dict[tuple[str, str], list[int]] = {}
     for header in headers:
         assert header.instance is not None
@@ -190,14 +189,14 @@ def probabilities(finding: Finding) -> Iterator[Measurement]:
         yield Measurement(codes.NODULE_PROBABILITY, round(candidate.nodule_probability, 4), codes.NO_UNITS)
     for task, values in finding.probabilities.items():
         for number, value in enumerate(values):
-            name = codes.class_probability(task, number, class_name(number, finding.names[task]))
+            name = codes.class_probability(task, class_name(number, finding.names[task]))
             yield Measurement(name, round(float(value), 6), codes.NO_UNITS)
 
 
 def most_probable(finding: Finding, task: str) -> Code:
     """The most probable class of a task."""
     best = int(np.argmax(finding.probabilities[task]))
-    return codes.class_code(best, class_name(best, finding.names[task]))
+    return codes.class_code(class_name(best, finding.names[task]))
 
 
 def _rounded(name: Code, value: float, unit: Code, derivation: Code | None = None) -> Measurement:

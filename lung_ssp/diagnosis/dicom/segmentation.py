@@ -79,7 +79,7 @@ def segmentation(
     dimensions = identity.uid(name, "dimensions")
     for item in [*image.DimensionOrganizationSequence, *image.DimensionIndexSequence]:
         item.DimensionOrganizationUID = dimensions
-    refer_to_slices(image, [slices[index] for index in filled], identity)
+    refer_to_slices(image, [slices[index] for index in filled], in_volume(filled, len(slices), grid), identity)
     return image
 
 
@@ -104,13 +104,28 @@ def stand_in(
     return dataset
 
 
-def refer_to_slices(image: Segmentation, slices: list[SliceHeader | None], identity: Identity) -> None:
-    """Name in place of the stand-ins the objects and the frames that the slices come from."""
+def in_volume(planes: np.ndarray, count: int, grid: OwnGrid) -> list[int]:
+    """The numbers in the volume of planes of the series' own grid, of `count` planes."""
+    return (count - 1 - planes if grid.flips[0] else planes).tolist()
+
+
+def refer_to_slices(
+    image: Segmentation, slices: list[SliceHeader | None], planes: list[int], identity: Identity
+) -> None:
+    """Name in place of the stand-ins the objects and the frames that the slices come from.
+
+    Where all planes were interpolated, the object as a whole names the nearest slice: it has to name one.
+
+    Args:
+        slices: behind the planes that hold something.
+        planes: the numbers of these planes in the volume.
+    """
     by_stand_in = {
         str(reference.ReferencedSOPInstanceUID): header
         for reference, header in zip(image.SourceImageSequence, slices, strict=True)
     }
-    objects = {one.instance.sop_uid: one.instance for one in slices if one is not None and one.instance is not None}
+    named = [one for one in slices if one is not None] or [identity.source.nearest(planes)]
+    objects = {one.instance.sop_uid: one.instance for one in named if one.instance is not None}
     references = []
     for instance in objects.values():
         reference = Dataset()

@@ -2,7 +2,8 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,40 @@ def test_groups_refer_to_the_segments_and_the_slices(
         planes = finding.candidate.lesion.box[0]
         expected = [one.instance.sop_uid for one in diagnosis.dicom.slices[planes]]
         assert [one.referenced_sop_instance_uid for one in segment.source_images_for_segmentation] == expected
+
+
+@pytest.mark.parametrize(
+    ("missing", "inside", "nearest"), [((5, 6), 5, 4), ((5, 6), 6, 7), ((5,), 5, 6)], ids=["below", "above", "both"]
+)
+def test_a_finding_in_interpolated_planes_alone_refers_to_the_nearest_slice(
+    in_a_gap: Callable[..., Diagnosis], tmp_path: Path, missing: Collection[int], inside: int, nearest: int
+) -> None:
+    diagnosis = in_a_gap(tmp_path / "in", missing=missing, inside=inside)
+    _, (group,) = groups_of(save(diagnosis, tmp_path / "out"))
+    (image,) = group.referenced_segment.source_images_for_segmentation
+    assert image.referenced_sop_instance_uid.split(".")[-1] == str(nearest + 1)
+
+
+def test_a_code_has_one_meaning_whatever_classes_the_weights_have(
+    small_series: Path, made_up: Callable[..., Diagnosis], tmp_path: Path
+) -> None:
+    diagnosis = made_up(small_series, findings=1)
+    names = dict.fromkeys(("image", "pathology"), ("benign", "adenocarcinoma", "a class of " + 40 * "long words "))
+    probabilities = {task: np.array([0.1, 0.8, 0.1]) for task in names}
+    other = replace(diagnosis, findings=[replace(diagnosis.findings[0], names=names, probabilities=probabilities)])
+    meanings: dict[str, set[str]] = {}
+    for number, one in enumerate((diagnosis, other)):
+        _, (group,) = groups_of(save(one, tmp_path / str(number)))
+        coded = [measure.name for measure in group.get_measurements()]
+        for word in group.get_qualitative_evaluations():
+            coded += [word.name, word.value]
+        for code in coded:
+            if code.scheme_designator == "99LUNGSSP":
+                meanings.setdefault(code.value, set()).add(code.meaning)
+    assert all(len(code) <= 16 and len(meaning) == 1 for code, meaning in meanings.items())
+    said = [meaning for (meaning,) in meanings.values()]
+    assert sum("adenocarcinoma" in one for one in said if one.startswith("Probability by")) == 2
+    assert len(said) == len(set(said))
 
 
 def test_it_says_what_it_is_not_for_and_what_the_weights_have_learnt_from(

@@ -41,7 +41,7 @@ SERIES = {
     "rows and columns exchanged": {"orientation": (0, 1, 0, 1, 0, 0)},
     "oblique": {"orientation": (np.cos(0.1), np.sin(0.1), 0, -np.sin(0.1), np.cos(0.1), 0)},
     "compressed": {"edit": compressed},
-    "a gap": {"missing": 7},
+    "a gap": {"missing": (7,)},
     "tilted": {"edit": tilted},
 }
 
@@ -127,7 +127,7 @@ def references(path: Path) -> list[tuple[str, str, int | None] | None]:
 def test_an_interpolated_plane_names_no_slice(
     new_series: Callable[..., Path], made_up: Callable[..., Diagnosis], tmp_path: Path
 ) -> None:
-    diagnosis = made_up(new_series(tmp_path / "in", missing=7), accept=("gaps",), gaps=ONE_GAP)
+    diagnosis = made_up(new_series(tmp_path / "in", missing=(7,)), accept=("gaps",), gaps=ONE_GAP)
     lungs, _ = save(diagnosis, tmp_path / "out")
     found = references(lungs)
     assert (
@@ -135,6 +135,29 @@ def test_an_interpolated_plane_names_no_slice(
     )  # from the head; planes 0 and 1 hold no lung
     named = {one.ReferencedSOPInstanceUID for one in pydicom.dcmread(lungs).SourceImageSequence}
     assert named == {one[0] for one in found if one is not None}
+
+
+@pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), (1, 0, 0, 0, -1, 0)])
+@pytest.mark.parametrize(("inside", "nearest"), [(5, 4), (6, 7)])
+def test_a_finding_in_interpolated_planes_alone_names_the_nearest_slice(
+    in_a_gap: Callable[..., Diagnosis], tmp_path: Path, orientation: tuple[float, ...], inside: int, nearest: int
+) -> None:
+    """Of slices 5 and 6, which are missing; an object must name the slices that it is of."""
+    diagnosis = in_a_gap(tmp_path / "in", missing=(5, 6), inside=inside, orientation=orientation)
+    _, path = save(diagnosis, tmp_path / "out")
+    image = pydicom.dcmread(path)
+    files = {one.SOPInstanceUID: one for one in map(pydicom.dcmread, (tmp_path / "in").iterdir())}
+    (named,) = image.SourceImageSequence
+    (in_series,) = image.ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert named.ReferencedSOPInstanceUID == in_series.ReferencedSOPInstanceUID
+    assert named.ReferencedSOPInstanceUID.split(".")[-1] == str(nearest + 1)
+    (groups,) = image.PerFrameFunctionalGroupsSequence
+    of_frame = groups.PlanePositionSequence[0].ImagePositionPatient[2]
+    of_slice = files[named.ReferencedSOPInstanceUID].ImagePositionPatient[2]
+    assert abs(of_frame - of_slice) == pytest.approx(2.5) and references(path) == [None]
+    if shutil.which("dciodvfy") is not None:
+        said = subprocess.run(["dciodvfy", path], capture_output=True, text=True)
+        assert "Error" not in said.stdout + said.stderr
 
 
 def test_straightened_slices_do_not_keep_their_places(
