@@ -142,7 +142,7 @@ class SliceDataset(paddle.io.Dataset):
                 f"set_in of {cohort.dataset_root} sets single nodules of the first cohort (train_dataset.dataset_root) "
                 "into scans: name such cohorts, or leave it out."
             )
-        return SetInSource(source, first, cohort.set_in)
+        return SetInSource(source, first, cohort.set_in, cohort.least_opacity)
 
     def _patch(self, place: Place, rng: np.random.Generator) -> dict[str, Any]:
         """A patch around a random pixel near the place's target, off its centre by up to a quarter of the patch."""

@@ -15,7 +15,7 @@ from lung_ssp.training.augmentation import random_matrix, warp
 class CutNodule:
     """A nodule on the pixels of a patch.
 
-    image: float32 (channels, size, size) HU. share: of the same shape, how much of a pixel is nodule, 0..1.
+    image: float32 (channels, size, size) HU. share: of the same shape, how much of a pixel the nodule shows, 0..1.
     marked: bool (size, size), what at least half of the readers marked in the middle channel.
     """
 
@@ -49,7 +49,7 @@ def cut_nodule(
     nearest = np.abs(stack.z_mm - z_mm[:, np.newaxis]).argmin(axis=1)
     half_slice = np.diff(stack.z_mm).min() / 2 if len(stack.z_mm) > 1 else 0.0
     beyond = (z_mm < stack.z_mm[0] - half_slice) | (z_mm > stack.z_mm[-1] + half_slice)
-    opaque = nodule.opaque[nearest] & ~beyond[:, np.newaxis, np.newaxis]
+    own = nodule.own[nearest] & ~beyond[:, np.newaxis, np.newaxis]
     y, x = np.argwhere(stack.lesions[nodule.index]).mean(axis=0)
     matrix = random_matrix((y, x), size, settings, rng, stack.pixel)
     middle = (size - 1) / 2
@@ -57,6 +57,6 @@ def cut_nodule(
     marked = warp(stack.lesions[nodule.index].astype(np.float32), matrix, size, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
     return CutNodule(
         image=cut_channels(stack.hu[nearest], matrix, size),
-        share=cut_channels(opaque, matrix, size, cv2.BORDER_CONSTANT),
+        share=nodule.opacity * cut_channels(own, matrix, size, cv2.BORDER_CONSTANT),
         marked=marked >= 0.5,
     )

@@ -66,6 +66,9 @@ class FurtherCohortSettings(Settings):
     set_in: Probability = Field(
         0.0, description="share of its patches into which a nodule of the first cohort is set; of scans only"
     )
+    least_opacity: float = Field(
+        1.0, gt=0, le=1, description="how much of itself such a nodule shows at least, drawn up to 1: ground glass"
+    )
 
 
 class TrainDatasetSettings(DatasetSettings):

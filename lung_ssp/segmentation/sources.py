@@ -57,11 +57,15 @@ class Place:
 
 @dataclass(frozen=True, eq=False)
 class NoduleSlice:
-    """Slice `index` of a single nodule, on its own grid. opaque: bool (z, y, x), what of the slices is the nodule."""
+    """Slice `index` of a single nodule, on its own grid.
+
+    own: bool (z, y, x), what of the slices is the nodule. opacity: how much of itself it shows, 0..1; the rest is lung.
+    """
 
     stack: Stack
     index: int
-    opaque: np.ndarray
+    own: np.ndarray
+    opacity: float = 1.0
 
 
 class ScanSource:
@@ -144,11 +148,12 @@ class SetInSource:
         scans: where the patches lie.
         nodules: what is set in.
         share: of the patches that get a nodule.
+        least_opacity: of a nodule; it is drawn between this and 1, so that solid ones look like ground glass too.
     """
 
-    def __init__(self, scans: ScanSource, nodules: NoduleSource, share: float) -> None:
+    def __init__(self, scans: ScanSource, nodules: NoduleSource, share: float, least_opacity: float = 1.0) -> None:
         self.stacks, self.lesions = scans.stacks, scans.lesions
-        self._scans, self._nodules, self._share = scans, nodules, share
+        self._scans, self._nodules, self._share, self._least_opacity = scans, nodules, share, least_opacity
 
     def __len__(self) -> int:
         return len(self._scans)
@@ -159,7 +164,8 @@ class SetInSource:
         aerated = place.target & (place.stack.hu[place.index] < AERATED_HU)
         if rng.random() >= self._share or not aerated.any():
             return place
-        return replace(place, target=aerated, set_in=self._nodules.slice_with_nodule(rng))
+        nodule = replace(self._nodules.slice_with_nodule(rng), opacity=rng.uniform(self._least_opacity, 1))
+        return replace(place, target=aerated, set_in=nodule)
 
 
 Source = ScanSource | NoduleSource | SetInSource

@@ -1,5 +1,7 @@
 """A nodule set into a patch: where it lies, how much of it each channel shows, and what shows through."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -17,11 +19,11 @@ def square() -> NoduleSlice:
     """4 x 4 pixels of 20 HU in three slices 2 mm apart, amid -800 HU; the middle one of them."""
     nodule = np.zeros((3, 20, 20), bool)
     nodule[:, 6:10, 8:12] = True
-    opaque = np.zeros_like(nodule)
-    opaque[:, 5:11, 7:13] = True
+    own = np.zeros_like(nodule)
+    own[:, 5:11, 7:13] = True
     hu = np.where(nodule, 20, -800).astype(np.int16)
     stack = Stack(hu, np.array([10.0, 12.0, 14.0]), np.ones_like(nodule), nodule)
-    return NoduleSlice(stack, 1, opaque)
+    return NoduleSlice(stack, 1, own)
 
 
 def test_its_middle_comes_to_lie_where_it_is_asked(square):
@@ -51,6 +53,16 @@ def test_beyond_its_own_slices_there_is_none_of_it(square, away_mm, shown):
     cut = cut_nodule(square, np.array(away_mm), np.array([10.5, 20.5]), 32, STILL, np.random.default_rng(0))
     assert cut.share.any(axis=(1, 2)).tolist() == [bool(one) for one in shown]
     assert cut.marked.any()
+
+
+def test_of_a_faint_nodule_the_lung_shows_the_rest(square):
+    lung = np.full((3, 32, 32), -900, np.float32)
+    cut = cut_nodule(
+        replace(square, opacity=0.25), np.zeros(3), np.array([10.5, 20.5]), 32, STILL, np.random.default_rng(0)
+    )
+    patch, classes = cut.set_into(lung, np.zeros((32, 32), np.uint8))
+    assert patch[:, 9:13, 19:23] == pytest.approx(0.25 * 20 - 0.75 * 900)
+    assert classes.sum() == 16  # marked as if it were solid
 
 
 def test_vessels_show_through_what_is_darker_and_other_labels_stay():

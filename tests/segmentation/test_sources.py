@@ -137,10 +137,19 @@ def test_what_is_set_in_is_the_nodule_and_its_contour(nodule_cohort):
     nodules, _ = open_source(nodule_cohort, "train", GRID, 0.5)
     drawn = nodules.slice_with_nodule(np.random.default_rng(0))
     (marked,) = [n.readers > 0 for n in read_nodules(nodule_cohort, "train") if np.array_equal(n.hu, drawn.stack.hu)]
-    assert not (marked & ~drawn.opaque).any()
-    one_row = marked.any(axis=(0, 2)).nonzero()[0], drawn.opaque.any(axis=(0, 2)).nonzero()[0]
+    assert not (marked & ~drawn.own).any()
+    one_row = marked.any(axis=(0, 2)).nonzero()[0], drawn.own.any(axis=(0, 2)).nonzero()[0]
     assert one_row[1].min() == one_row[0].min() - 1 and one_row[1].max() == one_row[0].max() + 1
-    assert np.array_equal(marked.any(axis=(1, 2)), drawn.opaque.any(axis=(1, 2)))  # not above or below
+    assert np.array_equal(marked.any(axis=(1, 2)), drawn.own.any(axis=(1, 2)))  # not above or below
+
+
+def test_the_opacity_is_drawn_down_to_the_least(nodule_cohort, lungs_without_lesions):
+    nodules, _ = open_source(nodule_cohort, "train", GRID, 0.5)
+    scans, _ = open_source(lungs_without_lesions, "train", None, 0.5)
+    for least, spread in ((1.0, (1.0, 1.0)), (0.2, (0.2, 1.0))):
+        source = SetInSource(scans, nodules, 1.0, least)
+        drawn = [source.place(0, np.random.default_rng(seed)).set_in.opacity for seed in range(200)]
+        assert (min(drawn), max(drawn)) == pytest.approx(spread, abs=0.02)
 
 
 def test_patches_with_nodules_set_in(nodule_cohort, lungs_without_lesions):
