@@ -23,7 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -36,12 +36,13 @@ from lung_ssp.files import read_npz, write_atomically, write_json, write_text
 from lung_ssp.folders import alone_in, others_in, refuse_links, tidy_below
 from lung_ssp.formats import ArrayForm
 from lung_ssp.paths import is_one_line
-from lung_ssp.records import read_record
+from lung_ssp.records import TableRow, read_record, read_table
 from lung_ssp.settings import Settings
 
 PREPARATION_FILE = "preparation.json"
 SPLITS = ("train", "validation", "test")
 REMEDY = "remove the folder and prepare the cohort again"
+RowT = TypeVar("RowT", bound=TableRow)
 LONGEST_PATIENT = 200  # characters
 MOST_CLASSES = 1000  # of a task
 SECTION_ARRAYS = {
@@ -147,6 +148,14 @@ def load_arrays(path: Path, names: Sequence[str] | Mapping[str, ArrayForm]) -> d
     """
     try:
         return read_npz(path, names, "prepare the cohort again")
+    except DamagedFile as error:
+        raise CohortError(str(error)) from error
+
+
+def read_rows(path: Path, row_type: type[RowT], remedy: str) -> list[RowT]:
+    """The rows of a cohort's table; raises a CohortError where it is missing or damaged."""
+    try:
+        return read_table(path, row_type, remedy)
     except DamagedFile as error:
         raise CohortError(str(error)) from error
 

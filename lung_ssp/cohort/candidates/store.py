@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, ValidationError
 
-from lung_ssp.cohort.store import REMEDY, SPLITS, Patient, Split, load_arrays, write_table
+from lung_ssp.cohort.store import REMEDY, SPLITS, Patient, Split, load_arrays, read_rows, write_table
 from lung_ssp.ct.hounsfield import LOWEST_HU
 from lung_ssp.ct.settings import PatchSettings
-from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
 from lung_ssp.formats import ArrayForm
-from lung_ssp.records import TableRow, read_table
+from lung_ssp.records import TableRow
 
 FOLDER, TABLE = "candidates", "candidates.csv"
 ARRAYS = {"hu": ArrayForm("i", 4), "settings": ArrayForm("U", 0)}
@@ -111,10 +111,7 @@ def read_candidate_table(root: Path) -> list[CandidateRow]:
         raise CohortError(
             f"{root} holds no candidates: prepare them with lung-ssp prepare --config cohort/candidates.yml."
         )
-    try:
-        return read_table(path, CandidateRow, REMEDY)
-    except DamagedFile as error:
-        raise CohortError(str(error)) from error
+    return read_rows(path, CandidateRow, REMEDY)
 
 
 def read_candidates(root: Path, split: str) -> Candidates:

@@ -21,13 +21,13 @@ from lung_ssp.cohort.nodules.readings import (
 )
 from lung_ssp.cohort.nodules.settings import FOLDS
 from lung_ssp.cohort.ratings import RATINGS
-from lung_ssp.cohort.store import MOST_CLASSES, REMEDY, Patient, Split, load_arrays, write_table
+from lung_ssp.cohort.store import MOST_CLASSES, REMEDY, Patient, Split, load_arrays, read_rows, write_table
 from lung_ssp.ct.hounsfield import LOWEST_HU
-from lung_ssp.errors import CohortError, DamagedFile
+from lung_ssp.errors import CohortError
 from lung_ssp.files import write_atomically
 from lung_ssp.formats import ArrayForm
 from lung_ssp.paths import is_plain_name
-from lung_ssp.records import TableRow, read_table
+from lung_ssp.records import TableRow
 
 FOLDER, TABLE = "nodules", "nodules.csv"
 ARRAYS = {
@@ -154,10 +154,7 @@ def read_nodule_table(root: Path) -> list[NoduleRow]:
             f"{root} holds no nodules with readers' votes: prepare one with "
             "lung-ssp prepare --config cohort/lidc_nodules.yml."
         )
-    try:
-        return read_table(path, NoduleRow, REMEDY)
-    except DamagedFile as error:
-        raise CohortError(str(error)) from error
+    return read_rows(path, NoduleRow, REMEDY)
 
 
 def read_nodules(root: Path, split: str) -> list[StoredNodule]:
